@@ -1,0 +1,96 @@
+"""What a training knows of its data, its model and its results. Pure structs: no torch, no disk.
+
+`mhc.data`, `mhc.model` and `mhc.metrics` make them, `mhc.runs.record` keeps them, `mhc.production` judges them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One split, counted and fingerprinted after cleaning."""
+
+    rows: int
+    fingerprint: str
+    """sha256 over the sorted (normalised text, label) pairs; equal for equal content in any order."""
+    labels: dict[str, int] = {}
+    """Rows per label name."""
+    tokens: int | None = None
+    """Real tokens, without padding."""
+    truncated: int | None = None
+    """Texts cut at the model's maximal length."""
+    near_duplicates: int | None = None
+    """For val and test: rows that are near copies of a train row; None where not measured."""
+    shared_groups: int | None = None
+    """For val and test: groups (authors) that also stand in train; None without a group column."""
+
+
+class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a run."""
+
+    name: str
+    synthetic: bool
+    labels: list[str]
+    """Names in the order of the model's outputs."""
+    splits: dict[str, SplitFacts]
+    """train, val, test (test is missing where there is none)."""
+    source: str = ""
+    """Where it came from: file names, hub name; never a text."""
+    cut: dict[str, str] = {}
+    """How each split came about: given, or cut from train by hash of text or group."""
+    cleaning: dict[str, int] = {}
+    """Rows dropped, by reason."""
+    high_risk: list[str] = []
+    """Labels that the data config marks as high risk."""
+    train_fraction: float = 1.0
+    """Share of the training split that was used, 0 to 1."""
+    tokenizer: str | None = None
+    """Kind and fingerprint of the tokenizer."""
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The model of a run."""
+
+    name: str
+    """The chosen option of the config group: micro, baseline, ..."""
+    architecture: str
+    """The class of the network."""
+    parameters: int
+    trainable_parameters: int
+    max_tokens: int | None = None
+    pretrained: str | None = None
+    """Hub name or folder name it was started from; None when trained from scratch."""
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """One split's numbers, all in [0, 1] but the loss; `mhc.metrics` defines them."""
+
+    accuracy: float | None = None
+    f1_macro: float | None = None
+    loss: float | None = None
+    ece: float | None = None
+    f1: dict[str, float] = {}
+    precision: dict[str, float] = {}
+    recall: dict[str, float] = {}
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds and amounts of one run."""
+
+    setup_s: float | None = None
+    """From the process's registration to the first training step."""
+    fit_s: float | None = None
+    test_s: float | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    tokens_per_s: float | None = None
+    """Real tokens (no padding) per second of training, validation left out."""
+
+
+class Smoke(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Trainer was told that makes a run a smoke test."""
+
+    fast_dev_run: bool = False
+    limited: list[str] = []
+    """Names of limit_*_batches options below 1.0, or overfit_batches, with their values: `limit_train_batches=2`."""
