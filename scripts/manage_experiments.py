@@ -1,0 +1,13 @@
+"""The door to the command line where `mhc` is not on the PATH: `python scripts/manage_experiments.py list`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from mhc.cli.main import main  # noqa: E402 the folder above must be on the path first
+
+if __name__ == "__main__":
+    main()
