@@ -1,0 +1,113 @@
+"""The configuration's types and resolvers: what `conf/train.yaml` may hold, and how its `${...}` are worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from mhc import ranks
+from mhc.runs import folders
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+"""The folder of the configuration groups."""
+
+
+@dataclass
+class Paths:
+    """Where things lie; relative paths count from the working directory."""
+
+    outputs: str = "outputs"
+    models: str = "models"
+    cache: str = ".cache"
+    run: str | None = None
+
+
+@dataclass
+class TrainConfig:
+    """The top-level keys of a training; `conf/train.yaml` explains them."""
+
+    name: str = ""
+    description: str = ""
+    tags: list[str] = field(default_factory=list)
+    note: str = ""
+    seed: int = 42
+    category: str | None = None
+    auto_archive: bool = True
+    summary: bool = False
+    check_promotion: bool = False
+    resume: str | None = None
+    resume_sweep: str | None = None
+    test: bool = True
+    paths: Paths = field(default_factory=Paths)
+    data: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
+    policy: dict[str, Any] = field(default_factory=dict)
+
+
+NOT_SCIENCE = ("name", "description", "tags", "note", "seed", "category", "auto_archive", "summary", "check_promotion")
+"""Keys that do not change what is learned: left out of the hash that groups runs."""
+
+
+def science(cfg: DictConfig) -> dict[str, Any]:
+    """Return what decides the result but for the seed: the plain values of data, model and trainer."""
+    values = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(values, dict)
+    kept = {key: values[key] for key in ("data", "model", "trainer")}
+    kept["model"] = {key: value for key, value in kept["model"].items() if key != "name"}
+    return without_seed_and_paths(kept)
+
+
+def without_seed_and_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` without the keys `seed`, `cache_dir` and `default_root_dir`, at any depth."""
+    dropped = {"seed", "cache_dir", "default_root_dir"}
+    return {
+        str(key): without_seed_and_paths(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if key not in dropped
+    }
+
+
+def register() -> None:
+    """Make the schema and the resolvers known to Hydra and OmegaConf; calling it again changes nothing."""
+    ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    for name, resolver in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, resolver, use_cache=True, replace=True)
+
+
+def claim_run(outputs: str, name: str) -> str:
+    """Claim the folder of a single run; other ranks of the same training get the folder of rank 0."""
+    return str(ranks.once(Path(outputs), lambda: folders.claim(Path(outputs), name, datetime.now(UTC))))
+
+
+def claim_sweep(outputs: str, name: str) -> str:
+    """Claim the folder of a sweep."""
+    return str(folders.claim_sweep(Path(outputs), name, datetime.now(UTC)))
+
+
+def claim_job(sweep: str, name: str, number: int) -> str:
+    """Claim the folder of one job of a sweep and return its name within the sweep's folder."""
+    claimed = ranks.once(Path(sweep), lambda: folders.claim(Path(sweep), name, datetime.now(UTC)), str(number))
+    return claimed.name
+
+
+def best_precision(accelerator: str) -> str:
+    """Return the precision that pays on this hardware; torch is imported only when it is asked for."""
+    from mhc.hardware import best_precision as best
+
+    return best(accelerator)
+
+
+RESOLVERS = {
+    "claim_run": claim_run,
+    "claim_sweep": claim_sweep,
+    "claim_job": claim_job,
+    "precision": best_precision,
+}
