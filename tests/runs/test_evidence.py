@@ -1,0 +1,281 @@
+"""Evidence holds no text, survives kills, is never believed when torn, and pairs by example."""
+
+import io
+import multiprocessing
+import os
+import pickle
+import random
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+
+from mhc.errors import BadConfig, BadInput, MhcError, NotFound, Unreadable
+from mhc.runs import evidence
+from mhc.runs.evidence import Evidence
+
+KEY = b"k" * 32
+
+
+def an_evidence(rows=50, names=("anxiety", "normal", "sad"), seed=0, texts=None):
+    rng = np.random.default_rng(seed)
+    texts = texts or [f"text {row}" for row in range(rows)]
+    ids = np.frombuffer(b"".join(evidence.example_id(text, KEY) for text in texts), np.uint8).reshape(-1, 16)
+    probabilities = rng.dirichlet(np.ones(len(names)), len(texts)).astype(np.float32)
+    labels = np.array([len(text) % len(names) for text in texts])
+    return Evidence(ids=ids, labels=labels, probabilities=probabilities, label_names=list(names))
+
+
+def written(path, made):
+    evidence.write(path, made.ids, made.labels, made.probabilities, made.label_names)
+    return path
+
+
+def reordered(made, order):
+    return Evidence(
+        ids=made.ids[order],
+        labels=made.labels[order],
+        probabilities=made.probabilities[order],
+        label_names=made.label_names,
+    )
+
+
+def test_what_is_written_is_read(tmp_path):
+    made = an_evidence()
+    read = evidence.read(written(tmp_path / "evaluation" / "test.npz", made))
+    assert read.label_names == made.label_names
+    for name in ("ids", "labels", "probabilities"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
+
+
+def test_the_same_evidence_is_the_same_file(tmp_path):
+    made = an_evidence()
+    assert written(tmp_path / "a.npz", made).read_bytes() == written(tmp_path / "b.npz", made).read_bytes()
+
+
+def test_label_names_in_any_script_survive(tmp_path):
+    names = ["angst", "不安", "d\u00e9pression"]
+    assert evidence.read(written(tmp_path / "e.npz", an_evidence(names=names))).label_names == names
+
+
+def test_an_evidence_of_no_rows_is_written_and_read(tmp_path):
+    made = reordered(an_evidence(), np.empty(0, np.int64))
+    assert len(evidence.read(written(tmp_path / "e.npz", made))) == 0
+
+
+def test_no_text_is_in_the_file_and_the_id_depends_on_the_key(tmp_path):
+    path = written(tmp_path / "e.npz", an_evidence(texts=["a secret that nobody may read"]))
+    assert b"secret" not in path.read_bytes()
+    assert evidence.example_id("a secret", KEY) != evidence.example_id("a secret", b"other" * 6)
+    assert len(evidence.example_id("a secret", KEY)) == 16
+
+
+def test_numpy_reads_it_without_pickle(tmp_path):
+    with np.load(written(tmp_path / "e.npz", an_evidence()), allow_pickle=False) as arrays:
+        assert sorted(arrays) == ["ids", "label_names", "labels", "probabilities"]
+
+
+def test_a_missing_file_says_how_to_make_it(tmp_path):
+    with pytest.raises(NotFound, match=r"python -m mhc\.evaluate"):
+        evidence.read(tmp_path / "none.npz")
+
+
+def test_a_file_cut_at_any_place_is_not_believed(tmp_path):
+    whole = written(tmp_path / "whole.npz", an_evidence(rows=5)).read_bytes()
+    cut = tmp_path / "cut.npz"
+    for size in range(len(whole)):
+        cut.write_bytes(whole[:size])
+        with pytest.raises(Unreadable, match="cannot be believed"):
+            evidence.read(cut)
+
+
+def test_a_flipped_byte_changes_no_number_unseen(tmp_path):
+    made = an_evidence(rows=5)
+    whole = written(tmp_path / "whole.npz", made).read_bytes()
+    rng, flipped = random.Random(1), tmp_path / "flipped.npz"
+    for place in rng.sample(range(len(whole)), 600):
+        flipped.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :])
+        try:
+            read = evidence.read(flipped)
+        except MhcError:
+            continue
+        for name in ("ids", "labels", "probabilities"):
+            np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
+        assert read.label_names == made.label_names
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def hostile(case, whole):
+    """The members of a file that wants to do harm, by name."""
+    if case == "pickle":
+        file = io.BytesIO()
+        np.save(file, np.array([Bomb()], dtype=object), allow_pickle=True)
+        return whole | {"labels.npy": file.getvalue()}
+    if case == "huge shape":
+        return whole | {"labels.npy": whole["labels.npy"].replace(b"(50,), ", b"(1<<60)"[:7])}
+    if case == "code in the header":
+        return whole | {"labels.npy": whole["labels.npy"].replace(b"(50,)", b"id(1)")}
+    if case == "bare pickle":
+        return whole | {"labels.npy": pickle.dumps(Bomb())}
+    assert case == "a member is missing"
+    return {name: data for name, data in whole.items() if name != "ids.npy"}
+
+
+@pytest.mark.parametrize(
+    "case", ["pickle", "huge shape", "code in the header", "bare pickle", "a member is missing"], ids=str
+)
+def test_a_hostile_file_is_not_believed_and_does_nothing(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile(written(tmp_path / "whole.npz", an_evidence())) as archive:
+        whole = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "hostile.npz", "w") as archive:
+        for name, data in hostile(case, whole).items():
+            archive.writestr(name, data)
+    with pytest.raises(Unreadable):
+        evidence.read(tmp_path / "hostile.npz")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_compressed_member_is_refused_before_it_unfolds(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ids.npy", bytes(50_000_000))
+    with pytest.raises(Unreadable):
+        evidence.read(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": np.full(50, 3)}, "label outside 0 to 2"),
+        ({"labels": np.zeros(49, np.int64)}, "do not fit"),
+        ({"probabilities": np.full((50, 3), np.nan)}, "do not sum to 1"),
+        ({"probabilities": np.full((50, 3), 0.5)}, "do not sum to 1"),
+        ({"label_names": ["a", "a", "b"]}, "not distinct"),
+    ],
+    ids=["label", "length", "nan", "sum", "names"],
+)
+def test_arrays_that_do_not_fit_are_not_written(change, reason, tmp_path):
+    made = an_evidence()
+    arrays = {name: getattr(made, name) for name in ("ids", "labels", "probabilities", "label_names")} | change
+    with pytest.raises(BadInput, match=reason):
+        evidence.write(tmp_path / "e.npz", **arrays)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path):
+    written(tmp_path / "e.npz", an_evidence(seed=1))
+    written(tmp_path / "e.npz", an_evidence(seed=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+    np.testing.assert_array_equal(evidence.read(tmp_path / "e.npz").probabilities, an_evidence(seed=2).probabilities)
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_of_rows_or_labels():
+    made = an_evidence()
+    turned = Evidence(
+        ids=made.ids[::-1],
+        labels=2 - made.labels[::-1],
+        probabilities=made.probabilities[::-1, ::-1],
+        label_names=made.label_names[::-1],
+    )
+    assert evidence.fingerprint(turned) == evidence.fingerprint(made)
+
+
+def test_the_fingerprint_changes_with_one_label_or_one_row():
+    made = an_evidence()
+    other_label = Evidence(
+        ids=made.ids,
+        labels=np.r_[(made.labels[0] + 1) % 3, made.labels[1:]],
+        probabilities=made.probabilities,
+        label_names=made.label_names,
+    )
+    prints = {evidence.fingerprint(each) for each in (made, other_label, reordered(made, np.arange(49)))}
+    assert len(prints) == 3
+
+
+def test_pairs_are_matched_by_example_and_columns_by_name():
+    first, second = an_evidence(seed=1), an_evidence(seed=2)
+    order = np.random.default_rng(3).permutation(50)
+    shuffled = Evidence(
+        ids=second.ids[order],
+        labels=2 - second.labels[order],
+        probabilities=second.probabilities[order][:, ::-1],
+        label_names=second.label_names[::-1],
+    )
+    paired = evidence.pair(first, shuffled)
+    place = {row.tobytes(): number for number, row in enumerate(first.ids)}
+    rows = [next(n for n in place.values() if (first.probabilities[n] == p).all()) for p in paired.first]
+    np.testing.assert_array_equal(paired.second, second.probabilities[rows])
+    np.testing.assert_array_equal(paired.labels, first.labels[rows])
+    assert (paired.only_first, paired.only_second, len(paired.labels)) == (0, 0, 50)
+
+
+def test_an_example_that_stands_twice_in_both_is_matched_twice():
+    first, second = an_evidence(texts=["a", "b", "a", "a"]), an_evidence(texts=["a", "a", "cc"], seed=1)
+    paired = evidence.pair(first, second)
+    assert (len(paired.labels), paired.only_first, paired.only_second) == (2, 2, 1)
+
+
+def test_examples_with_another_label_are_not_matched():
+    first = an_evidence()
+    second = Evidence(
+        ids=first.ids,
+        labels=(first.labels + 1) % 3,
+        probabilities=first.probabilities,
+        label_names=first.label_names,
+    )
+    assert len(evidence.pair(first, second).labels) == 0
+
+
+def test_evidences_of_other_labels_cannot_be_paired():
+    with pytest.raises(BadInput, match="know other labels"):
+        evidence.pair(an_evidence(), an_evidence(names=("x", "y", "z")))
+
+
+def test_the_key_is_made_once_and_for_its_owner_only(tmp_path, monkeypatch):
+    monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
+    made = evidence.key(tmp_path / "models")
+    assert len(made) == 32
+    assert evidence.key(tmp_path / "models") == made
+    file = tmp_path / "models" / ".evidence_key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [".evidence_key"]
+
+
+def make_key(barrier, models, queue):
+    barrier.wait()
+    queue.put(evidence.key(models))
+
+
+def test_eight_processes_at_once_agree_on_one_key(tmp_path, monkeypatch):
+    monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
+    spawn = multiprocessing.get_context("fork")
+    barrier, queue = spawn.Barrier(8), spawn.Queue()
+    workers = [spawn.Process(target=make_key, args=(barrier, tmp_path / "models", queue)) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    keys = {queue.get(timeout=60) for _ in workers}
+    for worker in workers:
+        worker.join()
+    assert len(keys) == 1
+
+
+def test_the_environment_can_say_the_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHC_EVIDENCE_KEY", "a long enough secret")
+    assert len(evidence.key(tmp_path)) == 32
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("MHC_EVIDENCE_KEY", "short")
+    with pytest.raises(BadConfig, match="at least 16"):
+        evidence.key(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "no key", "abcd"], ids=["empty", "words", "short"])
+def test_a_file_that_is_no_key_is_said_so(content, tmp_path, monkeypatch):
+    monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
+    (tmp_path / ".evidence_key").write_text(content)
+    with pytest.raises(Unreadable, match=r"Put the original back"):
+        evidence.key(tmp_path)
