@@ -1,0 +1,1 @@
+"""What learns: networks, the LightningModule that trains them, losses, optimizers."""

@@ -1,0 +1,52 @@
+"""What this machine calculates well. Nothing heavy is imported before a question needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""Any of these among a processor's flags means matrix products in bfloat16: x86 AVX-512 and AMX, and Arm."""
+
+
+def best_precision(accelerator: str) -> str:
+    """Lightning's `precision` for an accelerator of Lightning's naming (`auto`, `cpu`, `gpu`, `cuda`, `mps`).
+
+    bf16-mixed where the hardware multiplies matrices in bfloat16, else 32-true. Half precision (fp16) is never
+    chosen: it needs loss scaling and can overflow, and the GPUs that have it without bfloat16 are old.
+    """
+    kind = accelerator if accelerator != "auto" else best_accelerator()
+    if kind == "cpu":
+        return "bf16-mixed" if cpu_has_bf16() else "32-true"
+    if kind in ("gpu", "cuda"):
+        return "bf16-mixed" if _cuda_has_bf16() else "32-true"
+    return "32-true"
+
+
+def best_accelerator() -> str:
+    """`cuda`, `mps` or `cpu`: what Lightning's accelerator=auto would take."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def cpu_has_bf16(cpuinfo: Path = CPUINFO) -> bool:
+    """True where the processor says that it multiplies matrices in bfloat16; False where it cannot be asked."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return not BF16_FLAGS.isdisjoint(value.split())
+    return False
+
+
+def _cuda_has_bf16() -> bool:
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8

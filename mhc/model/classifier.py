@@ -1,0 +1,197 @@
+"""The LightningModule: trains any network that turns token ids into logits, and keeps what it said about each split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from mhc.errors import BadConfig, MhcError
+from mhc.facts import Metrics, ModelFacts
+from mhc.model.meter import Meter
+from mhc.model.results import Collector, SplitResult
+
+Batch = dict[str, Tensor]
+"""input_ids [batch, tokens], attention_mask [batch, tokens] (missing for n-grams), labels [batch], rows [batch]."""
+
+OptimizerFactory = Callable[[nn.Module], Optimizer]
+ScheduleFactory = Callable[[Optimizer, int], LRScheduler]
+LossFactory = Callable[[Sequence[int]], nn.Module]
+
+ARGUMENTS = ("input_ids", "attention_mask")
+"""What of a batch the network is called with, where it is there."""
+
+
+class TextClassifier(pl.LightningModule):
+    """Trains and evaluates one network.
+
+    Args:
+        network: called with input_ids [batch, tokens] and attention_mask; returns logits [batch, classes], or an
+            object that has them as `logits`.
+        labels: class names in the order of the logits.
+        class_counts: rows of train per class.
+        optimizer: called with the network.
+        schedule: called with the optimizer and the number of steps of the whole training.
+        loss: called with class_counts; gives a module of logits and labels.
+        name: what the record calls the model.
+        seed: of dropout. The random numbers of a step depend on seed, step and process alone, so that a resumed
+            training draws the same ones as an uninterrupted one.
+        max_tokens: longest text, for the record.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        labels: Sequence[str],
+        class_counts: Sequence[int],
+        optimizer: OptimizerFactory,
+        schedule: ScheduleFactory,
+        loss: LossFactory,
+        name: str,
+        seed: int,
+        max_tokens: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss(class_counts)
+        self.labels = list(labels)
+        self.name = name
+        self.seed = seed
+        self.max_tokens = max_tokens
+        self.results: dict[str, SplitResult] = {}
+        self.meter = Meter()
+        self._optimizer_factory, self._schedule_factory = optimizer, schedule
+        self._collectors = {"val": Collector(), "test": Collector()}
+        self._facts = self._describe()
+
+    def facts(self) -> ModelFacts:
+        """The model for the record; counted before a strategy shards it."""
+        return self._facts
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits [batch, classes]."""
+        output = self.network(**{key: batch[key] for key in ARGUMENTS if batch.get(key) is not None})
+        logits = output if isinstance(output, Tensor) else output.logits
+        if not isinstance(logits, Tensor):
+            raise BadConfig(f"model.network gives {type(logits).__name__} as logits; it must give a tensor.")
+        return logits
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Makes this step's random numbers independent of all that was drawn before."""
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch; logged every `trainer.log_every_n_steps` steps, which is the only wait for it."""
+        loss = self.loss(self(batch), batch["labels"])
+        assert isinstance(loss, Tensor)
+        self._epoch_loss += loss.detach()
+        self._epoch_tokens += real_tokens(batch)
+        self.log("train/loss", loss, batch_size=len(batch["labels"]))
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Starts the clock and the mean of the losses."""
+        self._epoch_loss = torch.zeros((), device=self.device)
+        self._epoch_tokens = torch.zeros((), device=self.device, dtype=torch.int64)
+        self._steps_before = self.global_step
+        self.meter.start()
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the mean loss of the epoch's steps, and waits for the accelerator to have counted the tokens."""
+        self.meter.stop()
+        self.meter.tokens += int(self._epoch_tokens)
+        mean = self._epoch_loss / max(1, self.global_step - self._steps_before)
+        self.log("train/loss_epoch", mean, sync_dist=True)
+        if not bool(mean.isfinite()):
+            raise MhcError(
+                f"The training loss is {float(mean)} after epoch {self.current_epoch + 1}: the training diverged; "
+                "lower model.optimizer.lr."
+            )
+
+    def on_validation_start(self) -> None:
+        """Validation within an epoch is no training time."""
+        self.meter.stop()
+
+    def on_validation_end(self) -> None:
+        """See on_validation_start."""
+        if self.trainer.training:
+            self.meter.start()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keeps the outputs; nothing is measured before the split is whole."""
+        self._collectors["val"].add(batch["rows"], batch["labels"], self(batch))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keeps the outputs; nothing is measured before the split is whole."""
+        self._collectors["test"].add(batch["rows"], batch["labels"], self(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Measures the split."""
+        self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Measures the split."""
+        self._finish("test")
+
+    def _finish(self, split: str) -> None:
+        self.results[split] = self._collectors[split].result(self.labels)
+        # every process has measured the whole split: the mean over processes is the number itself
+        self.log_dict(scalars(split, self.results[split].metrics), sync_dist=True, batch_size=1)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer and, per step, its learning rates."""
+        if self.trainer.precision == "16-mixed":
+            raise BadConfig("trainer.precision is 16-mixed, which is not supported; use bf16-mixed or 32-true.")
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf"):
+            raise BadConfig("trainer.max_epochs is -1; the learning rate needs an end, give a number of epochs.")
+        optimizer = self._optimizer_factory(self.network)
+        schedule = self._schedule_factory(optimizer, int(steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips the norm; Lightning's own clipping refuses fused optimizers even where no gradient is scaled."""
+        if not gradient_clip_val:
+            return
+        whole = self.trainer.strategy.model
+        clip = getattr(whole, "clip_grad_norm_", None)  # FSDP knows the norm over all shards
+        norm = clip(gradient_clip_val) if clip else nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        self.log("train/grad_norm", norm, batch_size=1)
+
+    def _describe(self) -> ModelFacts:
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
+        started_from = getattr(getattr(self.network, "config", None), "name_or_path", "") or None
+        return ModelFacts(
+            name=self.name,
+            architecture=type(self.network).__name__,
+            parameters=sum(size for size, _ in sizes),
+            trainable_parameters=sum(size for size, trainable in sizes if trainable),
+            max_tokens=self.max_tokens,
+            pretrained=started_from,
+        )
+
+
+def real_tokens(batch: Batch) -> Tensor:
+    """Tokens that are no padding; a scalar that stays where the batch lies, so that nothing waits for it."""
+    mask = batch.get("attention_mask")
+    return batch["input_ids"].count_nonzero() if mask is None else mask.sum()
+
+
+def scalars(split: str, metrics: Metrics) -> dict[str, float]:
+    """Metrics under the names of the curves: val/f1_macro, val/f1/<label>, ...; what is None is left out."""
+    single = {key: getattr(metrics, key) for key in ("loss", "accuracy", "f1_macro", "ece")}
+    flat = {f"{split}/{key}": value for key, value in single.items() if value is not None}
+    for key in ("f1", "precision", "recall"):
+        flat |= {f"{split}/{key}/{label}": value for label, value in getattr(metrics, key).items()}
+    return flat

@@ -1,0 +1,146 @@
+"""BERT-family encoders of transformers for sequence classification: from a config, or pretrained.
+
+Both return a `PreTrainedModel` whose config carries the label names, so that `save_pretrained` writes a folder that
+`transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product; attention
+dropout is 0, because any other value takes it off its fused kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+
+from mhc.errors import BadConfig, NotFound
+
+
+def from_config(
+    num_labels: int,
+    vocab_size: int,
+    pad_id: int,
+    labels: Sequence[str],
+    *,
+    layers: int,
+    width: int,
+    heads: int,
+    max_tokens: int,
+    dropout: float,
+    architecture: str = "bert",
+    feed_forward: int | None = None,
+) -> PreTrainedModel:
+    """An encoder with random weights, drawn from torch's global generator.
+
+    Args:
+        num_labels: classes.
+        vocab_size: entries of the tokenizer, special tokens included.
+        pad_id: id of the padding token.
+        labels: class names in the order of the outputs.
+        layers: transformer blocks.
+        width: size of a token's vector.
+        heads: attention heads; width must be a multiple.
+        max_tokens: longest text, special tokens included.
+        dropout: share of each block's outputs set to 0 while training.
+        architecture: a `model_type` of transformers with BERT's config names and SDPA (bert, electra, roberta, ...).
+        feed_forward: inner size of a block; 4 x width when None.
+    """
+    if width % heads:
+        raise BadConfig(f"model.network.width is {width}; it must be a multiple of model.network.heads, {heads}.")
+    config = AutoConfig.for_model(
+        architecture,
+        vocab_size=vocab_size,
+        pad_token_id=pad_id,
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=heads,
+        intermediate_size=feed_forward or 4 * width,
+        max_position_embeddings=max_tokens,
+        type_vocab_size=1,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=0.0,
+        classifier_dropout=dropout,
+        **_label_names(num_labels, labels),
+    )
+    return AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+
+
+def pretrained(
+    num_labels: int,
+    vocab_size: int,
+    pad_id: int,
+    labels: Sequence[str],
+    *,
+    name: str,
+    dropout: float,
+    revision: str | None = None,
+    offline: bool = False,
+) -> PreTrainedModel:
+    """An encoder with pretrained weights and a fresh head.
+
+    Args:
+        num_labels: classes.
+        vocab_size: entries of the tokenizer, which must be the encoder's own.
+        pad_id: id of the padding token.
+        labels: class names in the order of the outputs.
+        name: hub name, or a local folder with config.json and weights; a folder is never looked up on the hub.
+        dropout: of the hidden layers while fine-tuning.
+        revision: a tag or commit of the hub.
+        offline: True uses what is already in the hub's cache.
+
+    Raises:
+        NotFound: it cannot be loaded.
+        BadConfig: its vocabulary is smaller than the tokenizer's, or it has no fused attention.
+    """
+    local = offline or Path(name).expanduser().is_dir()
+    source = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision, local_files_only=local)
+        _set_dropout(config, dropout)
+        config.pad_token_id = pad_id
+        for key, value in _label_names(num_labels, labels).items():
+            setattr(config, key, value)
+        network = AutoModelForSequenceClassification.from_pretrained(
+            source,
+            config=config,
+            revision=revision,
+            local_files_only=local,
+            attn_implementation="sdpa",
+            ignore_mismatched_sizes=True,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise NotFound(
+            f"The pretrained model {name!r} cannot be loaded ({type(error).__name__}). Give the hub name of a "
+            "BERT-family encoder while online, or the folder where it lies: model.network.name=/path/to/folder"
+        ) from error
+    if network.config.vocab_size < vocab_size:
+        raise BadConfig(
+            f"model.network.name is {name!r} with {network.config.vocab_size} word pieces, but its tokenizer has "
+            f"{vocab_size}; set model.tokenizer.name to the same model."
+        )
+    return network.float()
+
+
+def _label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
+    if len(labels) != num_labels:
+        raise BadConfig(f"{num_labels} classes were asked for, but {len(labels)} label names are given.")
+    return {
+        "num_labels": num_labels,
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
+        "problem_type": "single_label_classification",
+    }
+
+
+def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
+    """Each family has its own names for the same thing."""
+    for key in ("hidden_dropout_prob", "dropout", "classifier_dropout", "seq_classif_dropout", "mlp_dropout"):
+        if hasattr(config, key):
+            setattr(config, key, dropout)
+    for key in ("attention_probs_dropout_prob", "attention_dropout"):
+        if hasattr(config, key):
+            setattr(config, key, 0.0)

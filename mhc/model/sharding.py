@@ -1,0 +1,14 @@
+"""How a model that does not fit on one GPU is cut into shares."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pytorch_lightning.strategies import FSDPStrategy
+from torch.distributed.fsdp.wrap import size_based_auto_wrap_policy
+
+
+def fsdp(min_parameters: int = 1_000_000) -> FSDPStrategy:
+    """Shards every part of the model with at least so many parameters; checkpoints stay whole, in one file."""
+    policy = partial(size_based_auto_wrap_policy, min_num_params=min_parameters)
+    return FSDPStrategy(auto_wrap_policy=policy, state_dict_type="full")
