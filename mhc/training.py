@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from mhc import config, policy, ranks
-from mhc.errors import BadConfig
+from mhc.errors import BadConfig, MhcError
 from mhc.runs import lineage
-from mhc.runs.live import LiveRun, recorded
+from mhc.runs.live import LiveRun, last_checkpoint, recorded
 from mhc.runs.record import Category, Sweep
+from mhc.runs.sweeps import requeued
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -88,17 +89,57 @@ def train(cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None) 
 
 def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
     """Load the data, build the model, fit, and score the best checkpoint on validation and test."""
-    import pytorch_lightning as pl
+    from pytorch_lightning import seed_everything
 
-    pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    datamodule = instantiate(cfg.data)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    datamodule = build(cfg.data)
     datamodule.prepare()
     model = build_model(cfg, datamodule)
-    trainer = build_trainer(cfg)
-    with ranks.helped_by_children(Path(cfg.paths.run)):
+    trainer = build(cfg.trainer, callbacks=all_of(cfg.callbacks), logger=all_of(cfg.logger))
+    with ranks.launching(Path(cfg.paths.run)):
         trainer.fit(model, datamodule, ckpt_path=checkpoint)
-        best = best_checkpoint(trainer)
-        trainer.validate(model, datamodule, ckpt_path=best, verbose=False)
-        if cfg.test and "test" in datamodule.facts().splits:
-            trainer.test(model, datamodule, ckpt_path=best, verbose=False)
-    return float(trainer.validate_score)
+        if cfg.test and not trainer.fast_dev_run:
+            judge(trainer, model, datamodule)
+    score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
+    return None if score is None else float(score)
+
+
+def judge(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:
+    """Score the best checkpoint, or the last weights where none was kept, on validation and test."""
+    kept = trainer.checkpoint_callback
+    best = getattr(kept, "best_model_path", "") or None
+    trainer.validate(model, datamodule, ckpt_path=best, verbose=False)
+    if "test" in datamodule.facts().splits:
+        trainer.test(model, datamodule, ckpt_path=best, verbose=False)
+
+
+def build_model(cfg: DictConfig, datamodule: TextDataModule) -> TextClassifier:
+    """Build the classifier for the labels and the vocabulary that the data turned out to have."""
+    from mhc.model.build import classifier
+
+    return classifier(
+        build(cfg.model),
+        labels=datamodule.labels,
+        class_counts=datamodule.class_counts,
+        vocab_size=datamodule.vocab_size,
+        pad_id=datamodule.pad_id,
+        seed=cfg.seed,
+    )
+
+
+def build(node: DictConfig, **collaborators: object) -> Any:  # what it is stands in the config
+    """Build what a config node describes; the sentence of a value that does not fit comes through unwrapped."""
+    try:
+        return instantiate(node, _convert_="all", **collaborators)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, MhcError):
+            raise cause from None
+        if isinstance(cause, ImportError):
+            raise BadConfig(f"{node.get('_target_', error)} needs a package that is not installed: {cause}") from error
+        raise
+
+
+def all_of(group: DictConfig) -> list[Any]:
+    """Build every member of a config group, in its order; a member set to null is left out."""
+    return [build(node) for node in group.values() if node is not None]
