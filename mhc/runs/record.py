@@ -64,6 +64,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     pid_started_at: float
     """Unix seconds, psutil's create_time."""
+    pid_ticks: int | None = None
+    """The same in clock ticks since boot, which setting the clock does not move; None outside Linux."""
+    pid_namespace: str = ""
+    """Linux's name of the pids' namespace: a container on the same machine counts its processes apart."""
     world_size: int = 1
     slurm_job_id: str | None = None
 

@@ -1,0 +1,103 @@
+"""Write a file whole or not at all, and hold a folder's lock while doing so.
+
+Neither ever makes a folder: a run's folder that was archived meanwhile must not come back as an empty shell.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mhc.errors import BadInput, Conflict, NotFound
+
+LOCK = "run.lock"
+PATIENCE = 30.0
+"""Seconds to wait for another writer, who holds the lock for milliseconds."""
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`: a temporary file in the same folder, fsync, rename, fsync of the folder.
+
+    Raises:
+        NotFound: where the folder is gone.
+        BadInput: where the disk is full or read-only; what `path` held before is untouched.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        _write_and_sync(draft, content)
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError as problem:
+        raise unwritable(path, problem) from problem
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, problem: OSError) -> BadInput | NotFound:
+    """Return the sentence for a file that could not be written."""
+    if isinstance(problem, FileNotFoundError):
+        return NotFound(f"The folder {path.parent} is gone, so {path.name} was not written. It may have been archived")
+    reason = problem.strerror or type(problem).__name__
+    return BadInput(
+        f"Could not write {path}: {reason}. What stood there before is kept. "
+        "Free some space or choose another folder with paths.outputs="
+    )
+
+
+def _write_and_sync(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems refuse to sync a folder; the rename is done all the same
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the lock of `folder`; readers do not need it. The system lets go of it when the process ends.
+
+    Raises:
+        NotFound: where the folder is gone.
+        Conflict: where somebody else holds the lock for longer than `patience` seconds.
+        BadInput: where the lock file cannot be made.
+    """
+    path = folder / LOCK
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as problem:
+        raise unwritable(path, problem) from problem
+    try:
+        _await_lock(descriptor, folder, patience)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _await_lock(descriptor: int, folder: Path, patience: float) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise Conflict(
+                    f"Another process has held the lock of {folder} for {patience:.0f} s. Try again when it is done"
+                ) from None
+            time.sleep(0.01)
+        except OSError as problem:
+            raise unwritable(folder / LOCK, problem) from problem

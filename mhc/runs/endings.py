@@ -1,0 +1,139 @@
+"""How a training ends: signals become exceptions, and the last word on record is not cut short by a second one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from mhc.errors import MhcError
+
+if TYPE_CHECKING:
+    from mhc.runs.live import LiveRun
+
+log = logging.getLogger("mhc.runs")
+
+
+class Terminated(BaseException):
+    """The process was asked to end by a signal; `code` is the exit code that says so (143 for SIGTERM).
+
+    Not an Exception: no library's handler for errors must swallow it.
+    """
+
+    def __init__(self, signum: int) -> None:
+        self.signal = signal.Signals(signum)
+        self.code = 128 + signum
+        super().__init__(self.signal.name)
+
+
+def in_main_thread() -> bool:
+    """Signals can only be handled there."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """Raise `Terminated` on SIGTERM, and under SLURM on SIGUSR1 too (its notice of preemption), while within.
+
+    Lightning puts its own handler before ours during fit and calls ours after it.
+    """
+    if not in_main_thread():
+        yield
+        return
+    signals = [signal.SIGTERM, signal.SIGUSR1] if "SLURM_JOB_ID" in os.environ else [signal.SIGTERM]
+    owner = os.getpid()
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signum, signal.SIG_IGN if os.getpid() == owner else signal.SIG_DFL)
+        if os.getpid() != owner:  # a forked worker has inherited this handler, but not the run
+            os.kill(os.getpid(), signum)
+        raise Terminated(signum)  # once: a second signal must not interrupt what the first began
+
+    before = {signum: signal.signal(signum, terminate) for signum in signals}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C, SIGTERM and SIGUSR1 within; it takes milliseconds to write the last word."""
+    if not in_main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in signals}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
+
+
+def interruption(error: BaseException) -> str | None:
+    """Return why the run was interrupted, where `error` stems from a request to end; else None.
+
+    Lightning answers Ctrl-C with exit(1) and SIGTERM with a SystemExit of its own; submitit answers preemption by
+    putting the job back into the queue and exiting.
+    """
+    for link in _chain(error):
+        if isinstance(link, KeyboardInterrupt):
+            return "Ctrl-C"
+        if isinstance(link, Terminated):
+            return f"{link.signal.name}{' from SLURM' if 'SLURM_JOB_ID' in os.environ else ''}"
+        if type(link).__name__ == "SIGTERMException":
+            return "SIGTERM"
+        if isinstance(link, SystemExit) and _raised_in(link, "/submitit/"):
+            return "SLURM preemption, put back into the queue by submitit"
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in seen:
+        seen.append(link)
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _raised_in(error: BaseException, part: str) -> bool:
+    return any(part in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+
+
+@contextmanager
+def recorded(run: LiveRun) -> Iterator[LiveRun]:
+    """See to it that the record tells how what is within ended, and let every exception through.
+
+    Leaving it well completes the run; Ctrl-C, SIGTERM and SLURM's notice of preemption interrupt it; anything else
+    fails it. A record that cannot be written is logged and leaves the run as it was, to be found lost: nothing untrue
+    goes on record, and the training's own error is what the caller sees.
+    """
+    with signals_raise():
+        try:
+            yield run
+            with undisturbed():
+                run.complete()
+        except BaseException as error:
+            with undisturbed():
+                _last_word(run, error)
+            raise
+
+
+def _last_word(run: LiveRun, error: BaseException) -> None:
+    asked = interruption(error)
+    try:
+        if asked:
+            run.interrupt(asked)
+        else:
+            run.fail(error)
+    except MhcError as problem:
+        log.error("How run %s ended is not on record: %s", run.folder.name, problem)

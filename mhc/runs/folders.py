@@ -1,0 +1,215 @@
+"""Where runs lie: claim, find, walk, archive and restore their folders. Moves are one rename inside `outputs/`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from mhc.errors import BadConfig, Conflict, NotFound, Refused
+from mhc.runs import atomic
+from mhc.runs.record import Location
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*_\d{8}_\d{6}_[0-9a-f]{4}")
+SWEEP_ID = re.compile(RUN_ID.pattern + "_sweep")
+ARCHIVES = {place.value: place for place in (Location.ARCHIVE_DEBUG, Location.ARCHIVE_BASELINE, Location.ARCHIVED)}
+LONGEST_NAME = 80
+ATTEMPTS = 1000
+SUGGEST_FROM = 5000
+
+
+def slug(name: str) -> str:
+    """Return `name` as a part of a file name: letters, digits, `.`, `-`, `_`, at most 80 of them, never empty."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:LONGEST_NAME].strip("._-")
+    return plain or "run"
+
+
+def claim(parent: Path, name: str, now: datetime) -> Path:
+    """Make a new folder `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>` in `parent` that nobody else can have, and return it.
+
+    Raises:
+        BadConfig: where no folder can be made there.
+    """
+    return _claim(parent, f"{slug(name)}_{now:%Y%m%d_%H%M%S}", "")
+
+
+def claim_sweep(outputs: Path, name: str, now: datetime) -> Path:
+    """Make a new folder `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>_sweep`, in which each job claims its own.
+
+    Raises:
+        BadConfig: where no folder can be made there.
+    """
+    return _claim(outputs, f"{slug(name)}_{now:%Y%m%d_%H%M%S}", "_sweep")
+
+
+def _claim(parent: Path, stem: str, ending: str) -> Path:
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(ATTEMPTS):
+            folder = parent / f"{stem}_{os.urandom(2).hex()}{ending}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as problem:
+        raise BadConfig(
+            f"No folder can be made in {parent}: {problem.strerror}. Choose another place with paths.outputs="
+        ) from problem
+    raise BadConfig(f"All names {stem}_???? are taken in {parent}. Choose another name=")
+
+
+def walk(outputs: Path) -> Iterator[tuple[Path, Location]]:
+    """Yield the folders that hold a `run.json`, with where they lie: runs, sweeps, archives. No link is followed."""
+    for folder in _children(outputs):
+        place = ARCHIVES.get(folder.name)
+        if place is None:
+            yield from _runs(folder, Location.ACTIVE)
+        else:
+            for child in _children(Path(folder.path)):
+                yield from _runs(child, place)
+
+
+def _runs(folder: os.DirEntry[str], place: Location) -> Iterator[tuple[Path, Location]]:
+    if holds_record(folder.path):
+        yield Path(folder.path), place
+    elif not RUN_ID.fullmatch(folder.name):  # a sweep, or a day of plain Hydra
+        for child in _children(folder.path):
+            if holds_record(child.path):
+                yield Path(child.path), place
+
+
+def holds_record(folder: str) -> bool:
+    """Tell whether there is a `run.json` in `folder`."""
+    return os.path.lexists(f"{folder}/run.json")
+
+
+def without_record(outputs: Path) -> Iterator[Path]:
+    """Yield the folders that were claimed, by their name, but hold no `run.json`."""
+    for folder in _children(outputs):
+        inside = [] if RUN_ID.fullmatch(folder.name) else list(_children(folder.path))
+        deeper = [child for sweep in inside if SWEEP_ID.fullmatch(sweep.name) for child in _children(sweep.path)]
+        for entry in (folder, *inside, *deeper):
+            if RUN_ID.fullmatch(entry.name) and not holds_record(entry.path):
+                yield Path(entry.path)
+
+
+def _children(folder: Path | str) -> list[os.DirEntry[str]]:
+    """The folders in `folder`, hidden ones and links left out; none where it is missing or not to be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def location(folder: Path, outputs: Path) -> Location:
+    """Return where `folder`, which lies in `outputs`, stands."""
+    return ARCHIVES.get(_inside(folder, outputs).parts[0], Location.ACTIVE)
+
+
+def _inside(folder: Path, outputs: Path) -> Path:
+    """Return `folder` relative to `outputs`; both may be given by links.
+
+    Raises:
+        Refused: where it does not lie in there.
+    """
+    real = folder.resolve()
+    root = outputs.resolve()
+    if root not in real.parents:
+        raise Refused(f"{folder} does not lie in {outputs}; only runs in there are touched")
+    return real.relative_to(root)
+
+
+def find(outputs: Path, prefix: str) -> Path:
+    """Return the folder of the run whose id begins with `prefix`, or at the path `prefix` inside `outputs`.
+
+    Raises:
+        NotFound: where there is none; suggests what is near.
+        Conflict: where there are several; lists them.
+    """
+    if "/" in prefix or "\0" in prefix or prefix in ("", ".", ".."):
+        return _by_path(outputs, prefix)
+    runs = [folder for folder, _ in walk(outputs)]
+    exact = [folder for folder in runs if folder.name == prefix]
+    fitting = exact or [folder for folder in runs if folder.name.startswith(prefix)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise NotFound(f"No run {prefix!r} in {outputs}.{_suggest(prefix, runs)}")
+    listed = ", ".join(sorted(_shown(folder, outputs) for folder in fitting)[:10])
+    raise Conflict(f"{len(fitting)} runs begin with {prefix!r}: {listed}. Give more of the id, or the path")
+
+
+def _by_path(outputs: Path, given: str) -> Path:
+    lacking = NotFound(f"No run {given!r} in {outputs}. List the runs with: mhc list")
+    if not given or "\0" in given:
+        raise lacking
+    for path in (Path(given), outputs / given):
+        if holds_record(str(path)) and outputs.resolve() in path.resolve().parents:
+            return path
+    raise lacking
+
+
+def _shown(folder: Path, outputs: Path) -> str:
+    return folder.name if folder.parent == outputs else folder.relative_to(outputs).as_posix()
+
+
+def _suggest(prefix: str, runs: list[Path]) -> str:
+    names = sorted((folder.name for folder in runs), key=lambda name: name[:1] != prefix[:1])[:SUGGEST_FROM]
+    stems = {name[: len(prefix)]: name for name in names} | {name: name for name in names}
+    near = dict.fromkeys(stems[stem] for stem in difflib.get_close_matches(prefix, stems, n=3, cutoff=0.6))
+    return f" Near it: {', '.join(near)}" if near else " List the runs with: mhc list"
+
+
+def archive(folder: Path, outputs: Path, to: Location, still: Callable[[Path], None] | None = None) -> Path:
+    """Move the run in `folder` to the archive `to` by one rename, and return its new folder.
+
+    `still`, called with the folder while nobody can write its record, raises where the run must not be moved.
+
+    Raises:
+        NotFound: where it is gone, moved by somebody else.
+        Conflict: where the archive holds that id already.
+        Refused: where `folder` is archived already, or does not lie in `outputs`.
+    """
+    if to.value not in ARCHIVES:
+        raise Refused(f"{to.value} is no archive. Choose one of: {', '.join(ARCHIVES)}")
+    place = _inside(folder, outputs)
+    if place.parts[0] in ARCHIVES:
+        raise Refused(f"{folder} is archived already. Restore it first with: mhc restore {folder.name}")
+    return _move(folder, outputs / to.value / place, still)
+
+
+def restore(folder: Path, outputs: Path, still: Callable[[Path], None] | None = None) -> Path:
+    """Move the archived run in `folder` back to where it was, and return that folder.
+
+    Raises:
+        NotFound: where it is gone.
+        Conflict: where its place is taken.
+        Refused: where it is not archived.
+    """
+    place = _inside(folder, outputs)
+    if place.parts[0] not in ARCHIVES:
+        raise Refused(f"{folder} is not archived")
+    moved = _move(folder, outputs.joinpath(*place.parts[1:]), still)
+    if len(place.parts) > 2 and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
+    return moved
+
+
+def _move(folder: Path, to: Path, still: Callable[[Path], None] | None) -> Path:
+    if not folder.is_dir():
+        raise NotFound(f"{folder} is gone; somebody else may have moved it")
+    with atomic.locked(folder):
+        if still:
+            still(folder)
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            return folder.rename(to)
+        except FileNotFoundError:
+            raise NotFound(f"{folder} is gone; somebody else may have moved it") from None
+        except OSError as problem:
+            raise Conflict(f"{folder} cannot be moved to {to}: {problem.strerror}") from problem

@@ -1,0 +1,297 @@
+"""The handle of the run that this process trains: every change of its record, from registration to its last word.
+
+Only rank 0 writes; on the other ranks of a training every call leaves the record alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from mhc.errors import MhcError
+from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
+from mhc.runs import atomic, checkpoints, clock, failure, heartbeat, resuming, store
+from mhc.runs.checkpoints import last_checkpoint
+from mhc.runs.endings import recorded
+from mhc.runs.liveness import HEARTBEAT, derived, this_process
+from mhc.runs.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
+
+if TYPE_CHECKING:
+    from mhc.policy import LivenessPolicy, Policy
+
+__all__ = ["LiveRun", "last_checkpoint", "recorded"]
+
+log = logging.getLogger("mhc.runs")
+replace = msgspec.structs.replace
+
+WRITER = "training"
+"""Who the history names for what the training itself does."""
+
+
+def is_writer() -> bool:
+    """Tell whether this process is rank 0 of its training, or alone."""
+    if int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ:
+        return os.environ["SLURM_PROCID"] == "0"
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+
+
+class LiveRun:
+    """The run in `folder`. It holds no state: any number of handles of one run may be built."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).absolute()
+
+    @classmethod
+    def register(
+        cls,
+        folder: str | Path,
+        *,
+        name: str,
+        description: str,
+        tags: Sequence[str],
+        note: str,
+        seed: int | None,
+        category_said: Category | None,
+        sweep: Sweep | None,
+        group: str,
+        lineage: Lineage,
+        liveness: LivenessPolicy,
+        now: datetime,
+    ) -> Self:
+        """Put the run of this process on record as running, in its claimed folder, and start its heartbeat.
+
+        Raises:
+            Conflict: where the folder holds a record.
+            NotFound, BadInput: where it cannot be written.
+        """
+        run = cls(folder)
+        if is_writer():
+            at = clock.text(now)
+            record = RunRecord(
+                id=run.folder.name, name=name, description=description, tags=list(tags), note=note, seed=seed,
+                category_said=category_said, sweep=sweep, group=group, lineage=lineage, created_at=at, started_at=at,
+                status=Status.RUNNING, process=this_process(),
+                history=[Event(at=at, what="registered", by=WRITER)],
+            )  # fmt: skip
+            store.create(run.folder, record)
+            run._beat(liveness.heartbeat)
+            log.info("Run %s registered", record.id)
+        return run
+
+    @classmethod
+    def resume(cls, folder: str | Path, policy: LivenessPolicy | None = None) -> Self:
+        """Take over a run that ended without completing: its id is kept, it is running again, in this process.
+
+        Raises:
+            Conflict: where it is still alive, or somebody else resumes it at this moment.
+            Refused: where it is completed, taken over from another tracker, or archived.
+            Unreadable, NotFound, BadInput: where its record cannot be read or written.
+        """
+        run = cls(folder)
+        if not is_writer():
+            return run
+        rules = policy or _liveness()
+        before = store.read(run.folder)
+        resuming.must_be_resumable(derived(before, run.folder, rules), run.folder)
+        last = checkpoints.last_checkpoint(run.folder)
+        why = f"from {last.relative_to(run.folder)}" if last else "from the beginning, there is no checkpoint yet"
+        now = clock.text(clock.now())
+        store.update(
+            run.folder,
+            lambda old: replace(
+                old,
+                status=Status.RUNNING,
+                status_reason="",
+                ended_at=None,
+                failure=None,
+                process=this_process(),
+            ),
+            Event(at=now, what="resumed", by=WRITER, why=f"{why}; it was {before.status.value}"),
+            expect_revision=before.revision,
+        )
+        run._beat(rules.heartbeat)
+        log.info("Run %s resumed %s", before.id, why)
+        return run
+
+    def _beat(self, interval: float) -> None:
+        try:
+            heartbeat.start(self.folder, interval, self.come_back)
+        except OSError as problem:
+            raise atomic.unwritable(self.folder / HEARTBEAT, problem) from problem
+
+    def record(self) -> RunRecord:
+        """Return the record as it is on disk.
+
+        Raises:
+            Unreadable: where it cannot be read.
+        """
+        return store.read(self.folder)
+
+    def note_start(self, *, smoke: Smoke, data: DataFacts | None, model: ModelFacts | None, world_size: int) -> None:
+        """Note what is trained, on what, and by how many processes: one write for what is known before fit."""
+
+        def noted(old: RunRecord) -> RunRecord:
+            process = old.process and replace(old.process, world_size=world_size)
+            return replace(old, smoke=smoke, data=data or old.data, model=model or old.model, process=process)
+
+        what = f"{model.name if model else 'a model'} on {data.name if data else 'its data'}"
+        self._change(noted, "started", f"{what}, {world_size} process(es)")
+
+    def note_data(self, facts: DataFacts) -> None:
+        """Note the data that the run is trained on."""
+        self._change(lambda old: replace(old, data=facts))
+
+    def note_model(self, facts: ModelFacts) -> None:
+        """Note the model that is trained."""
+        self._change(lambda old: replace(old, model=facts))
+
+    def note_smoke(self, smoke: Smoke) -> None:
+        """Note what the Trainer was told that makes the run a smoke test."""
+        self._change(lambda old: replace(old, smoke=smoke))
+
+    def note_metrics(self, split: str, metrics: Metrics) -> None:
+        """Note the final metrics of `split`, val or test; a number that is not finite is noted as unknown."""
+        kept = finite(metrics)
+        self._change(
+            lambda old: replace(old, metrics=replace(old.metrics, **{split: kept})),
+            f"{split} measured",
+            f"accuracy {_shown(kept.accuracy)}, macro-F1 {_shown(kept.f1_macro)}",
+        )
+
+    def note_timing(self, timing: Timing) -> None:
+        """Note the seconds and amounts that `timing` knows; what it leaves out stays as it was."""
+        known = {key: value for key, value in msgspec.structs.asdict(timing).items() if value is not None}
+        self._change(lambda old: replace(old, timing=replace(old.timing, **known)))
+
+    def note_checkpoint(
+        self,
+        path: Path,
+        *,
+        monitor: str | None = None,
+        score: float | None = None,
+        epoch: int | None = None,
+        step: int | None = None,
+    ) -> None:
+        """Note the best checkpoint, a file in the run's folder, with its SHA-256."""
+        checkpoint = Checkpoint(
+            path=path.absolute().relative_to(self.folder).as_posix(),
+            sha256=checkpoints.sha256(path),
+            bytes=path.stat().st_size,
+            epoch=epoch,
+            step=step,
+            monitor=monitor,
+            score=score if score is not None and math.isfinite(score) else None,
+        )
+        self._change(lambda old: replace(old, checkpoint=checkpoint))
+
+    def note_promotion(self, promotion: Promotion) -> None:
+        """Note whether the machine flags the run, with every gate."""
+        what = "flagged as candidate" if promotion.candidate else "not a candidate"
+        self._change(lambda old: replace(old, promotion=promotion), what, promotion.reason, by="FlagForPromotion")
+
+    def classify(self, policy: Policy) -> None:
+        """Derive the category from the facts on record, and write it where it or its reason is new."""
+        from mhc.runs.classification import reclassify
+
+        before = self.record()
+        after = reclassify(before, policy.classification)
+        if (before.category, before.category_reason) != (after.category, after.category_reason):
+            self._change(
+                lambda old: reclassify(old, policy.classification),
+                "classified",
+                f"{after.category}: {after.category_reason}",
+                by="ClassifyRun",
+            )
+
+    def event(self, what: str, why: str = "", by: str = WRITER) -> None:
+        """Add one line to the history."""
+        self._change(lambda old: old, what, why, by)
+
+    def complete(self) -> None:
+        """Say that the training is over and went well; ends the heartbeat."""
+        self._end(lambda old: replace(old, status=Status.COMPLETED, status_reason=""), "completed", "")
+
+    def interrupt(self, reason: str) -> None:
+        """Say that the training was asked to end, and by what; ends the heartbeat."""
+        self._end(lambda old: replace(old, status=Status.INTERRUPTED, status_reason=reason), "interrupted", reason)
+
+    def fail(self, error: BaseException) -> None:
+        """Say that the training failed, why and where, with the traceback in a file beside; ends the heartbeat."""
+        why = failure.describe(error)
+        try:
+            atomic.write(self.folder / failure.TRACEBACK, failure.trace(error).encode("utf-8", "replace"))
+            why = replace(why, traceback=failure.TRACEBACK)
+        except MhcError as problem:
+            log.warning("The traceback was not kept: %s", problem)
+        reason = f"{why.type}: {why.sentence}"
+        self._end(
+            lambda old: replace(old, status=Status.FAILED, status_reason=reason, failure=why),
+            "failed",
+            f"{reason} ({why.where})" if why.where else reason,
+        )
+
+    def come_back(self) -> None:
+        """Say that the run lives, where somebody has presumed it lost."""
+        if is_writer() and self._is_mine(record := self.record()) and record.status is Status.LOST:
+            self._change(lambda old: old)
+
+    def _is_mine(self, record: RunRecord) -> bool:
+        mine = this_process()
+        theirs = record.process
+        return theirs is not None and (theirs.host, theirs.pid, theirs.boot_id) == (mine.host, mine.pid, mine.boot_id)
+
+    def _end(self, change: Callable[[RunRecord], RunRecord], what: str, why: str) -> None:
+        """Write the last word, once: a run that has ended is not ended again by what happens after."""
+        if not is_writer():
+            return
+        heartbeat.stop(self.folder)
+        if self.record().status in (Status.RUNNING, Status.LOST):
+            now = clock.text(clock.now())
+            self._change(lambda old: replace(change(old), ended_at=now), what, why)
+
+    def _change(
+        self, change: Callable[[RunRecord], RunRecord], what: str | None = None, why: str = "", by: str = WRITER
+    ) -> None:
+        if not is_writer():
+            return
+        now = clock.text(clock.now())
+        event = Event(at=now, what=what, by=by, why=why) if what else None
+        store.update(self.folder, lambda old: change(self._found(old, now)), event)
+        if event:
+            log.info("Run %s %s%s", self.folder.name, event.what, f": {why}" if why else "")
+
+    def _found(self, record: RunRecord, now: str) -> RunRecord:
+        """Return the record, running again where somebody has presumed this living process lost."""
+        if record.status is not Status.LOST or not self._is_mine(record):
+            return record
+        back = Event(at=now, what="came back", by=WRITER, why=f"it was presumed lost: {record.status_reason}")
+        log.warning("Run %s was presumed lost, and lives: %s", record.id, record.status_reason)
+        return replace(record, status=Status.RUNNING, status_reason="", history=[*record.history, back])
+
+
+def finite(metrics: Metrics) -> Metrics:
+    """Return `metrics` without the numbers that are not finite: JSON has no word for them."""
+    known: dict[str, float | dict[str, float] | None] = {}
+    for key, value in msgspec.structs.asdict(metrics).items():
+        if isinstance(value, dict):
+            known[key] = {label: number for label, number in value.items() if math.isfinite(number)}
+        else:
+            known[key] = value if value is not None and math.isfinite(value) else None
+    return msgspec.convert(known, Metrics)
+
+
+def _shown(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
+
+
+def _liveness() -> LivenessPolicy:
+    from mhc import policy
+
+    return policy.load().liveness

@@ -1,0 +1,95 @@
+"""The runs of a sweep, and of a SLURM job: what is there, and what is still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mhc.errors import NotFound, Unreadable
+from mhc.runs import folders, store
+from mhc.runs.record import Location, RunRecord, Status
+
+
+class Job(NamedTuple):
+    """One job of a sweep that did not complete."""
+
+    number: int
+    overrides: list[str]
+    folder: Path | None
+    """The run it began; None where it never began one."""
+
+
+def members(outputs: Path, sweep_id: str) -> list[tuple[Path, RunRecord]]:
+    """Return the readable runs of the sweep, wherever they lie, by job and then by age.
+
+    Raises:
+        NotFound: where there is no such sweep in `outputs`.
+    """
+    places = [outputs / sweep_id, *(outputs / archive / sweep_id for archive in folders.ARCHIVES)]
+    if sweep_id in ("", ".", "..") or "/" in sweep_id or not any(place.is_dir() for place in places):
+        there = sorted(path.name for path in outputs.glob("*_sweep"))[-5:]
+        listed = f"The latest are: {', '.join(there)}" if there else "There is none at all"
+        raise NotFound(f"No sweep {sweep_id!r} in {outputs}. {listed}")
+    found = [(folder, record) for place in places for folder, record in _readable(place) if record.sweep is not None]
+    return sorted(found, key=lambda run: (run[1].sweep.job if run[1].sweep else -1, run[1].created_at))
+
+
+def _readable(sweep: Path) -> Iterable[tuple[Path, RunRecord]]:
+    for path in sweep.glob("*/run.json") if sweep.is_dir() else ():
+        try:
+            yield path.parent, store.read(path.parent)
+        except Unreadable:
+            continue
+
+
+def unfinished(outputs: Path, sweep_id: str, planned: Sequence[Sequence[str]] = ()) -> list[Job]:
+    """Return the jobs of the sweep that did not complete, by number.
+
+    `planned` are the overrides of all jobs, in order, so that jobs that never began are found too. Where a job was
+    tried more than once, its newest run counts; an imported or archived run that failed is begun anew.
+
+    Raises:
+        NotFound: where there is no such sweep in `outputs`.
+    """
+    newest: dict[int, Job] = {}
+    done: set[int] = set()
+    for folder, record in members(outputs, sweep_id):
+        if record.sweep is None:
+            continue
+        number = record.sweep.job
+        if record.status is Status.COMPLETED:
+            done.add(number)
+        active = folders.location(folder, outputs) is Location.ACTIVE
+        newest[number] = Job(number, record.sweep.overrides, folder if active else None)
+    never = {number: Job(number, list(overrides), None) for number, overrides in enumerate(planned)}
+    return [job for number, job in sorted((never | newest).items()) if number not in done]
+
+
+def run_of_slurm_job(outputs: Path, job_id: str, restarts: int, sweep_job: int | None = None) -> Path | None:
+    """Return the folder of the run that an earlier start of the SLURM job began and did not complete.
+
+    `restarts` is SLURM_RESTART_COUNT: 0 means that the job starts for the first time, and there is nothing to find.
+    A job that trains several runs in a row (a sweep within one allocation) says which by `sweep_job`.
+    """
+    if restarts <= 0:
+        return None
+    found = [
+        (record.created_at, folder)
+        for folder, place in folders.walk(outputs)
+        if place is Location.ACTIVE and (record := _record(folder)) and _is_of(record, job_id, sweep_job)
+    ]
+    return max(found)[1] if found else None
+
+
+def _record(folder: Path) -> RunRecord | None:
+    try:
+        return store.read(folder)
+    except Unreadable:
+        return None
+
+
+def _is_of(record: RunRecord, job_id: str, sweep_job: int | None) -> bool:
+    job = record.sweep.job if record.sweep else None
+    of_job = record.process is not None and record.process.slurm_job_id == job_id
+    return of_job and job == sweep_job and record.status is not Status.COMPLETED
