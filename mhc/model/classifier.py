@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import pytorch_lightning as pl
@@ -91,26 +92,30 @@ class TextClassifier(pl.LightningModule):
         loss = self.loss(self(batch), batch["labels"])
         assert isinstance(loss, Tensor)
         self._epoch_loss += loss.detach()
-        self._epoch_tokens += real_tokens(batch)
+        self._epoch_batches += 1
+        self.meter.add(real_tokens(batch))
         self.log("train/loss", loss, batch_size=len(batch["labels"]))
         return loss
+
+    @property
+    def epoch_loss(self) -> float:
+        """Mean training loss over the batches of the epoch under way; asking waits for the accelerator."""
+        return float(self._epoch_loss) / max(1, self._epoch_batches)
 
     def on_train_epoch_start(self) -> None:
         """Starts the clock and the mean of the losses."""
         self._epoch_loss = torch.zeros((), device=self.device)
-        self._epoch_tokens = torch.zeros((), device=self.device, dtype=torch.int64)
-        self._steps_before = self.global_step
+        self._epoch_batches = 0
         self.meter.start()
 
     def on_train_epoch_end(self) -> None:
-        """Logs the mean loss of the epoch's steps, and waits for the accelerator to have counted the tokens."""
+        """Logs the mean loss of the epoch."""
         self.meter.stop()
-        self.meter.tokens += int(self._epoch_tokens)
-        mean = self._epoch_loss / max(1, self.global_step - self._steps_before)
+        mean = self.epoch_loss
         self.log("train/loss_epoch", mean, sync_dist=True)
-        if not bool(mean.isfinite()):
+        if not math.isfinite(mean):
             raise MhcError(
-                f"The training loss is {float(mean)} after epoch {self.current_epoch + 1}: the training diverged; "
+                f"The training loss is {mean} after epoch {self.current_epoch + 1}: the training diverged; "
                 "lower model.optimizer.lr."
             )
 
@@ -180,6 +185,17 @@ class TextClassifier(pl.LightningModule):
             max_tokens=self.max_tokens,
             pretrained=started_from,
         )
+
+
+def of(module: pl.LightningModule) -> TextClassifier:
+    """The module that a callback is handed, as what it is.
+
+    Raises:
+        BadConfig: the callback was put into the training of another module.
+    """
+    if not isinstance(module, TextClassifier):
+        raise BadConfig(f"This callback needs a TextClassifier, but {type(module).__name__} is trained; leave it out.")
+    return module
 
 
 def real_tokens(batch: Batch) -> Tensor:

@@ -1,0 +1,36 @@
+"""When validation and test have been scored with the best checkpoint: precision over recall, one curve per class."""
+
+from __future__ import annotations
+
+import pytorch_lightning as pl
+from pytorch_lightning import Callback
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities import rank_zero_only
+
+from mhc.model import classifier
+from mhc.report.curves import writers
+
+
+class PrCurves(Callback):
+    """Curves in TensorBoard: `<split>/<label>`, each class against all others. Only of the final passes."""
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the curves of validation when it is the final pass."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            write(trainer, pl_module, "val")
+
+    @rank_zero_only
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the curves of test."""
+        write(trainer, pl_module, "test")
+
+
+def write(trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
+    """Put one curve per class into every TensorBoard folder of the training."""
+    model = classifier.of(pl_module)
+    result = model.results[split]
+    for board in writers(trainer):
+        for number, label in enumerate(model.labels):
+            truth, scores = result.labels == number, result.probabilities[:, number]
+            board.add_pr_curve(f"{split}/{label}", truth, scores, trainer.global_step)

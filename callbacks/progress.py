@@ -1,0 +1,138 @@
+"""While a training runs: a line per epoch, and on a terminal a bar for the epoch under way."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TextIO
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ProgressBar
+
+from mhc.model import classifier
+from mhc.report import bar
+
+log = logging.getLogger("mhc.progress")
+
+REDRAWN_EVERY = 0.2
+"""Seconds. Drawn from the training loop itself: a thread of its own would take the interpreter from it."""
+
+
+class Eraser(logging.Filter):
+    """Lets every record through; erases the bar first, so that no line is written into it."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always True."""
+        self.progress.erase()
+        return True
+
+
+class Progress(ProgressBar):
+    """Epoch, loss, macro-F1 on validation, tokens per second, time left.
+
+    Lines go through logging, and so to the run's log as well. The bar goes to a terminal only.
+
+    Args:
+        stream: where the bar is drawn if it is a terminal; standard error by default.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self.stream = stream or sys.stderr
+        self.drawing = self.stream.isatty()
+        self._eraser = Eraser(self)
+        self._shown = False
+        self._best = float("-inf")
+
+    def disable(self) -> None:
+        """Lightning asks for silence: other ranks, the learning rate finder."""
+        self.drawing = False
+
+    def enable(self) -> None:
+        """Lightning takes it back."""
+        self.drawing = self.stream.isatty()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clocks."""
+        self._started = self._epoch_started = self._drawn = time.monotonic()
+        self._first_step, self._best = trainer.global_step, float("-inf")
+        for handler in logging.getLogger().handlers if self.drawing else ():
+            handler.addFilter(self._eraser)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Remembers where the epoch's tokens and seconds start."""
+        meter = classifier.of(pl_module).meter
+        self._tokens, self._seconds = meter.tokens, meter.elapsed
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Draws the bar anew, a few times per second."""
+        now = time.monotonic()
+        if not self.drawing or now - self._drawn < REDRAWN_EVERY:
+            return
+        self._drawn = now
+        self._draw(bar.bar(epoch(trainer), batch_idx + 1, int(self.total_train_batches), [self._left(trainer)]))
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says what is going on while the training bar stands still."""
+        if self.drawing and trainer.training:
+            self._draw(f"epoch {epoch(trainer)}  validation")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes the epoch's line."""
+        if not trainer.is_global_zero:
+            return
+        model = classifier.of(pl_module)
+        meter = model.meter
+        rate = (meter.tokens - self._tokens) * trainer.world_size / max(meter.elapsed - self._seconds, 1e-9)
+        facts = [f"loss {model.epoch_loss:.3f}", *self._validation(trainer), f"{bar.rate(rate)} tokens/s"]
+        log.info(bar.line(epoch(trainer), [*facts, self._left(trainer)]))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leaves a clean terminal."""
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leaves a clean terminal."""
+        self._close()
+
+    def erase(self) -> None:
+        """Take the bar off the terminal, if one is there."""
+        if self._shown:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+            self._shown = False
+
+    def _draw(self, text: str) -> None:
+        self.stream.write(f"\r\x1b[K{text}")
+        self.stream.flush()
+        self._shown = True
+
+    def _close(self) -> None:
+        self.erase()
+        for handler in logging.getLogger().handlers:
+            handler.removeFilter(self._eraser)
+
+    def _validation(self, trainer: pl.Trainer) -> list[str]:
+        score = trainer.callback_metrics.get("val/f1_macro")
+        if score is None:
+            return []
+        best, self._best = float(score) > self._best, max(self._best, float(score))
+        return [f"val macro-F1 {float(score):.3f}{' (best)' if best else ''}"]
+
+    def _left(self, trainer: pl.Trainer) -> str:
+        """The time to the last epoch; early stopping may come before it."""
+        done = trainer.global_step - self._first_step
+        steps = float(trainer.estimated_stepping_batches) - trainer.global_step
+        return f"{bar.clock((time.monotonic() - self._started) / max(1, done) * steps)} left"
+
+
+def epoch(trainer: pl.Trainer) -> str:
+    """`3/12`, counted from 1."""
+    return f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
