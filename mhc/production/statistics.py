@@ -1,0 +1,203 @@
+"""Numbers with their uncertainty: what one model's results on a test split say, and how surely. Pure numpy and scipy.
+
+A confusion matrix here is [k, k] counts, rows the true class, columns the predicted one. Leading axes are resamples.
+
+Which interval for what was decided by measuring coverage on small test sets (tests/production/test_coverage.py):
+
+- Accuracy and recall are proportions: Wilson's score interval. Percentile bootstraps of a proportion under-cover.
+- Macro-F1: a bootstrap stratified by true class, studentised on the log-odds scale. The plain percentile bootstrap
+  covers 92 to 93 % where 95 % is promised; this one 94 to 95.5 %.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured value with its two-sided interval, all in the unit of the value."""
+
+    point: float
+    low: float
+    high: float
+    confidence: float
+    """0 to 1, such as 0.95."""
+    examples: int
+    """How many examples the value stands on."""
+
+
+def confusion(labels: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> Counts:
+    """Count [k, k] from true and predicted class numbers, both [n]."""
+    flat = labels.astype(np.int64) * classes + predicted
+    counts: Counts = np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+    return counts
+
+
+def accuracy(counts: NDArray[np.generic]) -> Floats:
+    """Share of right predictions, for confusion matrices [..., k, k]."""
+    values = counts.astype(np.float64)
+    share: Floats = np.trace(values, axis1=-2, axis2=-1) / values.sum((-2, -1))
+    return share
+
+
+def f1_macro(counts: NDArray[np.generic]) -> Floats:
+    """Mean of all classes' F1 for confusion matrices [..., k, k], as `mhc.metrics`: a class without rows counts 0."""
+    values = counts.astype(np.float64)
+    hits = np.diagonal(values, axis1=-2, axis2=-1)
+    seen = values.sum(-1) + values.sum(-2)
+    mean: Floats = (2 * hits / np.maximum(seen, 1)).mean(-1)
+    return mean
+
+
+def f1_macro_influence(counts: Floats) -> Floats:
+    """How much an example in each cell moves macro-F1, [..., k, k]: its first derivative by the cell's share.
+
+    With F_c = 2 t_c / d_c (t_c the share of hits, d_c the share of labels plus that of predictions), an example of
+    class y predicted as p moves F_c by (2 [y = p = c] - F_c ([y = c] + [p = c])) / d_c. Sums to 0 over the examples.
+    """
+    total = counts.sum((-2, -1))[..., None]
+    classes = counts.shape[-1]
+    share = (counts.sum(-1) + counts.sum(-2)) / total
+    share = np.maximum(share, 1e-12)
+    weight = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / total / share**2
+    influence = -(weight[..., :, None] + weight[..., None, :])
+    diagonal = np.arange(classes)
+    influence[..., diagonal, diagonal] += 2 / share
+    scaled: Floats = influence / classes
+    return scaled
+
+
+def f1_macro_error(counts: Floats) -> Floats:
+    """Standard error of macro-F1 by the delta method, for confusion matrices [..., k, k]."""
+    total = counts.sum((-2, -1))
+    share = counts / total[..., None, None]
+    variance = (share * f1_macro_influence(counts) ** 2).sum((-2, -1))
+    error: Floats = np.sqrt(np.maximum(variance, 0) / total)
+    return error
+
+
+def resample_rows(counts: Counts, resamples: int, rng: np.random.Generator) -> Floats:
+    """Stratified bootstrap: [resamples, rows, ...], each row of `counts` [rows, ...] drawn anew with its own total.
+
+    Drawing a row's cells from a multinomial is the same as drawing its examples with replacement, and needs no loop
+    over examples (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, section 8.3).
+    """
+    drawn = np.zeros((resamples, *counts.shape))
+    for row, cells in enumerate(counts):
+        flat = cells.ravel()
+        occupied = np.flatnonzero(flat)
+        if len(occupied):
+            found = rng.multinomial(int(flat.sum()), flat[occupied] / flat.sum(), size=resamples)
+            drawn.reshape(resamples, len(counts), -1)[:, row, occupied] = found
+    return drawn
+
+
+def wilson(successes: int, examples: int, confidence: float) -> Interval:
+    """Score interval of a proportion of `examples` (above 0).
+
+    E. B. Wilson, JASA 22, 1927; recommended for small n by L. Brown, T. Cai, A. DasGupta, Stat. Sci. 16, 2001. Equals
+    statsmodels' `proportion_confint(method="wilson")`.
+    """
+    z = two_sided_quantile(confidence)
+    share, spread = successes / examples, z * z / examples
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
+    return Interval(
+        point=share,
+        low=max(0.0, centre - half),
+        high=min(1.0, centre + half),
+        confidence=confidence,
+        examples=examples,
+    )
+
+
+def accuracy_interval(counts: Counts, confidence: float) -> Interval:
+    """Wilson's interval of the accuracy of a confusion matrix [k, k]."""
+    return wilson(int(np.trace(counts)), int(counts.sum()), confidence)
+
+
+def recall_intervals(counts: Counts, confidence: float) -> list[Interval | None]:
+    """Wilson's interval of each class's recall; None for a class without an example."""
+    totals = counts.sum(axis=1)
+    return [
+        wilson(int(counts[row, row]), int(total), confidence) if total else None for row, total in enumerate(totals)
+    ]
+
+
+def f1_macro_interval(counts: Counts, confidence: float, resamples: int, rng: np.random.Generator) -> Interval:
+    """Studentised, stratified bootstrap interval of macro-F1 on the log-odds scale.
+
+    T = (logit F* - logit F) / se* over the resamples, with se the delta method's error of logit F; the interval is
+    logit F - T_high se to logit F - T_low se, mapped back (Efron and Tibshirani 1993, section 12.5 and 12.6, on
+    transforming before studentising). Where every prediction is right the error is 0 and Wilson's bound stands in.
+    """
+    examples = int(counts.sum())
+    values = counts.astype(np.float64)
+    point = float(f1_macro(values))
+    if np.trace(counts) in (0, examples):
+        bound = accuracy_interval(counts, confidence)
+        return Interval(point=point, low=bound.low, high=bound.high, confidence=confidence, examples=examples)
+    centre, error = _log_odds(values, examples)
+    drawn, errors = _log_odds(resample_rows(counts, resamples, rng), examples)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile((drawn - centre) / errors, [tail, 1 - tail])
+    ends = [float(1 / (1 + math.exp(-float(centre - t * error)))) for t in (high, low)]
+    return Interval(point=point, low=ends[0], high=ends[1], confidence=confidence, examples=examples)
+
+
+def _log_odds(counts: Floats, examples: int) -> tuple[Floats, Floats]:
+    """Log-odds of macro-F1 and their standard error, for [..., k, k]; kept half an example away from 0 and 1."""
+    edge = 0.5 / examples
+    value = np.clip(f1_macro(counts), edge, 1 - edge)
+    error = np.maximum(f1_macro_error(counts), edge / 10)
+    return np.log(value / (1 - value)), error / (value * (1 - value))
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 15
+) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins, weighted by their counts (L1).
+
+    Probabilities [n, k], labels [n]. As torchmetrics' MulticlassCalibrationError(n_bins=15, norm="l1"); M. Naeini,
+    G. Cooper, M. Hauskrecht, AAAI 2015.
+    """
+    confidence = probabilities.max(axis=1)
+    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    edges = np.linspace(0, 1, bins + 1, dtype=np.float32)
+    place = np.clip(np.searchsorted(edges, confidence.astype(np.float32), side="right") - 1, 0, bins)
+    gap = np.bincount(place, right, bins + 1) - np.bincount(place, confidence.astype(np.float64), bins + 1)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def majority_baseline(counts: Counts) -> Floats:
+    """The confusion matrix [k, k] of always saying the most frequent class of the test split."""
+    totals = counts.sum(axis=1)
+    always = np.zeros(counts.shape)
+    always[:, int(totals.argmax())] = totals
+    return always
+
+
+def examples_needed(interval: Interval, threshold: float) -> int | None:
+    """How many examples would tell the measured value from the threshold, if the value stayed as it is.
+
+    An interval narrows with the root of its examples, so n (half width / distance)^2. None when the value lies on the
+    threshold itself: no number would do.
+    """
+    gap = abs(interval.point - threshold)
+    if gap < 1e-9:
+        return None
+    half = interval.point - interval.low if interval.point >= threshold else interval.high - interval.point
+    return math.ceil(interval.examples * (half / gap) ** 2)
+
+
+def two_sided_quantile(confidence: float) -> float:
+    """The normal quantile of a two-sided interval: 1.96 for 0.95."""
+    return float(ndtri(0.5 + confidence / 2))
