@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mhc.errors import BadConfig
+from mhc.production.policy import PromotionPolicy
 from mhc.runs.record import Category, Status
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -71,7 +72,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     classification: ClassificationPolicy
     archiving: ArchivingPolicy
     liveness: LivenessPolicy
-    promotion: dict[str, Any]
+    promotion: PromotionPolicy
 
 
 def load(name_or_path: str | Path = "default", conf_dir: Path | None = None) -> Policy:
