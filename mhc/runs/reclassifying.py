@@ -19,7 +19,7 @@ RULES = "rules"
 
 
 class Change(NamedTuple):
-    """A run whose category, or the reason of it, is another now."""
+    """A run whose category is another now."""
 
     id: str
     before: str
@@ -36,7 +36,9 @@ def reclassify(
     now: datetime,
     dry_run: bool = False,
 ) -> list[Change]:
-    """Give each run the category that its facts have under `policy`, or the one that `to` says; return what changed.
+    """Give each run the category that its facts have under `policy`, or the one that `to` says; return whose changed.
+
+    A reason that changed is written too, but is no news.
 
     Runs whose record cannot be read are left out when there are several: `mhc doctor` names them.
 
@@ -59,7 +61,8 @@ def reclassify(
         if not dry_run:
             event = Event(at=clock.text(now), what="classified", by=by, why=f"{change.after}: {change.reason}")
             store.update(folder, lambda old: _again(old, policy, to), event)
-        changes.append(change)
+        if change.before != change.after:
+            changes.append(change)
     return changes
 
 

@@ -1,0 +1,130 @@
+"""`mhc cleanup` archives what the policy says is due; `mhc purge` deletes old runs from the archives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from mhc.cli.chosen import who
+from mhc.cli.marks import DRY_RUN
+from mhc.cli.place import Place
+from mhc.cli.tables import Column, say, show, warn
+from mhc.cli.units import age, now, size
+from mhc.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    from mhc.runs.purging import Old
+    from mhc.runs.tidying import Fate
+
+
+@click.command()
+@click.option("--keep", type=click.IntRange(min=0), help="Debug runs that stay. [what the policy says]")
+@click.option("--all", "everything", is_flag=True, help="Show the runs that stay too, and why.")
+@DRY_RUN
+@click.pass_obj
+def cleanup(place: Place, keep: int | None, everything: bool, dry_run: bool) -> None:
+    """Archive what the policy says is due, with the reason for every run.
+
+    Running and pinned runs, candidates and what was promoted stay. All can be restored.
+
+    Example: mhc cleanup --keep 2 --dry-run
+    """
+    from mhc.policy import load
+    from mhc.runs import cleaning, tidying
+
+    policy = tidying.keeping(load(place.policy), keep)
+    fates = tidying.plan(place.outputs, place.models, policy, now=now())
+    due = [fate.due for fate in fates if fate.due]
+    show_fates(fates if everything else [fate for fate in fates if fate.due])
+    if dry_run:
+        say(f"{len(due)} of {len(fates)} run(s) would be archived.")
+        return
+    moved = cleaning.carry_out(due, place.outputs, policy.liveness, now=now(), by=who())
+    say(f"{len(moved)} of {len(fates)} run(s) archived.")
+    if len(moved) < len(due):
+        say(f"{len(due) - len(moved)} changed or moved at this moment, and stay.")
+
+
+def show_fates(fates: Sequence[Fate]) -> None:
+    """The plan as a table."""
+    columns = [Column("run", least=24, middle=True), Column("age", right=True), Column("to"), Column("why", least=20)]
+    moment = now()
+    rows = [[fate.run.folder.name, age(fate.run.record.created_at, moment), fate.to, fate.why] for fate in fates]
+    if rows:
+        show(columns, rows)
+
+
+@click.command()
+@click.option("--older-than", required=True, metavar="AGE", help="As 30d, 12w, 48h: untouched for longer.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
+@click.pass_obj
+def purge(place: Place, older_than: str, yes: bool, dry_run: bool) -> None:
+    """Delete runs that have lain untouched in the archives for longer. Nothing else in mhc deletes runs.
+
+    Pinned runs, candidates and what was promoted stay.
+
+    Example: mhc purge --older-than 30d --dry-run
+    """
+    from mhc.policy import load
+    from mhc.runs import purging
+
+    limit = age_of(older_than)
+    old, unknown = purging.plan(place.outputs, place.models, load(place.policy).liveness, older_than=limit, now=now())
+    show_old(old, unknown)
+    doomed = [one for one in old if not one.kept]
+    freed = f"{len(doomed)} run(s), {size(sum(one.bytes for one in doomed))}"
+    if dry_run or not doomed:
+        say(f"{freed} would be deleted." if dry_run else f"Nothing in the archives is older than {older_than}.")
+        return
+    confirm(f"Delete {freed}, for good?", yes)
+    gone, left = purging.purge(doomed, place.outputs, now=now(), by=who())
+    for sentence in left:
+        warn(sentence)
+    say(f"{len(gone)} run(s) deleted, {size(sum(one.bytes for one in gone))} freed.")
+
+
+def show_old(old: Sequence[Old], unknown: Sequence[str]) -> None:
+    """The old runs as a table; those that stay say why."""
+    columns = [
+        Column("run", least=24, middle=True),
+        Column("archive"),
+        Column("untouched", right=True),
+        Column("size", right=True),
+        Column("stays because", least=12),
+    ]
+    if old:
+        rows = [[o.folder.name, o.location.value, f"{o.rested.days}d", size(o.bytes), o.kept or ""] for o in old]
+        show(columns, rows)
+    for sentence in unknown:
+        warn(sentence)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on only if somebody says yes.
+
+    Raises:
+        Refused: nobody does.
+    """
+    try:
+        agreed = yes or click.confirm(question)
+    except click.Abort:
+        agreed = False
+    if not agreed:
+        raise Refused("Nothing was deleted: nobody said yes. Say it at the question, or with --yes.")
+
+
+def age_of(text: str) -> timedelta:
+    """The time span of `30d`, `12w`, `48h`.
+
+    Raises:
+        BadInput: it is none.
+    """
+    units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isascii() or not number.isdigit() or int(number) > 100_000:
+        raise BadInput(f"{text[:40]!r} is no age. Give a number of hours, days or weeks: 48h, 30d, 12w.")
+    return int(number) * units[unit]
