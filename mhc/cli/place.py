@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mhc.policy import LivenessPolicy
 
 
 class Place(NamedTuple):
@@ -19,6 +22,16 @@ class Place(NamedTuple):
         """What was said, else the folders `outputs` and `models` of the project that `cwd` lies in."""
         project = project_of(cwd)
         return cls(outputs or project / "outputs", models or project / "models", policy)
+
+    def liveness(self) -> LivenessPolicy:
+        """When a run that says `running` is believed.
+
+        Raises:
+            BadConfig: where there is no such policy, or a value in it does not fit.
+        """
+        from mhc.policy import load
+
+        return load(self.policy).liveness
 
 
 def project_of(cwd: Path) -> Path:

@@ -30,7 +30,7 @@ def cut(line: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def cut_middle(line: str, longest: int, tail: int = 20) -> str:
+def cut_middle(line: str, longest: int, tail: int = 5) -> str:
     """Like `cut`, but the last `tail` characters stay: for run ids, whose ends tell them apart.
 
     `mhc` takes an id in this form as well: what stands before and behind the ellipsis must fit.

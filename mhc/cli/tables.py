@@ -83,6 +83,14 @@ def warn(sentence: str) -> None:
     click.echo(clean_lines(sentence), err=True)
 
 
+def remark(sentence: str) -> None:
+    """A sentence about a table: under it on a terminal, on stderr in a pipe, which should carry the table alone."""
+    if on_terminal():
+        say(sentence, "dim")
+    else:
+        warn(sentence)
+
+
 def show(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print a table. In a pipe nothing is cut and no column is left out."""
     cells = [[_cleaned(cell) for cell in row] for row in rows]

@@ -42,11 +42,16 @@ def duration(seconds: float | None) -> str:
 
 
 def age(at: str | None, now: datetime) -> str:
-    """How long ago: `now`, `7m`, `5h`, `12d`, `14mo`, `3y`."""
+    """How long ago a time on record is; see `since`."""
     then = moment(at)
-    if then is None:
+    return since(None if then is None else then.timestamp(), now)
+
+
+def since(at: float | None, now: datetime) -> str:
+    """How long ago a time in Unix seconds is: `now`, `7m`, `5h`, `12d`, `14mo`, `3y`."""
+    if at is None:
         return NOTHING
-    seconds = (now - then).total_seconds()
+    seconds = now.timestamp() - at
     steps = ((DAY * 730, DAY * 365.25, "y"), (DAY * 90, DAY * 30.44, "mo"), (DAY, DAY, "d"), (HOUR, HOUR, "h"))
     for least, unit, letter in (*steps, (MINUTE, MINUTE, "m")):
         if seconds >= least:

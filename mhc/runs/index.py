@@ -78,6 +78,7 @@ class Index:
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """The rows of one SELECT of ours; `values` are bound to its question marks."""
+        values = [_utf8(value) if isinstance(value, str) else value for value in values]
         try:
             return self._database.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as problem:
@@ -107,6 +108,11 @@ class Index:
                 self._database.executemany("INSERT OR REPLACE INTO configs (path, words) VALUES (?, ?)", words)
         except sqlite3.OperationalError:  # locked or read-only: the next search reads the configs again
             return
+
+
+def _utf8(text: str) -> str:
+    """Bytes of the command line that are no UTF-8 come as lone surrogates, which SQLite does not take."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress: Progress) -> None:

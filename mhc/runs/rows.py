@@ -27,7 +27,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX newest ON runs (created);
 CREATE INDEX by_id ON runs (id);
-CREATE INDEX counted ON runs (error, shown, category, candidate, location);
+CREATE INDEX counted ON runs (error, shown, category, candidate, location, id);
 CREATE INDEX recently_changed ON runs (changed);
 CREATE INDEX claimed ON runs (path) WHERE status = 'running';
 CREATE TABLE records (path TEXT PRIMARY KEY, json BLOB NOT NULL, words TEXT NOT NULL);

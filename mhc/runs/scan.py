@@ -44,7 +44,7 @@ def _runs_in(folder: str, prefix: str, seen: dict[str, str]) -> list[str]:
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 name = entry.name
-                if name[0] == "." or not entry.is_dir(follow_symlinks=False):
+                if name[0] == "." or not entry.is_dir(follow_symlinks=False) or not _is_utf8(name):
                     continue
                 stamp = _stamp(name + "/run.json", descriptor)
                 if stamp is None:
@@ -54,6 +54,11 @@ def _runs_in(folder: str, prefix: str, seen: dict[str, str]) -> list[str]:
     finally:
         os.close(descriptor)
     return others
+
+
+def _is_utf8(name: str) -> bool:
+    """No run of ours is called otherwise, and neither JSON nor SQLite could hold the name."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _stamp(run_json: str, folder: int) -> str | None:
