@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mhc.cli.place import Place
+from mhc.errors import Refused
 
 
 def folders_of(place: Place, ids: Iterable[str]) -> list[Path]:
@@ -14,10 +15,18 @@ def folders_of(place: Place, ids: Iterable[str]) -> list[Path]:
     Raises:
         NotFound: where an id means no run; suggests what is near.
         Conflict: where it means several; lists them.
+        Refused: where it means a bundle, which nothing changes.
     """
-    from mhc.runs import folders
+    from mhc.policy import load
+    from mhc.runs import ids as run_ids
+    from mhc.runs.index import Index
 
-    return list(dict.fromkeys(folders.find(place.outputs, prefix) for prefix in ids))
+    index = Index(place.outputs, place.models, lambda: load(place.policy).liveness)
+    rows = [run_ids.find(index, given) for given in ids]
+    for row in rows:
+        if row.location == "production":
+            raise Refused(f"{index.folder(row.path)} is a bundle; bundles are never changed.")
+    return list(dict.fromkeys(index.folder(row.path) for row in rows))
 
 
 def who() -> str:
