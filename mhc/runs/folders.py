@@ -62,13 +62,13 @@ def _claim(parent: Path, stem: str, ending: str) -> Path:
     raise BadConfig(f"All names {stem}_???? are taken in {parent}. Choose another name=")
 
 
-def walk(outputs: Path) -> Iterator[tuple[Path, Location]]:
+def walk(outputs: Path, *, archives: bool = True) -> Iterator[tuple[Path, Location]]:
     """Yield the folders that hold a `run.json`, with where they lie: runs, sweeps, archives. No link is followed."""
     for folder in _children(outputs):
         place = ARCHIVES.get(folder.name)
         if place is None:
             yield from _runs(folder, Location.ACTIVE)
-        else:
+        elif archives:
             for child in _children(Path(folder.path)):
                 yield from _runs(child, place)
 

@@ -1,0 +1,121 @@
+"""What a training tells its record: what it trains, how long it took, its best checkpoint, its results."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities import rank_zero_only
+
+from mhc.facts import DataFacts, ModelFacts, Smoke, Timing
+from mhc.runs.checkpoints import is_whole
+from mhc.runs.live import LiveRun
+
+LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
+
+
+class RegisterRun(pl.Callback):
+    """Note on the run's record what only the Trainer knows; the entry point registered the run and ends it.
+
+    Args:
+        run: the run of this training.
+    """
+
+    def __init__(self, run: LiveRun) -> None:
+        self.run = run
+        self.begun = time.monotonic()
+        self.fit_begun = self.begun
+        self.test_begun = self.begun
+
+    @rank_zero_only
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Note what is trained on what; only for fit: validate and test call this again, on a fitted run."""
+        if stage == "fit":
+            data, model = data_facts(trainer), model_facts(pl_module)
+            self.run.note_start(smoke=smoke(trainer), data=data, model=model, world_size=trainer.world_size)
+
+    @rank_zero_only
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of the fit."""
+        self.fit_begun = time.monotonic()
+
+    @rank_zero_only
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note timing and the best checkpoint: ModelCheckpoint, always the last callback, has written it by now."""
+        self.run.note_timing(self.timing_of_fit(trainer))
+        note_best(self.run, best_checkpoint(trainer))
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note the metrics of the best checkpoint on val; the validations within fit are not the final word."""
+        if not trainer.sanity_checking and trainer.state.fn == "validate":
+            note_results(self.run, pl_module, "val")
+
+    @rank_zero_only
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock of the test."""
+        self.test_begun = time.monotonic()
+
+    @rank_zero_only
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note the metrics of the best checkpoint on test."""
+        self.run.note_timing(Timing(test_s=time.monotonic() - self.test_begun))
+        note_results(self.run, pl_module, "test")
+
+    def timing_of_fit(self, trainer: pl.Trainer) -> Timing:
+        """Return seconds before and within fit, and how much was done."""
+        return Timing(
+            setup_s=self.fit_begun - self.begun,
+            fit_s=time.monotonic() - self.fit_begun,
+            epochs=trainer.current_epoch,
+            steps=trainer.global_step,
+        )
+
+
+def smoke(trainer: pl.Trainer) -> Smoke:
+    """Return what the Trainer was told that makes the run a smoke test; a whole number limits, even 1."""
+    if getattr(trainer, "fast_dev_run", False):  # it sets the limits itself
+        return Smoke(fast_dev_run=True)
+    said = {name: getattr(trainer, name) for name in LIMITS}
+    overfit = said.pop("overfit_batches")
+    limited = [f"{name}={value:g}" for name, value in said.items() if isinstance(value, int) or value < 1.0]
+    return Smoke(limited=[f"overfit_batches={overfit:g}"] if overfit else limited)  # overfitting sets the others too
+
+
+def data_facts(trainer: pl.Trainer) -> DataFacts | None:
+    """Return what the data module knows of its data; None for one that is not ours."""
+    facts = getattr(getattr(trainer, "datamodule", None), "facts", None)
+    return facts() if facts else None
+
+
+def model_facts(pl_module: pl.LightningModule) -> ModelFacts | None:
+    """Return what the module knows of its network; None for one that is not ours."""
+    facts = getattr(pl_module, "facts", None)
+    return facts() if facts else None
+
+
+def best_checkpoint(trainer: pl.Trainer) -> ModelCheckpoint | None:
+    """Return the callback that kept the best checkpoint; None where none did."""
+    kept = trainer.checkpoint_callback
+    return kept if isinstance(kept, ModelCheckpoint) and kept.best_model_path else None
+
+
+def note_best(run: LiveRun, kept: ModelCheckpoint | None) -> None:
+    """Note the best checkpoint with its checksum; one that is not whole on disk is said, not noted."""
+    if kept is None:
+        return
+    path = Path(kept.best_model_path)
+    if not is_whole(path):
+        run.event("checkpoint not whole", f"{path.name} cannot be read as a checkpoint, so it is not on record")
+        return
+    score = kept.best_model_score
+    run.note_checkpoint(path, monitor=kept.monitor, score=None if score is None else float(score))
+
+
+def note_results(run: LiveRun, pl_module: pl.LightningModule, split: str) -> None:
+    """Note the metrics that the module has measured on `split`."""
+    result = getattr(pl_module, "results", {}).get(split)
+    if result is not None:
+        run.note_metrics(split, result.metrics)

@@ -1,0 +1,107 @@
+"""Read the runs that lie in `outputs/`, and move those that are due to their archives."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from mhc.errors import Conflict, NotFound, Refused, Unreadable
+from mhc.policy import LivenessPolicy, Policy
+from mhc.runs import folders, journal, liveness, store
+from mhc.runs.archiving import Due, Placed, due_for_archive, rules_of
+from mhc.runs.record import RunRecord
+
+log = logging.getLogger("mhc.runs")
+
+
+def clean(outputs: Path, models: Path, policy: Policy, *, now: datetime, by: str, current: str | None) -> list[Due]:
+    """Archive what is due under `policy`, and return what was moved."""
+    sizes = any(rule.larger_than_mb is not None for rule in rules_of(policy.archiving))
+    runs = placed(outputs, policy.liveness, sizes=sizes)
+    due = due_for_archive(runs, policy.archiving, now, current=current, in_production=bundled_runs(models))
+    return carry_out(due, outputs, policy.liveness, now=now, by=by)
+
+
+def placed(outputs: Path, policy: LivenessPolicy, *, sizes: bool = False) -> list[Placed]:
+    """Return the runs outside the archives whose record can be read, with derived status; with sizes if asked."""
+    runs = []
+    for folder, _ in folders.walk(outputs, archives=False):
+        try:
+            record = liveness.derived(store.read(folder), folder, policy)
+        except Unreadable as problem:
+            log.debug("Left alone: %s", problem)
+            continue
+        runs.append(Placed(folder, record, size_of(folder) if sizes else None))
+    return runs
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in `folder`."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.lstat(f"{root}/{name}").st_size
+            except OSError:
+                continue
+    return total
+
+
+class _Source(msgspec.Struct):
+    """The head of the `run.json` that a bundle keeps."""
+
+    id: str
+
+
+def bundled_runs(models: Path) -> frozenset[str]:
+    """Return the ids of the runs that the bundles in `models`/production came from."""
+    ids = set()
+    for path in models.glob("production/*/run.json"):
+        try:
+            ids.add(msgspec.json.decode(path.read_bytes(), type=_Source).id)
+        except (OSError, msgspec.MsgspecError):
+            log.warning("%s cannot be read, so the run it came from is not known", path)
+    return frozenset(ids)
+
+
+def carry_out(due: Iterable[Due], outputs: Path, policy: LivenessPolicy, *, now: datetime, by: str) -> list[Due]:
+    """Archive each run that is still as it was decided on, and return those that were moved.
+
+    A run that somebody else moved, resumed, pinned or changed meanwhile is left alone.
+    """
+    return [one for one in due if archive(one, outputs, policy, now=now, by=by)]
+
+
+def archive(due: Due, outputs: Path, policy: LivenessPolicy, *, now: datetime, by: str) -> bool:
+    """Move one run to its archive; False where somebody else was faster or has changed it."""
+    try:
+        before = store.read(due.folder)
+        _expect(before, due.record.revision)
+        after = liveness.persist(before, due.folder, policy, by)  # a run that was only derived lost is lost on record
+        if after.status is not due.record.status:
+            raise Conflict(f"it is {after.status.value} now, not {due.record.status.value}")
+        folders.archive(due.folder, outputs, due.to, still=lambda folder: _expect(store.read(folder), after.revision))
+    except (Conflict, NotFound, Refused, Unreadable) as problem:
+        log.info("Run %s was not archived: %s", due.record.id, problem)
+        return False
+    _note(due, outputs, now=now, by=by)
+    return True
+
+
+def _expect(record: RunRecord, revision: int) -> None:
+    if record.revision != revision:
+        raise Conflict("its record has changed meanwhile")
+
+
+def _note(due: Due, outputs: Path, *, now: datetime, by: str) -> None:
+    log.info("Run %s archived to %s: %s", due.record.id, due.to.value, due.reason)
+    why = f"to {due.to.value}: {due.reason}"
+    try:
+        journal.add(outputs, run=due.record.id, what="archived", by=by, why=why, now=now)
+    except OSError as problem:
+        log.warning("The move of run %s is not in %s: %s", due.record.id, journal.JOURNAL, problem)
