@@ -1,0 +1,1 @@
+"""Train text classifiers whose runs look after themselves, and promote them on evidence. Research software."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from mhc import ranks
-from mhc.runs import folders
+from mhc.runs import folders, sweeps
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 """The folder of the configuration groups."""
@@ -52,10 +53,6 @@ class TrainConfig:
     policy: dict[str, Any] = field(default_factory=dict)
 
 
-NOT_SCIENCE = ("name", "description", "tags", "note", "seed", "category", "auto_archive", "summary", "check_promotion")
-"""Keys that do not change what is learned: left out of the hash that groups runs."""
-
-
 def science(cfg: DictConfig) -> dict[str, Any]:
     """Return what decides the result but for the seed: the plain values of data, model and trainer."""
     values = OmegaConf.to_container(cfg, resolve=True)
@@ -84,7 +81,7 @@ def register() -> None:
 
 def claim_run(outputs: str, name: str) -> str:
     """Claim the folder of a single run; other ranks of the same training get the folder of rank 0."""
-    return str(ranks.once(Path(outputs), lambda: folders.claim(Path(outputs), name, datetime.now(UTC))))
+    return str(ranks.once(Path(outputs), lambda: claim_or_return(Path(outputs), Path(outputs), name)))
 
 
 def claim_sweep(outputs: str, name: str) -> str:
@@ -94,8 +91,15 @@ def claim_sweep(outputs: str, name: str) -> str:
 
 def claim_job(sweep: str, name: str, number: int) -> str:
     """Claim the folder of one job of a sweep and return its name within the sweep's folder."""
-    claimed = ranks.once(Path(sweep), lambda: folders.claim(Path(sweep), name, datetime.now(UTC)), str(number))
-    return claimed.name
+    outputs = Path(sweep).parent
+    return ranks.once(Path(sweep), lambda: claim_or_return(Path(sweep), outputs, name, number), str(number)).name
+
+
+def claim_or_return(parent: Path, outputs: Path, name: str, number: int | None = None) -> Path:
+    """Claim a new folder, or return to the run that this SLURM job began before it was preempted and queued again."""
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    begun = sweeps.run_of_slurm_job(outputs, os.environ.get("SLURM_JOB_ID", ""), restarts, number)
+    return begun or folders.claim(parent, name, datetime.now(UTC))
 
 
 def best_precision(accelerator: str) -> str:

@@ -13,6 +13,7 @@ from typing import NoReturn
 from mhc.cli.bug import report
 from mhc.cli.sanitise import clean_lines
 from mhc.errors import MhcError
+from mhc.runs.endings import Terminated
 
 
 def leave(main: Callable[[], object]) -> NoReturn:
@@ -25,16 +26,23 @@ def code_of(main: Callable[[], object]) -> int:
     """Carry out `main`, say on stderr what a person must know, and return the exit code."""
     try:
         main()
-    except MhcError as error:
-        return say(str(error), 1)
     except KeyboardInterrupt:
         return say("Interrupted by Ctrl-C.", 130)
+    except Terminated as error:
+        return say(f"Ended by {error}.", error.code)
     except SystemExit as error:
         return code_of_exit(error)
     except Exception as error:
-        sentence = usage(error)
-        return say(sentence, 2) if sentence else say(report(error), 3)
+        return code_of_error(error)
     return 0
+
+
+def code_of_error(error: Exception) -> int:
+    """Say what went wrong: a sentence where one is known, else a report to paste."""
+    if isinstance(error, MhcError):
+        return say(str(error), 1)
+    sentence = usage(error)
+    return say(sentence, 2) if sentence else say(report(error), 3)
 
 
 def code_of_exit(error: SystemExit) -> int:

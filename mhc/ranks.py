@@ -70,7 +70,9 @@ def await_text(pointer: Path) -> str:
         if pointer.exists():
             return pointer.read_text(encoding="utf-8")
         time.sleep(0.05)
-    raise NotFound(f"Rank {rank()} waited {PATIENCE:.0f} s for rank 0 to claim a folder in {pointer.parent}. Start again")
+    raise NotFound(
+        f"Rank {rank()} waited {PATIENCE:.0f} s for rank 0 to claim a folder in {pointer.parent}. Start again"
+    )
 
 
 @contextmanager

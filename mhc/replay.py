@@ -60,12 +60,29 @@ def resume(prefix: str, words: dict[str, str]) -> None:
 def resume_sweep(sweep_id: str, words: dict[str, str]) -> None:
     """Run what a sweep did not complete: begun jobs go on, jobs that never began are started."""
     outputs = outputs_of(words)
-    for job in sweeps.unfinished(outputs, sweep_id):
+    left = sweeps.unfinished(outputs, sweep_id, planned_jobs(outputs / sweep_id))
+    log_to(None)
+    log.info("Sweep %s: %d job(s) did not complete", sweep_id, len(left))
+    for job in left:
         log.info("Job %d of sweep %s: %s", job.number, sweep_id, " ".join(job.overrides))
         if job.folder is not None:
             resume(str(job.folder), words)
         else:
             begin(outputs / sweep_id, job.number, job.overrides)
+
+
+def planned_jobs(sweep: Path) -> list[list[str]]:
+    """Return the overrides of all jobs that a `--multirun` was to run, in Hydra's order."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    plan = sweep / "multirun.yaml"
+    if not plan.exists():
+        return []
+    hydra = OmegaConf.load(plan).hydra
+    params = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+    overrides = OverridesParser.create().parse_overrides([*params, *hydra.overrides.task])
+    return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
 
 
 def outputs_of(words: dict[str, str]) -> Path:
@@ -107,8 +124,10 @@ def begin(sweep: Path, number: int, overrides: list[str]) -> None:
     train(cfg, register(cfg, folder, overrides, Sweep(id=sweep.name, job=number, overrides=overrides)))
 
 
-def log_to(folder: Path) -> None:
-    """Log to the terminal and to the run's `train.log`, as Hydra does for a new run."""
-    layout = OmegaConf.load(CONF / "hydra" / "job_logging" / "mhc.yaml")
-    OmegaConf.update(layout, "handlers.file.filename", str(folder / "train.log"))
+def log_to(folder: Path | None) -> None:
+    """Log to the terminal and, where there is one, to the run's `train.log`, as Hydra does for a new run."""
+    option = "job_logging" if folder else "hydra_logging"
+    layout = OmegaConf.load(CONF / "hydra" / option / "mhc.yaml")
+    if folder:
+        OmegaConf.update(layout, "handlers.file.filename", str(folder / "train.log"))
     logging.config.dictConfig(cast(dict[str, object], OmegaConf.to_container(layout, resolve=True)))

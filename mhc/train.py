@@ -12,7 +12,7 @@ from mhc.training import run_job
 
 
 def main() -> None:
-    """Train as the command line says; a rank that helps another process, or a resumed run, replays a recorded config."""
+    """Train as the command line says; a further rank, or a resumed run, replays a config that is on record."""
     register()
     again = replay.wanted(sys.argv[1:])
     compose = hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,13 +13,14 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
-from mhc import config, policy, ranks
+from mhc import config, entry, policy, ranks
 from mhc.errors import BadConfig, MhcError
+from mhc.report.result import result
 from mhc.runs import lineage
 from mhc.runs.live import LiveRun, last_checkpoint, recorded
 from mhc.runs.record import Category, Sweep
-from mhc.runs.sweeps import requeued
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -32,6 +34,16 @@ config.register()  # a worker process of a parallel sweep unpickles `run_job` an
 
 
 def run_job(cfg: DictConfig) -> float | None:
+    """Train the run of one job of Hydra; a job of a sweep that fails leaves the others to go on."""
+    try:
+        return begin(cfg)
+    except Exception as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        sys.exit(entry.code_of_error(error))  # Hydra would print its own lines about it
+
+
+def begin(cfg: DictConfig) -> float | None:
     """Register one run in the folder that Hydra claimed, train it, and return its macro-F1 on validation."""
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
@@ -42,7 +54,7 @@ def run_job(cfg: DictConfig) -> float | None:
         sweep = Sweep(id=folder.parent.name, job=int(hydra_cfg.job.num), overrides=overrides)
     if ranks.rank() > 0:
         return train(cfg, None)
-    if requeued(folder):
+    if (folder / "run.json").exists():  # a SLURM job that was queued again came back to its run
         return train(cfg, LiveRun.resume(folder), last_checkpoint(folder))
     return train(cfg, register(cfg, folder, overrides, sweep))
 
@@ -84,6 +96,7 @@ def train(cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None) 
         return fit_and_judge(cfg, checkpoint)
     with recorded(run):
         score = fit_and_judge(cfg, checkpoint)
+    Console(stderr=True).print(result(run.record(), run.folder, gates=cfg.check_promotion))
     return score
 
 
@@ -91,9 +104,14 @@ def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
     """Load the data, build the model, fit, and score the best checkpoint on validation and test."""
     from pytorch_lightning import seed_everything
 
+    from mhc.model.quiet import quieten
+
+    quieten()
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build(cfg.data)
     datamodule.prepare()
+    if ranks.rank() == 0:
+        datamodule.tokenizer.save_pretrained(Path(cfg.paths.run) / "tokenizer")
     model = build_model(cfg, datamodule)
     trainer = build(cfg.trainer, callbacks=all_of(cfg.callbacks), logger=all_of(cfg.logger))
     with ranks.launching(Path(cfg.paths.run)):
@@ -135,8 +153,9 @@ def build(node: DictConfig, **collaborators: object) -> Any:  # what it is stand
         cause = error.__cause__
         if isinstance(cause, MhcError):
             raise cause from None
-        if isinstance(cause, ImportError):
-            raise BadConfig(f"{node.get('_target_', error)} needs a package that is not installed: {cause}") from error
+        if isinstance(cause, ImportError) and str(node.get("_target_")).startswith("pytorch_lightning.loggers."):
+            extra = str(node["_target_"]).rpartition(".")[2].removesuffix("Logger").lower()
+            raise BadConfig(f'logger={extra} needs an extra. Install it with: pip install "mhc[{extra}]"') from None
         raise
 
 

@@ -22,10 +22,12 @@ class MetricsCsv(Logger):
 
     @property
     def name(self) -> str:
+        """What Lightning calls the logger."""
         return "metrics"
 
     @property
     def version(self) -> str:
+        """None of its own: the run has the id."""
         return ""
 
     @property

@@ -1,4 +1,4 @@
-"""What a person reads when a training ends: the numbers, where the run lies, what to do next. Pure: text from a record."""
+"""What a person reads when a training ends: the numbers, where the run lies, what to do next. Pure."""
 
 from __future__ import annotations
 
@@ -66,9 +66,12 @@ def verdict(record: RunRecord) -> Text:
     lines = []
     if record.category:
         lines.append(f"{record.category}: {record.category_reason}")
-    if record.promotion.candidate is not None:
-        flagged = "candidate for promotion" if record.promotion.candidate else "not a candidate"
-        lines.append(f"{flagged}: {record.promotion.reason}")
+    failed = [gate.name for gate in record.promotion.gates if gate.verdict != "passed"]
+    if record.promotion.candidate:
+        lines.append("candidate for promotion: every gate is passed")
+    elif record.promotion.candidate is not None:
+        gates = f"{', '.join(failed)} not passed; check_promotion=true shows why" if failed else record.promotion.reason
+        lines.append(f"not a candidate: {gates}")
     return Text("\n".join(lines))
 
 
