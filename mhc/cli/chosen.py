@@ -17,12 +17,11 @@ def folders_of(place: Place, ids: Iterable[str]) -> list[Path]:
         Conflict: where it means several; lists them.
         Refused: where it means a bundle, which nothing changes.
     """
-    from mhc.policy import load
-    from mhc.runs import ids as run_ids
-    from mhc.runs.index import Index
+    from mhc.cli.reading import index_of
+    from mhc.runs.ids import find
 
-    index = Index(place.outputs, place.models, lambda: load(place.policy).liveness)
-    rows = [run_ids.find(index, given) for given in ids]
+    index = index_of(place)
+    rows = [find(index, given) for given in ids]
     for row in rows:
         if row.location == "production":
             raise Refused(f"{index.folder(row.path)} is a bundle; bundles are never changed.")

@@ -1,4 +1,4 @@
-"""`mhc doctor` finds what is broken and mends what is safe; `mhc rebuild` makes anew what can be made from the files."""
+"""`mhc doctor` finds what is broken and mends what is safe; `mhc rebuild` makes anew what the files hold."""
 
 from __future__ import annotations
 

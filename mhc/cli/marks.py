@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mhc.cli.chosen import folders_of, who
+from mhc.cli.ids import RUN
 from mhc.cli.place import Place
 from mhc.cli.tables import say
 from mhc.cli.units import now
@@ -15,7 +16,7 @@ from mhc.cli.units import now
 if TYPE_CHECKING:
     from mhc.runs.marks import Mark
 
-RUNS = click.argument("ids", nargs=-1, required=True, metavar="RUN...")
+RUNS = click.argument("ids", nargs=-1, required=True, type=RUN, metavar="RUN...")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 
 
@@ -66,7 +67,7 @@ def tag(place: Place, ids: Sequence[str], add: Sequence[str], remove: Sequence[s
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=RUN, metavar="RUN")
 @click.argument("text")
 @click.option("--append", is_flag=True, help="Add a line to the note instead of replacing it.")
 @DRY_RUN
@@ -92,7 +93,7 @@ def mark(place: Place, ids: Sequence[str], change: Mark, done: str, dry_run: boo
 
 
 @click.command()
-@click.argument("ids", nargs=-1, metavar="[RUN...]")
+@click.argument("ids", nargs=-1, type=RUN, metavar="[RUN...]")
 @click.option("--all", "everything", is_flag=True, help="All runs, archived ones too.")
 @click.option(
     "--to", type=click.Choice(["debug", "baseline", "rules"]), help="Say it yourself, or let the rules again."

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from mhc.cli.chosen import folders_of
+from mhc.cli.ids import RUN
 from mhc.cli.place import Place
 from mhc.cli.tables import say
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=RUN, metavar="RUN")
 @click.option("--wait", type=click.FloatRange(min=0), default=60.0, help="Seconds to wait for its end. [60]")
 @click.option("--dry-run", is_flag=True, help="Say what would be stopped, and send nothing.")
 @click.pass_obj
