@@ -1,0 +1,115 @@
+"""From token ids to probabilities, fast: batches of nearly equal length under a token budget, bfloat16 where it pays.
+
+Knows nothing of files, runs or Lightning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mhc.data.tokenizer import Encoded
+from mhc.errors import BadConfig
+from mhc.hardware import best_accelerator, best_precision
+
+Ints = NDArray[np.int64]
+
+PRECISIONS = ("auto", "bf16", "fp32")
+BATCH_TOKENS = {"cpu": 4096, "cuda": 65536, "mps": 16384}
+"""Tokens of a batch, padding included. Measured on a CPU: half and twice as many are at most 3 % slower."""
+MOST_ROWS = 1024
+
+
+class Scorer:
+    """A network ready to score token ids.
+
+    Args:
+        network: called with input_ids [batch, tokens] and, where `masked`, attention_mask; returns logits
+            [batch, classes] or an object that has them as `logits`. It is moved and cast, not copied.
+        pad_id: fills up shorter texts.
+        masked: whether the network takes an attention_mask; without one, padding must not matter to it.
+        precision: fp32, bf16 (probabilities differ by less than 1e-2), or auto: bf16 where the hardware has it.
+        device: auto, cpu, cuda, cuda:1, mps.
+        batch_tokens: tokens of a batch, padding included; None: what suits the device.
+
+    Raises:
+        BadConfig: there is no such precision or device.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        pad_id: int,
+        masked: bool,
+        precision: str = "auto",
+        device: str = "auto",
+        batch_tokens: int | None = None,
+    ) -> None:
+        self.device = _device(device)
+        self.dtype = _dtype(precision, self.device.type)
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 4096)
+        if self.batch_tokens < 1:
+            raise BadConfig(f"batch_tokens={batch_tokens} has to be at least 1")
+        self.pad_id, self.masked = pad_id, masked
+        self.network = network.to(self.device, self.dtype).eval()
+
+    def probabilities(
+        self, texts: Encoded, classes: int, scored: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Return probabilities [n, classes] of n texts, in their order; `scored` hears of every batch's rows."""
+        result = np.empty((len(texts.lengths), classes), np.float32)
+        starts = np.cumsum(texts.lengths) - texts.lengths
+        with torch.inference_mode():
+            for rows in batches(texts.lengths, self.batch_tokens):
+                logits = self._logits(texts.ids, starts[rows], texts.lengths[rows])
+                result[rows] = logits.float().softmax(dim=1).cpu().numpy()
+                if scored:
+                    scored(len(rows))
+        return result
+
+    def _logits(self, ids: Ints, starts: Ints, lengths: Ints) -> Tensor:
+        """Return logits [batch, classes] of the texts that begin at `starts`, the longest first."""
+        longest = max(1, int(lengths[0]))
+        padded = np.full((len(starts), longest), self.pad_id, np.int64)
+        for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+            padded[row, :length] = ids[start : start + length]
+        arguments = {"input_ids": torch.from_numpy(padded).to(self.device)}
+        if self.masked and lengths[-1] < longest:  # without padding there is nothing to mask
+            mask = np.arange(longest) < lengths[:, None]
+            arguments["attention_mask"] = torch.from_numpy(mask.astype(np.int64)).to(self.device)
+        output = self.network(**arguments)
+        logits: Tensor = output if isinstance(output, Tensor) else output.logits
+        return logits
+
+
+def batches(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
+    """Yield rows by length, longest first, cut so that rows times the longest is at most `batch_tokens` (or one row)."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        rows = min(MOST_ROWS, max(1, batch_tokens // longest))
+        yield order[start : start + rows]
+        start += rows
+
+
+def _device(said: str) -> torch.device:
+    try:
+        device = torch.device(best_accelerator() if said == "auto" else said)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise BadConfig(f"device={said} is not on this machine; choose auto, cpu, cuda or mps") from error
+    return device
+
+
+def _dtype(precision: str, device: str) -> torch.dtype:
+    if precision not in PRECISIONS:
+        raise BadConfig(f"precision={precision} is none of {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        precision = "bf16" if best_precision(device) == "bf16-mixed" else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
