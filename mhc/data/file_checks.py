@@ -1,0 +1,121 @@
+"""Look at a file before a library does, so that what is wrong with it can be said in one sentence with its place."""
+
+from __future__ import annotations
+
+import csv
+import mmap
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mhc.errors import BadInput, NotFound
+
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+"""Kind of file by suffix."""
+
+CHUNK = 1 << 24
+
+
+def kind_of(path: Path) -> str:
+    """Return csv, json or parquet.
+
+    Raises:
+        NotFound: there is no such file.
+        BadInput: it is a folder, empty, or of a kind that is not read.
+    """
+    if not path.exists():
+        raise NotFound(f"There is no file {path}. Give its path from the working directory {Path.cwd()}")
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder. Name a file, or use data=huggingface for a folder of a data set")
+    if path.suffix.lower() not in SUFFIXES:
+        raise BadInput(f"{path} ends in {path.suffix or 'nothing'}; files of texts end in {', '.join(SUFFIXES)}")
+    if path.stat().st_size == 0:
+        raise BadInput(f"{path} is empty. A file of texts has a line of column names and one row per text")
+    return SUFFIXES[path.suffix.lower()]
+
+
+def check_utf8(path: Path) -> None:
+    """Refuse NUL bytes and bytes that are not UTF-8.
+
+    Raises:
+        BadInput: names the byte and the line.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        nul = content.find(b"\0")
+        if nul >= 0:
+            raise BadInput(
+                f"{path} has a NUL byte at byte {nul} (line {line_of(content, nul)}). Save it as UTF-8 text: UTF-16 "
+                "files and binary files have such bytes"
+            )
+        start = 0
+        while start < len(content):
+            start += decoded(path, content, start)
+
+
+def decoded(path: Path, content: mmap.mmap, start: int) -> int:
+    """Decode about `CHUNK` bytes from `start` and return how many; a character on the edge is left for the next."""
+    chunk = content[start : start + CHUNK]
+    try:
+        chunk.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and start + len(chunk) < len(content) and error.start > 0:
+            return error.start
+        at = start + error.start
+        raise BadInput(
+            f"{path} is not UTF-8 at byte {at} (line {line_of(content, at)}). Save it as UTF-8, for example with: "
+            f"iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
+        ) from None
+    return len(chunk)
+
+
+def line_of(content: mmap.mmap, at: int) -> int:
+    """Return the number of the line, from 1, that has this byte."""
+    return content[:at].count(b"\n") + 1
+
+
+def rows_of_csv(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, fields) of a CSV file, the column names first; blank lines are passed over.
+
+    Raises:
+        BadInput: a row has another number of fields than there are column names, or a quote is not closed.
+    """
+    csv.field_size_limit(sys.maxsize)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=separator)
+        header: list[str] | None = None
+        start = 1
+        for fields in reader:
+            if fields and header is None:
+                header = fields
+            if fields and header is not None and len(fields) != len(header):
+                raise BadInput(
+                    f"The row at line {start} of {path} has {len(fields)} fields, but there are {len(header)} columns. "
+                    "Put fields that hold a separator, a quote or a line break into double quotes"
+                )
+            if fields:
+                yield start, fields
+            start = reader.line_num + 1
+
+
+def separator_of(path: Path, separator: str | None) -> str:
+    """Return the separator: as said, else a tab in TSV files and a comma in others."""
+    if separator is not None:
+        return separator
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def check_columns(path: Path, present: list[str], wanted: list[str]) -> None:
+    """Refuse a file that lacks a column.
+
+    Raises:
+        BadInput: names the column and those that there are.
+    """
+    twice = sorted({name for name in present if present.count(name) > 1})
+    if twice:
+        raise BadInput(f"{path} has several columns named {', '.join(twice)}. Rename all but one")
+    for name in wanted:
+        if name not in present:
+            raise BadInput(
+                f"{path} has no column {name!r}. It has: {', '.join(present)}. Choose with data.text=, data.label=, "
+                "data.group=, data.split= or data.separator="
+            )

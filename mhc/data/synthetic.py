@@ -1,0 +1,125 @@
+"""The embedded data set: posts written by a program, the same for the same options on every machine.
+
+A post mentions what several labels are about, but only one of them of its writer and of now; the rest is said of
+others, of the past, or denied. So the words alone do not tell the label, their order does. Some fillings of the
+phrases are kept out of train: val and test are no copies of it. Lengths follow a log-normal distribution as real posts
+do, and a share of the labels is wrong on purpose.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mhc.data import synthetic_phrases as phrases
+from mhc.data.cleaning import Rows
+from mhc.data.sources import Raw
+
+LABELS = tuple(phrases.PREDICATES)
+
+SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+MEDIAN_WORDS, SPREAD = 58.0, 0.6
+"""Of the length of a post: the median in words, and the standard deviation of its logarithm."""
+
+SHORTEST, LONGEST = 8, 400
+"""In words."""
+
+SLOT = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic:
+    """Writes `rows` posts, each label equally often."""
+
+    rows: int
+    label_noise: float
+    """Share of rows whose label is another one than the text says."""
+    edition: int
+    """Another number, other texts."""
+
+    name = "synthetic"
+    synthetic = True
+
+    def key(self) -> dict[str, object]:
+        """Return what decides the rows: the options and the phrases."""
+        words = {name: repr(value) for name, value in vars(phrases).items() if name.isupper()}
+        return {"source": "synthetic", "version": 1, **asdict(self), "phrases": words}
+
+    def read(self, cache: Path) -> Raw:
+        """Write the posts of all splits."""
+        splits = {name: self.split(name, round(share * self.rows)) for name, share in SHARES.items()}
+        return Raw(splits=splits, origin=f"synthetic texts, edition {self.edition}", names=LABELS)
+
+    def split(self, name: str, rows: int) -> Rows:
+        """Write one split."""
+        writer = Writer(random.Random(f"{self.edition}/{name}"), held_out=name != "train")
+        said = [LABELS[row % len(LABELS)] for row in range(rows)]
+        texts = [writer.post(label) for label in said]
+        noise = random.Random(f"{self.edition}/{name}/noise")
+        labels = [noise.choice(LABELS) if noise.random() < self.label_noise * 4 / 3 else label for label in said]
+        order = noise.sample(range(rows), rows)
+        return Rows(texts=[texts[row] for row in order], labels=[labels[row] for row in order])
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes posts with its own randomness."""
+
+    random: random.Random
+    held_out: bool
+    """Whether phrases that train never has may be used."""
+
+    def post(self, label: str) -> str:
+        """Write a post whose writer goes through what `label` is about."""
+        words = min(LONGEST, max(SHORTEST, self.random.lognormvariate(0.0, SPREAD) * MEDIAN_WORDS))
+        sentences = [self.said_now(label)]
+        while sum(sentence.count(" ") + 1 for sentence in sentences) < words:
+            sentences.append(self.sentence(label))
+        self.random.shuffle(sentences)
+        return " ".join(f"{sentence.capitalize()}." for sentence in sentences)
+
+    def sentence(self, label: str) -> str:
+        """Write a sentence that fits a post of this label."""
+        kind = self.random.choices(("now", "away", "contrast", "filler"), weights=(10, 34, 16, 40))[0]
+        if kind == "now":
+            return self.said_now(label)
+        if kind == "filler":
+            return self.filled(self.random.choice(phrases.SLOTS["filler"]))
+        away = self.random.choice([other for other in LABELS if other != label])
+        if kind == "contrast":
+            return self.filled(
+                self.random.choice(phrases.CONTRAST), it=self.predicate(label), away=self.predicate(away)
+            )
+        frames = self.random.choice((phrases.OTHERS, phrases.PAST, phrases.NEGATED))
+        return self.filled(self.random.choice(frames), it=self.predicate(away))
+
+    def said_now(self, label: str) -> str:
+        """Write what the writer goes through."""
+        return self.filled(self.random.choice(phrases.NOW), it=self.predicate(label))
+
+    def predicate(self, label: str) -> str:
+        """Choose a predicate and its filling; train does without every fifth pair."""
+        while True:
+            frame = self.random.choice(phrases.PREDICATES[label])
+            filled = self.filled(frame)
+            if self.held_out or not is_held_out(filled):
+                return filled
+
+    def filled(self, frame: str, **given: str) -> str:
+        """Fill every `{...}` of a frame: as given, else with a word of that kind."""
+
+        def word(match: re.Match[str]) -> str:
+            kind = match.group(1)
+            if kind in given:
+                return given[kind]
+            return self.filled(self.random.choice(phrases.OFTEN if kind == "often" else phrases.SLOTS[kind]))
+
+        return SLOT.sub(word, frame)
+
+
+def is_held_out(predicate: str) -> bool:
+    """Return whether train does without this filled predicate."""
+    return sum(predicate.encode()) % 5 == 0
