@@ -21,6 +21,10 @@ STALE = 3600.0
 """Seconds after which a temporary file is nobody's any more."""
 
 
+REPRODUCING = ".reproducing-"
+"""How the folder in which a run is made again begins."""
+
+
 class Finding(NamedTuple):
     """One thing that is not as it should be."""
 
@@ -41,6 +45,7 @@ def check(outputs: Path, policy: LivenessPolicy) -> list[Finding]:
     found += _links(outputs)
     found += _drafts(outputs, [folder for folder, _ in folders.walk(outputs)])
     found += _trash(outputs)
+    found += _broken_off(outputs)
     return sorted(found, key=lambda finding: (finding.what, finding.where))
 
 
@@ -118,6 +123,17 @@ def _trash(outputs: Path) -> Iterator[Finding]:
     for grave in sorted(trash.iterdir()):
         sentence = f"{grave} is a run whose deletion was broken off"
         yield Finding("left in the trash", grave, sentence, partial(_bury, grave))
+
+
+def _broken_off(outputs: Path) -> Iterator[Finding]:
+    """Folders in which `mhc reproduce --run` trained when it was killed."""
+    for place in sorted(outputs.glob(f"{REPRODUCING}*")):
+        made = [folder for folder, _ in folders.walk(place)]
+        if place.is_symlink() or time.time() - place.stat().st_mtime < STALE:
+            continue
+        held = f"holds {made[0].name}; move it to {outputs} or remove it" if made else "holds no run"
+        mend = None if made else partial(_bury, place)
+        yield Finding("broken-off reproduction", place, f"{place} was left by mhc reproduce and {held}", mend)
 
 
 def _bury(grave: Path) -> None:
