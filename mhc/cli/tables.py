@@ -6,7 +6,8 @@ Every cell goes through `mhc.cli.sanitise.clean`, so a command may hand over wha
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -15,6 +16,7 @@ from mhc.cli.sanitise import clean, clean_lines, cut, cut_middle
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 GAP = 2
 """Blanks between two columns."""
@@ -38,6 +40,8 @@ class Column(NamedTuple):
     """Cut in the middle, as run ids are."""
     rank: int = 0
     """When even cutting does not help, the column with the highest rank is left out first; 0: never."""
+    wrap: bool = False
+    """Goes on in the next line instead of being cut; for sentences."""
 
 
 Row = Sequence[str | Cell]
@@ -73,7 +77,7 @@ def say(sentence: str = "", style: str = "") -> None:
     """Print a sentence (or several lines) after taking out what must not reach a terminal."""
     text = clean_lines(sentence)
     if style and on_terminal():
-        _console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        _console().print(text, style=style, markup=False, highlight=False)
     else:
         click.echo(text)
 
@@ -91,15 +95,35 @@ def remark(sentence: str) -> None:
         warn(sentence)
 
 
-def show(columns: Sequence[Column], rows: Sequence[Row]) -> None:
+def title(words: str) -> None:
+    """Print the heading of a part, with an empty line before it."""
+    say()
+    say(clean(words), "bold")
+
+
+def show(columns: Sequence[Column], rows: Sequence[Row], *, header: bool = True) -> None:
     """Print a table. In a pipe nothing is cut and no column is left out."""
     cells = [[_cleaned(cell) for cell in row] for row in rows]
     if on_terminal():
-        _show_rich(columns, cells)
+        _console().print(_rich(columns, cells, header=header))
         return
-    lines = ["\t".join(column.title for column in columns)]
+    lines = ["\t".join(column.title for column in columns)] if header else []
     lines += ["\t".join(cell.text for cell in row) for row in cells]
     click.echo("\n".join(lines))
+
+
+@contextmanager
+def live() -> Iterator[Callable[[Sequence[Column], Sequence[Row]], None]]:
+    """Give a function that draws a table over the one before; in a pipe, one under the other."""
+    if not on_terminal():
+        yield show
+        return
+    from rich.live import Live
+
+    with Live(console=_console(), auto_refresh=False) as screen:
+        yield lambda columns, rows: screen.update(
+            _rich(columns, [[_cleaned(cell) for cell in row] for row in rows]), refresh=True
+        )
 
 
 def fit(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], total: int) -> list[tuple[int, int]]:
@@ -123,29 +147,36 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], total: int) -
 
 
 def _narrowest(column: Column, wanted: int) -> int:
-    return min(column.least, wanted) if column.least else wanted
+    least = column.least or (24 if column.wrap else 0)
+    return min(least, wanted) if least else wanted
 
 
 def _cleaned(cell: str | Cell) -> Cell:
     return Cell(clean(cell.text), cell.style) if isinstance(cell, Cell) else Cell(clean(cell))
 
 
-def _show_rich(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+def _rich(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, header: bool = True) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", show_header=header)
     fitted = fit(columns, rows, width())
     for i, wide in fitted:
         column = columns[i]
-        table.add_column(column.title, justify="right" if column.right else "left", width=wide, no_wrap=True)
+        justify = "right" if column.right else "left"
+        table.add_column(column.title, justify=justify, width=wide, no_wrap=not column.wrap)  # type: ignore[arg-type]
     for row in rows:
         texts = []
         for i, wide in fitted:
-            shorten = cut_middle if columns[i].middle else cut
-            texts.append(Text(shorten(row[i].text, wide), style=row[i].style))
+            texts.append(Text(_shortened(row[i].text, columns[i], wide), style=row[i].style))
         table.add_row(*texts)
-    _console().print(table)
+    return table
+
+
+def _shortened(text: str, column: Column, wide: int) -> str:
+    if column.wrap:
+        return text
+    return cut_middle(text, wide) if column.middle else cut(text, wide)
 
 
 def _console() -> Console:

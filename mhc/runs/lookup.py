@@ -33,7 +33,7 @@ def lookups_of(index: Index, rows: list[Row], paths: Collection[Path], now: date
             yield _in_row(row, now)
         return
     decode = _decoder_of({path[0] for path in paths} - DERIVED)
-    for row, content in _with_json(index, rows):
+    for row, content in with_json(index, rows):
         yield _in_record(_in_row(row, now), decode(content))
 
 
@@ -42,14 +42,15 @@ def record_dicts(index: Index, rows: list[Row]) -> list[dict[str, object]]:
     import msgspec
 
     made = []
-    for row, content in _with_json(index, rows):
+    for row, content in with_json(index, rows):
         record: dict[str, object] = msgspec.json.decode(content)
         derived = {"status": row.shown, "status_reason": row.reason}
         made.append(record | derived | {"location": row.location, "path": str(index.folder(row.path))})
     return made
 
 
-def _with_json(index: Index, rows: list[Row]) -> Iterator[tuple[Row, bytes]]:
+def with_json(index: Index, rows: list[Row]) -> Iterator[tuple[Row, bytes]]:
+    """Each row that has a record, with the record's JSON."""
     import msgspec
 
     for start in range(0, len(rows), AT_ONCE):
@@ -57,7 +58,7 @@ def _with_json(index: Index, rows: list[Row]) -> Iterator[tuple[Row, bytes]]:
         names = msgspec.json.encode([row.path for row in batch]).decode()
         found = index.query("SELECT path, json FROM records WHERE path IN (SELECT value FROM json_each(?))", [names])
         contents = {path: content for path, content in found if isinstance(content, bytes)}
-        yield from ((row, contents[row.path]) for row in batch)
+        yield from ((row, contents[row.path]) for row in batch if contents.get(row.path))
 
 
 def _decoder_of(words: Collection[str]) -> Callable[[bytes], object]:
