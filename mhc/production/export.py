@@ -1,0 +1,186 @@
+"""Write a trained network as a Hugging Face folder, and prove that the folder says what the network said.
+
+torch and transformers are imported inside the functions: nothing else of `mhc.production` needs them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mhc.data import ngrams
+from mhc.errors import Unreadable
+from mhc.model.calibration import apply_temperature
+from mhc.production.bundle import CALIBRATION, WEIGHTS
+
+if TYPE_CHECKING:
+    import torch
+
+Probabilities = NDArray[np.float32]
+BATCH = 16
+
+
+class Trained(Protocol):
+    """The part of `mhc.model.load.Loaded` that is needed."""
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The network with the best weights."""
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """The tokenizer that goes with it."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Names in the order of the outputs."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longer texts are cut."""
+
+
+def standalone(trained: Trained) -> bool:
+    """Whether transformers alone can load the folder: the network is one of its own."""
+    from transformers import PreTrainedModel
+
+    return isinstance(trained.network, PreTrainedModel)
+
+
+def write(trained: Trained, folder: Path, temperature: float) -> None:
+    """Write config.json, model.safetensors, the tokenizer and calibration.json.
+
+    The temperature is worked into the last layer (softmax(z / T) is a layer with its weights divided by T), so that
+    whoever loads the folder, with mhc or without, gets calibrated probabilities. Where there is no such layer it is
+    left to be applied.
+    """
+    network = copy.deepcopy(trained.network).cpu().float().eval()
+    worked_in = _divide_last_layer(network, len(trained.labels), temperature)
+    if standalone(trained):
+        _save_transformers(network, trained, folder)
+    else:
+        _save_ours(network, trained, folder)
+    calibration = {
+        "temperature": 1.0 if worked_in else temperature,
+        "fitted_temperature": temperature,
+        "worked_into_weights": worked_in,
+        "meaning": "divide the logits by `temperature`; 1 where the fitted one is already part of the weights",
+    }
+    (folder / CALIBRATION).write_text(json.dumps(calibration, indent=1) + "\n")
+
+
+def _divide_last_layer(network: torch.nn.Module, classes: int, temperature: float) -> bool:
+    """Divide the one layer that gives the logits by the temperature; False where it cannot be told."""
+    import torch
+
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
+    if not layers or layers[-1].out_features != classes:
+        return False
+    with torch.no_grad():
+        layers[-1].weight.div_(temperature)
+        if layers[-1].bias is not None:
+            layers[-1].bias.div_(temperature)
+    return True
+
+
+def _save_transformers(network: torch.nn.Module, trained: Trained, folder: Path) -> None:
+    from transformers import AutoTokenizer, PreTrainedModel
+
+    assert isinstance(network, PreTrainedModel)
+    network.config.id2label = dict(enumerate(trained.labels))
+    network.config.label2id = {label: number for number, label in enumerate(trained.labels)}
+    network.save_pretrained(str(folder))
+    tokenizer = AutoTokenizer.from_pretrained(str(trained.tokenizer_folder), local_files_only=True)
+    tokenizer.model_max_length = trained.max_tokens
+    tokenizer.save_pretrained(str(folder))
+
+
+def _save_ours(network: torch.nn.Module, trained: Trained, folder: Path) -> None:
+    """For `linear`: weights as safetensors, and a config that says how the network is built."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    config = {
+        "model_type": "mhc_linear",
+        "architectures": [type(network).__name__],
+        "id2label": dict(enumerate(trained.labels)),
+        "label2id": {label: number for number, label in enumerate(trained.labels)},
+        "max_tokens": trained.max_tokens,
+        "shapes": {name: list(tensor.shape) for name, tensor in tensors.items()},
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    shutil.copyfile(trained.tokenizer_folder / ngrams.FILE, folder / ngrams.FILE)
+
+
+def score(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
+    """Score normalised texts by a folder, with transformers alone: [n, k], in the order of its labels.
+
+    Raises:
+        Unreadable: where the folder cannot be loaded without running code of its own.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        network = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+        return _by_transformers(network.eval(), folder, texts, max_tokens)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Unreadable(f"{folder} cannot be loaded by transformers ({type(error).__name__})") from error
+
+
+def score_ours(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
+    """Score normalised texts by a sealed folder that only mhc can load: [n, k], its temperature applied."""
+    from mhc.loading import from_bundle
+
+    loaded = from_bundle(folder)
+    return apply_temperature(_by_ngrams(loaded.network, folder, texts), loaded.temperature)
+
+
+def score_network(trained: Trained, texts: Sequence[str]) -> Probabilities:
+    """Score normalised texts by a loaded network in float32: [n, k], without a temperature."""
+    network = trained.network.float().eval()
+    if standalone(trained):
+        return _by_transformers(network, trained.tokenizer_folder, texts, trained.max_tokens)
+    return _by_ngrams(network, trained.tokenizer_folder, texts)
+
+
+def _by_transformers(
+    network: torch.nn.Module, tokenizer_folder: Path, texts: Sequence[str], max_tokens: int
+) -> Probabilities:
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True, trust_remote_code=False)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(texts), BATCH):
+            batch = tokenizer(
+                list(texts[start : start + BATCH]),
+                truncation=True,
+                max_length=max_tokens,
+                padding=True,
+                return_tensors="pt",
+            )
+            found.append(torch.softmax(network(**batch).logits, dim=-1).numpy())
+    return np.concatenate(found).astype(np.float32)
+
+
+def _by_ngrams(network: torch.nn.Module, tokenizer_folder: Path, texts: Sequence[str]) -> Probabilities:
+    import torch
+
+    ids, lengths, _ = ngrams.NgramTokenizer.from_pretrained(tokenizer_folder).encode(list(texts))
+    padded = np.zeros((len(texts), max(1, int(lengths.max()))), np.int64)
+    padded[np.arange(padded.shape[1])[None, :] < lengths[:, None]] = ids
+    with torch.inference_mode():
+        output = network(torch.from_numpy(padded))
+    logits = output if isinstance(output, torch.Tensor) else output.logits
+    return torch.softmax(logits, dim=-1).numpy().astype(np.float32)

@@ -1,0 +1,79 @@
+"""Prove that a bundle says what its run said: score a sample of the test split anew, by the folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mhc.errors import MhcError
+from mhc.model.calibration import apply_temperature
+from mhc.production import export
+from mhc.production.dossier import Proof
+from mhc.production.export import Trained
+from mhc.runs import evidence
+from mhc.runs.evidence import Evidence
+
+SAMPLE = 64
+"""Test examples that are scored anew."""
+SAME = 1e-4
+"""Largest gap between the bundle and the run's own network, both in float32."""
+SAME_IN_BF16 = 5e-3
+"""Mean gap to the evidence: bfloat16 keeps 8 bits, and its errors average out; other weights differ by far more."""
+
+Texts = Callable[[Path, str], Sequence[str]]
+"""The normalised texts of a run's split, in row order: `texts(run folder, "test")`."""
+
+
+def prove(folder: Path, run: Path, trained: Trained, temperature: float, models: Path, texts: Texts) -> Proof:
+    """Score a sample by the bundle in `folder`, by the network `trained`, and hold both against the run's evidence."""
+    try:
+        known = evidence.read(run / "evaluation" / "test.npz")
+        rows, sample = sampled(known, texts(run, "test"), evidence.key(models))
+        standalone = export.standalone(trained)
+        score = export.score if standalone else export.score_ours
+        found = score(folder, sample, trained.max_tokens)
+        own = apply_temperature(export.score_network(trained, sample), temperature)
+    except (MhcError, OSError) as problem:
+        return Proof(examples=0, flaw=str(problem))
+    said = apply_temperature(known.probabilities[rows], temperature)
+    return Proof(
+        examples=len(rows),
+        largest_gap=float(np.abs(found - own).max()),
+        mean_gap_to_evidence=float(np.abs(found - said).mean()),
+        by="transformers alone" if standalone else "mhc",
+    )
+
+
+def sampled(known: Evidence, texts: Sequence[str], key: bytes) -> tuple[NDArray[np.int64], list[str]]:
+    """Rows of the evidence, evenly spread, and their texts, found by their keyed ids.
+
+    Raises:
+        MhcError: where the texts are not those that the evidence is of.
+    """
+    rows = np.unique(np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(np.int64))
+    wanted = {known.ids[row].tobytes() for row in rows}
+    found = {}
+    for text in texts:
+        identity = evidence.example_id(text, key)
+        if identity in wanted:
+            found[identity] = text
+    if len(found) < len(wanted):
+        raise MhcError(
+            f"the test texts that can be read now hold {len(found)} of {len(wanted)} sampled examples of the evidence; "
+            "the data, or the key models/.evidence_key, is another one"
+        )
+    return rows, [found[known.ids[row].tobytes()] for row in rows]
+
+
+def contradiction(proof: Proof) -> str:
+    """How the bundle differs from its run; empty where it does not, or where it could not be checked."""
+    if proof.largest_gap is None or proof.mean_gap_to_evidence is None:
+        return ""
+    if not proof.largest_gap <= SAME:
+        return f"its probabilities differ from the run's network by up to {proof.largest_gap:.2g}"
+    if not proof.mean_gap_to_evidence <= SAME_IN_BF16:
+        return f"its probabilities differ from the run's evidence by {proof.mean_gap_to_evidence:.2g} on average"
+    return ""
