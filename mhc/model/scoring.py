@@ -88,7 +88,7 @@ class Scorer:
 
 
 def batches(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
-    """Yield rows by length, longest first, cut so that rows times the longest is at most `batch_tokens` (or one row)."""
+    """Yield rows by length, longest first; rows times the longest is at most `batch_tokens`, or there is one row."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
