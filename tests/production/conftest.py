@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.production.builders import World, make_world
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Toy data and two tiny trained encoders, made once."""
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Path, Path]:
+    """Folders for runs and for models."""
+    return tmp_path / "outputs", tmp_path / "models"
