@@ -93,8 +93,8 @@ def drop_or_refuse_rare(train: Rows, options: Cleaning, dropped: Counter[str]) -
     left = sorted(set(kept.labels))
     if len(left) < 2:
         raise BadInput(
-            f"The rows to train on have {len(left)} label ({shown(left)}); a classifier needs two. Check data.label= and "
-            "the file"
+            f"The rows to train on have {len(left)} label ({shown(left)}); a classifier needs two. Check data.label= "
+            "and the file"
         )
     return kept
 

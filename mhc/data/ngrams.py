@@ -50,8 +50,8 @@ class NgramTokenizer:
         """Return the number of ids, padding included."""
         return self.buckets
 
-    def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids, int]:
-        """Return (ids of all texts in a row, ids per text, texts that were cut).
+    def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids, list[int]]:
+        """Return (ids of all texts in a row, ids per text, positions of the texts that were cut).
 
         A text of w words gives w + (w - 1) + ... ids, unigrams first; a text without words gives none.
         """
@@ -71,7 +71,7 @@ class NgramTokenizer:
             ids.append(mixed[inside])
             owners.append(text_of[:last][inside])
         flat, lengths = self.by_text(np.concatenate(ids), np.concatenate(owners), len(words))
-        return flat, lengths, sum(len(one) > self.max_tokens for one in found)
+        return flat, lengths, [row for row, one in enumerate(found) if len(one) > self.max_tokens]
 
     def by_text(self, hashes: npt.NDArray[np.uint64], owners: Ids, texts: int) -> tuple[Ids, Ids]:
         """Return the buckets ordered by text, and how many each text has."""

@@ -18,7 +18,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A node without defaults of its own: a missing or misspelt key is an error that names it."""
 
 
-class Cleaning(Strict):
+class Cleaning(Strict, frozen=True, kw_only=True):
     """Which rows are dropped."""
 
     conflicting: Literal["drop", "keep"]
@@ -31,7 +31,7 @@ class Cleaning(Strict):
     """Rows of val and test whose label train does not have: refuse the data, or drop those rows."""
 
 
-class Splitting(Strict):
+class Splitting(Strict, frozen=True, kw_only=True):
     """How missing splits are cut, and how much of train is used."""
 
     val: Share
@@ -46,7 +46,7 @@ class Splitting(Strict):
     """At most this many rows of train are used."""
 
 
-class Batching(Strict):
+class Batching(Strict, frozen=True, kw_only=True):
     """How rows become batches."""
 
     tokens: Positive
@@ -63,7 +63,7 @@ class Batching(Strict):
     """Batches that a thread builds ahead; 0: built when asked for."""
 
 
-class Tokenizing(Strict):
+class Tokenizing(Strict, frozen=True, kw_only=True):
     """The node `model.tokenizer`."""
 
     kind: Literal["wordpiece", "bpe", "pretrained", "ngrams"]

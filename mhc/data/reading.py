@@ -47,8 +47,8 @@ def arrow_of_csv(path: Path, columns: Columns, separator: str | None, cache: Pat
     lines = rows_of_csv(path, mark)
     _, header = next(lines, (1, []))
     check_columns(path, header, columns.names())
-    for _ in lines:  # to the end: a ragged row is found, and named, here
-        pass
+    if sum(1 for _ in lines) == 0:  # goes to the end: a ragged row is found, and named, here
+        raise BadInput(f"{path} has column names but no rows. Add rows, or name another file")
     import datasets
 
     features = datasets.Features({name: datasets.Value("string") for name in header})

@@ -27,6 +27,9 @@ MEDIAN_WORDS, SPREAD = 58.0, 0.6
 SHORTEST, LONGEST = 8, 400
 """In words."""
 
+COMES_TO_THE_POINT = 0.8
+"""Share of posts that open with what their writer goes through; the others come to it later."""
+
 SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -75,26 +78,36 @@ class Writer:
     def post(self, label: str) -> str:
         """Write a post whose writer goes through what `label` is about."""
         words = min(LONGEST, max(SHORTEST, self.random.lognormvariate(0.0, SPREAD) * MEDIAN_WORDS))
-        sentences = [self.said_now(label)]
-        while sum(sentence.count(" ") + 1 for sentence in sentences) < words:
+        first, sentences = self.said_now(label), [self.said_away(label)]
+        while sum(sentence.count(" ") + 1 for sentence in (first, *sentences)) < words:
             sentences.append(self.sentence(label))
         self.random.shuffle(sentences)
+        opening = 0 if self.random.random() < COMES_TO_THE_POINT else self.random.randint(1, len(sentences))
+        sentences.insert(opening, first)
         return " ".join(f"{sentence.capitalize()}." for sentence in sentences)
 
     def sentence(self, label: str) -> str:
         """Write a sentence that fits a post of this label."""
-        kind = self.random.choices(("now", "away", "contrast", "filler"), weights=(10, 34, 16, 40))[0]
-        if kind == "now":
-            return self.said_now(label)
-        if kind == "filler":
-            return self.filled(self.random.choice(phrases.SLOTS["filler"]))
-        away = self.random.choice([other for other in LABELS if other != label])
-        if kind == "contrast":
-            return self.filled(
-                self.random.choice(phrases.CONTRAST), it=self.predicate(label), away=self.predicate(away)
-            )
+        kinds = {self.said_now: 12, self.said_away: 30, self.contrast: 10, self.aside: 48}
+        return self.random.choices(list(kinds), weights=list(kinds.values()))[0](label)
+
+    def aside(self, label: str) -> str:
+        """Write about everyday things, whatever the label."""
+        return self.filled(self.random.choice(phrases.SLOTS["filler"]))
+
+    def contrast(self, label: str) -> str:
+        """Write what the writer goes through beside what is not so."""
+        frame = self.random.choice(phrases.CONTRAST)
+        return self.filled(frame, it=self.predicate(label), away=self.predicate(self.another(label)))
+
+    def said_away(self, label: str) -> str:
+        """Write about another label, but of others, of the past, or denied."""
         frames = self.random.choice((phrases.OTHERS, phrases.PAST, phrases.NEGATED))
-        return self.filled(self.random.choice(frames), it=self.predicate(away))
+        return self.filled(self.random.choice(frames), it=self.predicate(self.another(label)))
+
+    def another(self, label: str) -> str:
+        """Choose a label that is not this one."""
+        return self.random.choice([other for other in LABELS if other != label])
 
     def said_now(self, label: str) -> str:
         """Write what the writer goes through."""

@@ -79,17 +79,18 @@ class Encoder:
     def __call__(self, texts: Sequence[str]) -> Encoded:
         """Return the ids of normalised texts; every core works on them."""
         most = self.max_tokens * CHARACTERS_PER_TOKEN
-        clipped = [text[:most] for text in texts]
+        clipped = {row for row, text in enumerate(texts) if len(text) > most}
+        short = [text[:most] for text in texts] if clipped else texts
         if self.ngrams is not None:
-            ids, lengths, truncated = self.ngrams.encode(clipped)
-            return Encoded(ids=ids, lengths=lengths, truncated=truncated)
+            ids, lengths, cut = self.ngrams.encode(short)
+            return Encoded(ids=ids, lengths=lengths, truncated=len(clipped.union(cut)))
         assert self.pieces is not None
-        found = self.pieces.encode_batch_fast(clipped)
+        found = self.pieces.encode_batch_fast(short)
         lists = [one.ids for one in found]
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         full = np.flatnonzero(lengths >= self.max_tokens).tolist()
-        cut = sum(bool(found[row].overflowing) or len(texts[row]) > most for row in full)
-        return Encoded(ids=flat(lists, int(lengths.sum())), lengths=lengths, truncated=cut)
+        clipped.update(row for row in full if found[row].overflowing)
+        return Encoded(ids=flat(lists, int(lengths.sum())), lengths=lengths, truncated=len(clipped))
 
 
 def content_of(token: object) -> str:
