@@ -15,7 +15,7 @@ from mhc.migrate.importing import Action, Plan
 from mhc.runs import folders, store
 from mhc.runs.record import Category, Location, RunRecord, Status
 
-from .old_files import (
+from tests.migrate.old_files import (
     FIRST_LAYOUT,
     second_layout,
     third_layout,
