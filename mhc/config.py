@@ -1,9 +1,8 @@
-"""The configuration's types and resolvers: what `conf/train.yaml` may hold, and how its `${...}` are worked out."""
+"""The configuration as Hydra sees it: its schema, how its `${...}` are worked out, what of it decides a result."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,44 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from mhc import ranks
 from mhc.runs import folders, sweeps
+from mhc.schema import schema
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 """The folder of the configuration groups."""
-
-
-@dataclass
-class Paths:
-    """Where things lie; relative paths count from the working directory."""
-
-    outputs: str = "outputs"
-    models: str = "models"
-    cache: str = ".cache"
-    run: str | None = None
-
-
-@dataclass
-class TrainConfig:
-    """The top-level keys of a training; `conf/train.yaml` explains them."""
-
-    name: str = ""
-    description: str = ""
-    tags: list[str] = field(default_factory=list)
-    note: str = ""
-    seed: int = 42
-    category: str | None = None
-    auto_archive: bool = True
-    summary: bool = False
-    check_promotion: bool = False
-    resume: str | None = None
-    resume_sweep: str | None = None
-    test: bool = True
-    paths: Paths = field(default_factory=Paths)
-    data: dict[str, Any] = field(default_factory=dict)
-    model: dict[str, Any] = field(default_factory=dict)
-    trainer: dict[str, Any] = field(default_factory=dict)
-    callbacks: dict[str, Any] = field(default_factory=dict)
-    logger: dict[str, Any] = field(default_factory=dict)
-    policy: dict[str, Any] = field(default_factory=dict)
 
 
 def science(cfg: DictConfig) -> dict[str, Any]:
@@ -74,7 +39,7 @@ def without_seed_and_paths(values: dict[str, Any]) -> dict[str, Any]:
 
 def register() -> None:
     """Make the schema and the resolvers known to Hydra and OmegaConf; calling it again changes nothing."""
-    ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    ConfigStore.instance().store(name="train_schema", node=schema())
     for name, resolver in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, use_cache=True, replace=True)
 

@@ -24,7 +24,7 @@ def explain(error: HydraException | OmegaConfBaseException, typed: Sequence[str]
     key = unknown_key(error)
     if key:
         return misspelt_key(key, typed)
-    first_line, *rest = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first_line, *rest = [line.strip(" .") for line in str(error.__cause__ or error).splitlines() if line.strip()]
     at = next((line.split(":", 1)[1].strip() for line in rest if line.startswith("full_key:")), "")
     where = f"{at}: " if at else ""
     return f"{where}{first_line}. {SHOW_ALL}"
@@ -44,7 +44,8 @@ def unknown_key(error: Exception) -> str | None:
     """Return the key that the config does not have, or None when the error is another one."""
     found = re.search(r"(?:Key|Could not override) '([^']+)'", str(error))
     full = re.search(r"full_key: (\S+)", str(error.__cause__ or error))
-    unknown = "not in struct" in str(error) or "not in struct" in str(error.__cause__) or "not in '" in str(error)
+    said = f"{error} {error.__cause__}"
+    unknown = "not in struct" in said or "No match in the defaults list" in said
     if not unknown:
         return None
     return full.group(1) if full else (found.group(1) if found else None)
@@ -54,8 +55,9 @@ def misspelt_key(key: str, typed: Sequence[str]) -> str:
     """Return the nearest keys to one that does not exist."""
     chosen = [word for word in typed if "=" in word and not word.startswith(("+", "~", "-", key + "="))]
     existing = keys_of(composed(chosen))
-    parent = key.rpartition(".")[0]
-    beside = sorted({name[len(parent) :].strip(".").partition(".")[0] for name in existing if name.startswith(parent)})
+    parent, dot, _ = key.rpartition(".")
+    start = parent + dot
+    beside = sorted({name[len(start) :].partition(".")[0] for name in existing if name.startswith(start)})
     listed = f" {parent or 'The config'} has: {', '.join(beside)}." if len(beside) <= 40 else ""
     return f"There is no key {key!r}{nearest(key, existing)}.{listed} {SHOW_ALL}"
 

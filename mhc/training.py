@@ -66,23 +66,39 @@ def register(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep |
         folder,
         name=cfg.name,
         description=cfg.description,
-        tags=list(cfg.tags),
+        tags=[str(tag) for tag in cfg.tags] if OmegaConf.is_list(cfg.tags) else [],
         note=cfg.note,
         seed=cfg.seed,
-        category_said=category_said(cfg.category),
+        category_said=Category(cfg.category) if cfg.category in list(Category) else None,
         sweep=sweep,
         group=group,
         lineage=lineage.gather(folder, overrides=overrides, config_hash=group),
-        liveness=policy.from_values(plain(cfg.policy), "policy").liveness,
+        liveness=liveness(cfg),
         now=datetime.now(UTC),
     )
 
 
-def category_said(value: str | None) -> Category | None:
-    """Return what the user said with `category=`."""
-    if value is not None and value not in list(Category):
-        raise BadConfig(f"category={value} is none of {', '.join(Category)}. Leave it out to let the policy decide")
-    return Category(value) if value else None
+def liveness(cfg: DictConfig) -> policy.LivenessPolicy:
+    """Return how often the run gives a sign of life; a policy that does not fit is refused once it is on record."""
+    try:
+        return policy.from_values(plain(cfg.policy), "policy").liveness
+    except BadConfig:
+        return policy.load().liveness
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse what the types of the schema cannot: on record, so that the run says why it ended.
+
+    Raises:
+        BadConfig: a value that does not fit.
+    """
+    if cfg.category is not None and cfg.category not in list(Category):
+        raise BadConfig(f"category={cfg.category} is none of {', '.join(Category)}. Leave it out: the policy decides")
+    if not OmegaConf.is_list(cfg.tags):
+        raise BadConfig(f"tags={cfg.tags} is no list. Write tags=[{cfg.tags}]")
+    if cfg.seed < 0:
+        raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
+    policy.from_values(plain(cfg.policy), "policy")
 
 
 def plain(node: DictConfig) -> dict[str, object]:
@@ -95,6 +111,7 @@ def train(cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None) 
     if run is None:
         return fit_and_judge(cfg, checkpoint)
     with recorded(run):
+        check(cfg)
         score = fit_and_judge(cfg, checkpoint)
     Console(stderr=True).print(result(run.record(), run.folder, gates=cfg.check_promotion))
     return score

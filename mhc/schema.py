@@ -1,0 +1,90 @@
+"""The types of the configuration: what every value of `conf/train.yaml` and its groups must be able to become.
+
+A value that is not listed may be anything; what it means is checked where it is used.
+"""
+
+from __future__ import annotations
+
+from omegaconf import (
+    AnyNode,
+    BooleanNode,
+    DictConfig,
+    FloatNode,
+    IntegerNode,
+    ListConfig,
+    Node,
+    OmegaConf,
+    StringNode,
+)
+
+NODES: dict[type, type[Node]] = {bool: BooleanNode, float: FloatNode, int: IntegerNode, str: StringNode}
+
+TYPES: dict[str, type] = {
+    "name": str,
+    "description": str,
+    "note": str,
+    "seed": int,
+    "category": str,
+    "auto_archive": bool,
+    "summary": bool,
+    "check_promotion": bool,
+    "resume": str,
+    "resume_sweep": str,
+    "test": bool,
+    "paths.outputs": str,
+    "paths.models": str,
+    "paths.cache": str,
+    "paths.run": str,
+    "data.cleaning.min_rows_per_label": int,
+    "data.splitting.val": float,
+    "data.splitting.test": float,
+    "data.splitting.train_fraction": float,
+    "data.splitting.max_train_rows": int,
+    "data.batching.tokens": int,
+    "data.batching.eval_tokens": int,
+    "data.batching.max_rows": int,
+    "data.batching.bucketing": bool,
+    "data.batching.pad_multiple": int,
+    "data.batching.prefetch": int,
+    "model.name": str,
+    "model.epochs": int,
+    "model.tokenizer.kind": str,
+    "model.tokenizer.max_tokens": int,
+    "model.optimizer.lr": float,
+    "model.optimizer.weight_decay": float,
+    "model.schedule.warmup": float,
+    "model.schedule.decay": str,
+    "model.schedule.floor": float,
+    "trainer.accelerator": str,
+    "trainer.num_nodes": int,
+    "trainer.max_epochs": int,
+    "trainer.max_steps": int,
+    "trainer.gradient_clip_val": float,
+    "trainer.accumulate_grad_batches": int,
+    "trainer.log_every_n_steps": int,
+    "trainer.check_val_every_n_epoch": int,
+    "trainer.num_sanity_val_steps": int,
+    "trainer.enable_model_summary": bool,
+    "trainer.use_distributed_sampler": bool,
+    "trainer.deterministic": bool,
+}
+"""Dotted key to type; null is allowed where the YAML has it. Left out where two types mean two things, such as
+`limit_train_batches`: a whole number counts batches, a fraction is a share."""
+
+GROUPS = ("paths", "data", "model", "trainer", "callbacks", "logger", "policy")
+
+
+def schema() -> DictConfig:
+    """Return a config of typed, missing values; Hydra merges the YAMLs into it."""
+    typed = OmegaConf.create({group: {} for group in GROUPS})
+    typed["tags"] = ListConfig([], element_type=str)
+    for key, kind in TYPES.items():
+        *parents, last = key.split(".")
+        node = typed
+        for parent in parents:
+            if parent not in node:
+                node[parent] = {}
+            node = node[parent]
+        node._set_item_impl(last, AnyNode(None))
+        node._content[last] = NODES[kind]("???", is_optional=True, key=last, parent=node)
+    return typed
