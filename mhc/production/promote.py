@@ -41,6 +41,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     alias: str | None = state.CHAMPION
     """What the bundle is from now on; None: nothing."""
     force: bool = False
+    onnx: bool = False
+    """Whether the bundle also gets a `model.onnx`."""
     answers: dict[str, str] = {}
     """To the gates that ask: by gate name."""
 

@@ -135,6 +135,15 @@ class Registry:
         """Make the champion before this one champion again."""
         return aliases.roll_back(self.models, by=by, why=reason, policy=self.policy, task=task)
 
+    def earlier_champion(self, task: str | None = None) -> str:
+        """Whom a rollback would make champion. Raises NotFound where there is nobody."""
+        known = self.state()
+        current = self.champion(task)
+        earlier = state.before_champion(known, current.task)
+        if earlier is None:
+            raise NotFound(f"There was no champion before {current.name} that is still in use")
+        return earlier
+
     def retire(self, word: str, *, by: str, reason: str) -> Entry:
         """Take a bundle out of use."""
         return aliases.retire(self.models, word, by=by, why=reason, policy=self.policy)
@@ -142,14 +151,6 @@ class Registry:
     def verify(self, without_weights: bool = False) -> verify.Report:
         """Check ledger, anchors, registry.json and every bundle."""
         return verify.check(self.models, without_weights)
-
-
-def runs_in_use(models: Path) -> dict[str, str]:
-    """The ids of the runs that bundles came from, with the bundle's name: what nothing may archive or purge.
-
-    Also where the chain is broken: then all that can still be read of it counts.
-    """
-    return {entry.run: entry.bundle for entry in ledger.read(models).entries if entry.what == "promoted"}
 
 
 def _readable(folder: Path) -> RunRecord | None:

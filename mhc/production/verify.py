@@ -140,7 +140,7 @@ def _registry(models: Path, entries: Sequence[Entry]) -> tuple[list[str], list[s
         seq, head = int(said["entries"]), str(said["head"])
     except FileNotFoundError:
         missing = [f"{snapshot.FILE} is missing"]
-        return ([], missing) if len(entries) <= 1 else (missing, [])
+        return ([], missing[: len(entries)]) if len(entries) <= 1 else (missing, [])
     except (OSError, ValueError, KeyError, TypeError):
         return [f"{snapshot.FILE} cannot be read"], []
     if not _holds(entries, seq, head):
