@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mhc.data import ngrams
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.load import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
 from mhc.production import bundle, ledger, state
@@ -18,9 +19,6 @@ from mhc.runs.record import RunRecord
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
-
-LINEAR = "mhc_linear"
-"""`model_type` in the config of a bundle whose network is ours and not one of transformers."""
 
 
 def find_run(outputs: Path, said: str) -> Path:
@@ -155,12 +153,12 @@ def from_bundle(folder: Path, checksums: str | None = None) -> Loaded:
     bundle.must_be_whole(folder, checksums)
     config = json_object(folder / "config.json")
     labels = labels_of(config, folder / "config.json")
-    linear = config.get("model_type") == LINEAR
+    linear = (folder / ngrams.FILE).is_file()  # ours, not one of transformers
     return Loaded(
-        network=_linear(folder, config, labels) if linear else _transformer(folder),
+        network=_linear(folder, labels) if linear else _transformer(folder),
         tokenizer_folder=folder,
         labels=labels,
-        max_tokens=_max_tokens(folder, config),
+        max_tokens=_max_tokens(folder),
         temperature=_temperature(folder),
         name=folder.name,
     )
@@ -183,20 +181,22 @@ def _transformer(folder: Path) -> nn.Module:
     return network.eval()
 
 
-def _linear(folder: Path, config: dict[str, object], labels: list[str]) -> nn.Module:
-    from mhc.model.linear import from_weights
+def _linear(folder: Path, labels: list[str]) -> nn.Module:
+    from mhc.data.ngrams import NgramTokenizer
+    from mhc.model.linear import bag
 
     path = folder / bundle.WEIGHTS
-    weights = safe_weights(path)
-    return fill(from_weights(weights, labels), weights, path)
+    network = bag(len(labels), NgramTokenizer.from_pretrained(folder).buckets, NgramTokenizer.pad_token_id, labels)
+    return fill(network, safe_weights(path), path)
 
 
-def _max_tokens(folder: Path, config: dict[str, object]) -> int:
-    """Return the longest text of a bundle: of our own config, else of the tokenizer's."""
-    path = folder / "tokenizer_config.json"
-    said = config.get("max_tokens") or (json_object(path).get("model_max_length") if path.is_file() else None)
+def _max_tokens(folder: Path) -> int:
+    """Return the longest text of a bundle, as its tokenizer says."""
+    ours = folder / ngrams.FILE
+    path, key = (ours, "max_tokens") if ours.is_file() else (folder / "tokenizer_config.json", "model_max_length")
+    said = json_object(path).get(key)
     if not isinstance(said, int) or not 0 < said < 1_000_000:
-        raise Unreadable(f"The bundle {folder} does not say how long a text may be (model_max_length)")
+        raise Unreadable(f"{path} does not say how long a text may be ({key})")
     return said
 
 

@@ -95,6 +95,10 @@ class Predictor:
         found = self.predict(texts)
         return found.labels, found.probabilities
 
+    def raw(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the probabilities [n, k] of normalised texts, as the network gives them: no temperature is applied."""
+        return self.scorer.probabilities(self.encode(texts), len(self.label_names))
+
     def predict(self, texts: Sequence[str], scored: Callable[[int], None] | None = None) -> Prediction:
         """Label the texts; `scored` hears of every batch's rows as it is done."""
         from mhc.model.calibration import apply_temperature

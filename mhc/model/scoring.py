@@ -51,7 +51,8 @@ class Scorer:
         batch_tokens: int | None = None,
     ) -> None:
         self.device = _device(device)
-        self.dtype = _dtype(precision, self.device.type)
+        dtype = _dtype(precision, self.device.type)
+        self.dtype = dtype if masked else torch.float32  # a bag of n-grams has nothing to gain
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 4096)
         if self.batch_tokens < 1:
             raise BadConfig(f"batch_tokens={batch_tokens} has to be at least 1")
