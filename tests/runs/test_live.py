@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from mhc import policy
+from mhc.errors import BadInput, Conflict, Refused
+from mhc.facts import Metrics, Smoke, Timing
+from mhc.runs import folders, heartbeat, live, liveness, store
+from mhc.runs.endings import Terminated
+from mhc.runs.live import LiveRun, recorded
+from mhc.runs.record import Category, Lineage, Location, Promotion, RunRecord, Status
+from tests.builders import NOW, a_run, data_facts, model_facts
+
+POLICY = policy.load()
+SECRET = "I have not slept since Tuesday"
+replace = msgspec.structs.replace
+E = TypeVar("E", bound=BaseException)
+
+
+def start(folder: Path, beat: float = 10, **said: object) -> LiveRun:
+    values = {
+        "name": "attention", "description": "", "tags": [], "note": "", "seed": 1, "category_said": None,
+        "sweep": None, "group": "g", "lineage": Lineage(),
+        "liveness": policy.LivenessPolicy(heartbeat=beat, timeout=300), "now": NOW,
+    }  # fmt: skip
+    return LiveRun.register(folder, **(values | said))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[LiveRun]:
+    run = start(folders.claim(tmp_path / "outputs", "attention", NOW))
+    yield run
+    heartbeat.stop(run.folder)
+
+
+def ends(run: LiveRun, error: type[E], training: Callable[[], object]) -> E:
+    """Carry out a training that ends with that error, and return it."""
+    with pytest.raises(error) as raised, recorded(run):
+        training()
+    return raised.value
+
+
+def events(record: RunRecord) -> list[str]:
+    return [event.what for event in record.history]
+
+
+def test_registered_run_is_running_with_its_process_and_its_heartbeat(run: LiveRun) -> None:
+    record = run.record()
+    assert (record.id, record.status, record.created_at) == (
+        run.folder.name,
+        Status.RUNNING,
+        "2026-11-20T12:00:00.000Z",
+    )
+    assert record.process == liveness.this_process()
+    assert events(record) == ["registered"]
+    assert (run.folder / "heartbeat").exists()
+
+
+def test_folder_that_holds_a_run_is_not_registered_again(run: LiveRun) -> None:
+    with pytest.raises(Conflict, match="never overwritten"):
+        start(run.folder)
+    assert run.record().revision == 0
+
+
+def test_run_that_leaves_well_is_completed_and_beats_no_more(run: LiveRun) -> None:
+    with recorded(run):
+        pass
+    record = run.record()
+    assert (record.status, events(record)) == (Status.COMPLETED, ["registered", "completed"])
+    assert record.ended_at is not None
+    assert run.folder not in heartbeat._beating
+
+
+def test_failure_is_on_record_with_type_place_and_traceback_and_goes_on_up(run: LiveRun) -> None:
+    with pytest.raises(BadInput, match="no column 'text'"), recorded(run):
+        raise BadInput("data/train.csv has no column 'text'. Say which with data.text=")
+    record = run.record()
+    assert record.status is Status.FAILED
+    assert record.failure is not None
+    assert (record.failure.type, record.failure.traceback) == ("BadInput", "traceback.txt")
+    assert record.status_reason == "BadInput: data/train.csv has no column 'text'. Say which with data.text="
+    assert "test_live.py" in record.failure.where
+    assert 'raise BadInput("data/train.csv' in (run.folder / "traceback.txt").read_text()
+
+
+def test_message_that_may_quote_a_text_is_kept_nowhere(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    text = SECRET
+    with pytest.raises(ValueError, match="Tuesday"), recorded(run):
+        int(text)
+    assert run.record().status_reason == "ValueError: Its message is not kept, since it may quote the data"
+    kept = b"".join(path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
+    assert SECRET.encode() not in kept
+    assert SECRET not in caplog.text
+
+
+def test_exit_within_a_training_is_a_failure_even_with_code_0(run: LiveRun) -> None:
+    with pytest.raises(SystemExit), recorded(run):
+        sys.exit(0)
+    assert run.record().status is Status.FAILED
+    assert run.record().status_reason == "SystemExit: exit(0) was called before the training was over"
+
+
+def test_ctrl_c_is_an_interruption_also_where_lightning_turned_it_into_an_exit(run: LiveRun) -> None:
+    def as_lightning_does() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    ends(run, SystemExit, as_lightning_does)
+    assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, "Ctrl-C")
+
+
+def test_sigterm_is_an_interruption(run: LiveRun) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    stop = ends(run, Terminated, lambda: signal.raise_signal(signal.SIGTERM))
+    assert stop.code == 143
+    assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, "SIGTERM")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_notice_of_preemption_under_slurm_is_an_interruption(run: LiveRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    ends(run, Terminated, lambda: signal.raise_signal(signal.SIGUSR1))
+    assert run.record().status_reason == "SIGUSR1 from SLURM"
+
+
+def test_error_while_being_terminated_is_still_an_interruption(run: LiveRun) -> None:
+    def clean_up_badly() -> None:
+        try:
+            raise Terminated(signal.SIGTERM)
+        finally:
+            raise RuntimeError("a worker went away")
+
+    ends(run, RuntimeError, clean_up_badly)
+    assert run.record().status is Status.INTERRUPTED
+
+
+def test_worker_that_a_training_forked_dies_of_sigterm_without_a_word_on_record(run: LiveRun) -> None:
+    with recorded(run):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writing, b"up")  # Python forgets a signal that comes while it forks
+            signal.sigtimedwait([], 60)
+            os._exit(1)
+        os.read(reading, 2)
+        os.kill(child, signal.SIGTERM)
+        _, ending = os.waitpid(child, 0)
+    assert os.WTERMSIG(ending) == signal.SIGTERM
+    assert events(run.record()) == ["registered", "completed"]
+
+
+def test_second_signal_does_not_cut_the_last_word_short(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from mhc.runs import atomic\nfrom mhc.runs.live import recorded\nfrom tests.runs.test_live import start\n"
+        "run = start(Path(sys.argv[1]))\nwrite = atomic.write\n"
+        "def interrupted(path, content):\n"
+        "    for signum in (signal.SIGTERM, signal.SIGINT):\n        os.kill(os.getpid(), signum)\n"
+        "    write(path, content)\n"
+        "with recorded(run):\n    atomic.write = interrupted\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    folder = folders.claim(tmp_path, "a", NOW)
+    ended = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert "Terminated: SIGTERM" in ended.stderr
+    assert store.read(folder).status is Status.INTERRUPTED
+
+
+def test_ended_run_is_not_ended_again(run: LiveRun) -> None:
+    run.complete()
+    run.fail(RuntimeError())
+    run.interrupt("Ctrl-C")
+    assert events(run.record()) == ["registered", "completed"]
+
+
+def test_last_word_that_cannot_be_written_leaves_no_lie(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
+    moved = run.folder.with_name("elsewhere")
+    ends(run, FileNotFoundError, lambda: run.folder.rename(moved).joinpath("missing").read_text())
+    assert f"How run {run.folder.name} ended is not on record" in caplog.text
+    assert store.read(moved).status is Status.RUNNING, "to be found lost, as its process is gone"
+    assert not run.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"LOCAL_RANK": "1"}, {"RANK": "3", "LOCAL_RANK": "0"}, {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}],
+    ids=["lightning", "torchrun", "srun"],
+)
+def test_other_ranks_write_nothing(
+    tmp_path: Path, run: LiveRun, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    before = run.record()
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    other = start(tmp_path)
+    other.complete()
+    assert list(tmp_path.glob("run.json")) == []
+    run.note_timing(Timing(fit_s=1.0))
+    run.classify(POLICY)
+    ends(run, OSError, lambda: (tmp_path / "missing").read_text())
+    assert run.record() == before
+
+
+def test_facts_and_results_stand_where_they_belong(run: LiveRun) -> None:
+    run.note_start(smoke=Smoke(), data=data_facts(), model=model_facts(), world_size=2)
+    run.note_timing(Timing(fit_s=12.0))
+    run.note_timing(Timing(tokens_per_s=900.0))
+    run.note_metrics("val", Metrics(accuracy=0.7, f1_macro=0.6))
+    run.note_metrics("test", Metrics(accuracy=0.65, loss=float("inf"), recall={"a": float("nan"), "b": 0.5}))
+    run.note_promotion(Promotion(candidate=False, reason="the test split is too small"))
+    record = run.record()
+    assert record.data == data_facts()
+    assert record.model == model_facts()
+    assert record.process is not None
+    assert record.process.world_size == 2
+    assert record.timing == Timing(fit_s=12.0, tokens_per_s=900.0)
+    assert record.metrics.val == Metrics(accuracy=0.7, f1_macro=0.6)
+    assert record.metrics.test == Metrics(accuracy=0.65, recall={"b": 0.5})
+    assert events(record) == ["registered", "started", "val measured", "test measured", "not a candidate"]
+
+
+def test_checkpoint_is_noted_with_its_checksum(run: LiveRun) -> None:
+    path = run.folder / "checkpoints" / "best.ckpt"
+    path.parent.mkdir()
+    path.write_bytes(b"weights")
+    run.note_checkpoint(path, monitor="val/f1_macro", score=float("nan"))
+    noted = run.record().checkpoint
+    assert noted is not None
+    assert (noted.path, noted.bytes, noted.score) == ("checkpoints/best.ckpt", 7, None)
+    assert noted.sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_category_is_written_once_with_its_reason(run: LiveRun) -> None:
+    run.classify(POLICY)
+    run.classify(POLICY)
+    assert events(run.record()) == ["registered", "classified"]
+    assert (run.record().category, run.record().category_reason) == (Category.BASELINE, "no rule makes it a debug run")
+
+
+def presumed_lost(run: LiveRun) -> None:
+    store.update(run.folder, lambda old: replace(old, status=Status.LOST, status_reason="no heartbeat for 400 s"))
+
+
+def test_presumed_lost_run_that_notes_something_is_running_again_and_says_so(run: LiveRun) -> None:
+    presumed_lost(run)
+    run.note_timing(Timing(fit_s=1.0))
+    record = run.record()
+    assert (record.status, record.status_reason) == (Status.RUNNING, "")
+    assert (record.history[-1].what, record.history[-1].why) == (
+        "came back", "it was presumed lost: no heartbeat for 400 s",
+    )  # fmt: skip
+
+
+def test_presumed_lost_run_notices_at_its_next_heartbeat(tmp_path: Path) -> None:
+    run = start(folders.claim(tmp_path, "a", NOW))
+    heartbeat.stop(run.folder)
+    noticed = threading.Event()
+
+    def notice() -> None:
+        run.come_back()
+        noticed.set()
+
+    heartbeat.start(run.folder, 0.01, notice)
+    presumed_lost(run)
+    assert noticed.wait(20)
+    heartbeat.stop(run.folder)
+    assert (run.record().status, events(run.record())[-1]) == (Status.RUNNING, "came back")
+
+
+def test_presumed_lost_run_can_still_end_well(run: LiveRun) -> None:
+    with recorded(run):
+        presumed_lost(run)
+    assert run.record().status is Status.COMPLETED
+
+
+def test_heartbeat_goes_on_while_the_main_thread_is_busy(tmp_path: Path) -> None:
+    run = start(folders.claim(tmp_path, "a", NOW), beat=0.01)
+    path = run.folder / "heartbeat"
+    seen = set()
+    while len(seen) < 5:  # a loop of pure Python that never waits
+        seen.add(path.stat().st_mtime_ns)
+    heartbeat.stop(run.folder)
+
+
+def test_heartbeat_does_not_bring_an_archived_folder_back(tmp_path: Path) -> None:
+    run = start(folders.claim(tmp_path, "a", NOW))
+    beat = heartbeat._beating[run.folder]
+    folders.archive(run.folder, tmp_path, Location.ARCHIVED)
+    with pytest.raises(FileNotFoundError):
+        beat.beat()
+    assert not run.folder.exists()
+    heartbeat.stop(run.folder)
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "lost"])
+def test_run_that_ended_without_completing_is_resumed_under_its_id(tmp_path: Path, status: str) -> None:
+    folder = a_run(tmp_path, status=status)
+    run = LiveRun.resume(folder, POLICY.liveness)
+    record = run.record()
+    assert (record.id, record.status, record.ended_at) == (folder.name, Status.RUNNING, None)
+    assert record.process == liveness.this_process()
+    assert events(record)[-1] == "resumed"
+    assert record.history[-1].why == f"from the beginning, there is no checkpoint yet; it was {status}"
+    with recorded(run):
+        pass
+    assert events(run.record())[-2:] == ["resumed", "completed"]
+
+
+def test_killed_run_that_still_says_running_is_resumed(tmp_path: Path) -> None:
+    dead = replace(liveness.this_process(), pid=99_999_999)
+    run = LiveRun.resume(a_run(tmp_path, status="running", process=dead), POLICY.liveness)
+    assert run.record().process == liveness.this_process()
+    run.complete()
+
+
+def test_living_run_is_not_resumed(run: LiveRun) -> None:
+    with pytest.raises(Conflict, match=rf"is still running as process {os.getpid()} on .* mhc stop"):
+        LiveRun.resume(run.folder, POLICY.liveness)
+    assert events(run.record()) == ["registered"]
+
+
+def test_completed_imported_and_archived_runs_are_not_resumed(tmp_path: Path) -> None:
+    refused = {
+        "is completed": a_run(tmp_path, "a"),
+        "taken over from another tracker": a_run(tmp_path, "b", status="unknown"),
+        "is archived. Restore it first": a_run(tmp_path, "c", status="failed", location="archive_baseline"),
+    }
+    for why, folder in refused.items():
+        with pytest.raises(Refused, match=why):
+            LiveRun.resume(folder, POLICY.liveness)
+
+
+def test_two_who_resume_a_run_at_once_do_not_both_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = a_run(tmp_path, status="failed")
+    last = live.checkpoints.last_checkpoint
+
+    def while_another_is_faster(at: Path) -> Path | None:
+        store.update(at, lambda old: replace(old, status=Status.RUNNING))
+        return last(at)
+
+    monkeypatch.setattr(live.checkpoints, "last_checkpoint", while_another_is_faster)
+    with pytest.raises(Conflict, match="has changed meanwhile"):
+        LiveRun.resume(folder, POLICY.liveness)
