@@ -1,0 +1,101 @@
+"""A BERT classifier's forward and backward over its real tokens alone; same weights, same numbers, less work.
+
+The network stays what transformers made it. Against its own forward, this one
+- runs embeddings, linear layers, norms and feed-forward on [real tokens, width]: padding is computed in attention only;
+- multiplies query, key and value in one product, and casts each weight once per step, with no autocast in between;
+- computes attention by batched matrix products: for texts of up to 512 tokens on a CPU 2 to 3 times as fast, forward
+  and backward together, as torch's fused attention in bfloat16 (which has no fast backward there);
+- draws one pool of dropout masks per step and lets every layer take a window of it at a random place: torch's own
+  dropout draws its numbers on one core, one at a time.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig, BertForSequenceClassification
+from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
+
+from mhc.model.fast_layers import DropoutPool, Packing, attention, linear
+
+PACK_FROM = 0.03
+"""Share of padding from which taking it out costs less than computing it; measured on 2 cores."""
+
+
+def fits(network: nn.Module) -> bool:
+    """Whether `logits` computes what this network computes."""
+    if type(network) is not BertForSequenceClassification:
+        return False
+    config: BertConfig = network.config
+    return (
+        config.hidden_act == "gelu"
+        and not config.attention_probs_dropout_prob
+        and not config.is_decoder
+        and config.problem_type in (None, "single_label_classification")
+    )
+
+
+def logits(network: BertForSequenceClassification, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Return logits [batch, classes] in float32 (or the weights' own type) from ids and mask [batch, tokens].
+
+    Under autocast the encoder runs in autocast's type throughout, without it in that of the weights. Every text's
+    tokens stand at its row's beginning.
+    """
+    device = input_ids.device.type
+    weight = network.bert.embeddings.word_embeddings.weight
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    packing = Packing.of(input_ids, attention_mask, PACK_FROM, kind)
+    with torch.autocast(device, enabled=False):
+        hidden = _embed(network, input_ids, packing, kind)
+        pool = _pool(network, hidden)
+        if pool:
+            hidden = hidden * pool.take(hidden)
+        for layer in network.bert.encoder.layer:
+            hidden = _layer(layer, hidden, packing, pool)
+        return _classify(network, hidden.index_select(0, packing.first).to(weight.dtype))
+
+
+def _pool(network: BertForSequenceClassification, hidden: Tensor) -> DropoutPool | None:
+    share = network.config.hidden_dropout_prob
+    return DropoutPool(hidden, share) if network.training and share else None
+
+
+def _embed(network: BertForSequenceClassification, input_ids: Tensor, packing: Packing, kind: torch.dtype) -> Tensor:
+    parts = network.bert.embeddings
+    words = functional.embedding(packing.pack(input_ids.reshape(-1)), parts.word_embeddings.weight)
+    places = functional.embedding(packing.positions(), parts.position_embeddings.weight)
+    norm = parts.LayerNorm
+    whole = words + places + parts.token_type_embeddings.weight[0]
+    return functional.layer_norm(whole, norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(kind)
+
+
+def _layer(layer: BertLayer, hidden: Tensor, packing: Packing, pool: DropoutPool | None) -> Tensor:
+    """One block: attention, then feed-forward, each added to what came in, then normed."""
+    block = layer.attention
+    mixed = attention(_query_key_value(block.self, hidden), packing, block.self.num_attention_heads)
+    mixed = linear(mixed, block.output.dense.weight, block.output.dense.bias)
+    hidden = _add_and_norm(hidden, mixed, block.output.LayerNorm, pool)
+    inner = functional.gelu(linear(hidden, layer.intermediate.dense.weight, layer.intermediate.dense.bias))
+    inner = linear(inner, layer.output.dense.weight, layer.output.dense.bias)
+    return _add_and_norm(hidden, inner, layer.output.LayerNorm, pool)
+
+
+def _query_key_value(part: BertSelfAttention, hidden: Tensor) -> Tensor:
+    """[tokens, 3 x width]; queries come scaled already, which costs a pass over the weights, not over the scores."""
+    scale = float(part.attention_head_size) ** -0.5
+    weight = torch.cat([part.query.weight * scale, part.key.weight, part.value.weight])
+    bias = torch.cat([part.query.bias * scale, part.key.bias, part.value.bias])
+    return linear(hidden, weight, bias)
+
+
+def _add_and_norm(hidden: Tensor, change: Tensor, norm: nn.LayerNorm, pool: DropoutPool | None) -> Tensor:
+    whole = torch.addcmul(hidden, change, pool.take(change)) if pool else hidden + change
+    kind = whole.dtype
+    return functional.layer_norm(whole, norm.normalized_shape, norm.weight.to(kind), norm.bias.to(kind), norm.eps)
+
+
+def _classify(network: BertForSequenceClassification, first: Tensor) -> Tensor:
+    dense, head = network.bert.pooler.dense, network.classifier
+    pooled = torch.tanh(functional.linear(first, dense.weight, dense.bias))
+    return functional.linear(network.dropout(pooled), head.weight, head.bias)

@@ -1,0 +1,159 @@
+"""The parts of the fast encoder: real tokens out of a padded batch, linear layers, attention, dropout masks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+MASKED = -1e9
+"""Added to the score of a padding token."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the real tokens of a padded batch [rows, width] lie."""
+
+    rows: int
+    width: int
+    flat: Tensor | None
+    """[tokens]: positions in the flattened batch; None: the batch is taken as it is, padding and all."""
+    first: Tensor
+    """[rows]: the first token of each text among the packed ones."""
+    bias: Tensor | None
+    """[rows, 1, width]: 0, or MASKED where there is padding; None: there is none."""
+
+    @classmethod
+    def of(cls, input_ids: Tensor, mask: Tensor | None, pack_from: float, kind: torch.dtype) -> Packing:
+        """Look at a batch; padding is taken out where it makes up `pack_from` of it or more."""
+        rows, width = input_ids.shape
+        starts = torch.arange(0, rows * width, width, device=input_ids.device)
+        lengths = None if mask is None else mask.sum(1)
+        real = rows * width if lengths is None else int(lengths.sum())
+        if mask is None or lengths is None or real == rows * width:
+            return cls(rows, width, None, starts, None)
+        bias = torch.where(mask.bool(), 0.0, MASKED).to(kind)[:, None, :]
+        if real > (1 - pack_from) * rows * width:
+            return cls(rows, width, None, starts, bias)
+        flat = mask.reshape(-1).nonzero().squeeze(1)
+        return cls(rows, width, flat, lengths.cumsum(0) - lengths, bias)
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """[rows x width, ...] to [tokens, ...]."""
+        return padded if self.flat is None else padded.index_select(0, self.flat)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """[tokens, ...] to [rows x width, ...], 0 where there is padding."""
+        if self.flat is None:
+            return packed
+        return packed.new_zeros(self.rows * self.width, *packed.shape[1:]).index_copy_(0, self.flat, packed)
+
+    def positions(self) -> Tensor:
+        """[tokens]: the place of each token in its text, from 0."""
+        places = torch.arange(self.rows * self.width, device=self.first.device) if self.flat is None else self.flat
+        return places % self.width
+
+
+class DropoutPool:
+    """Dropout masks of one step: drawn once, then every layer takes a window of them that begins at a random place.
+
+    Within a layer all decisions are independent (16 random bits each, so that the share is exact to 1/65536); layers
+    share random numbers, each shifted against the others, so that no unit of a token meets the same one twice but by
+    chance.
+
+    Args:
+        like: [tokens, width], what is to be dropped from: shape, type and device.
+        share: of the numbers that become 0; the others grow by 1 / (1 - share).
+    """
+
+    def __init__(self, like: Tensor, share: float) -> None:
+        numbers = like.numel() + like.numel() // 4
+        bits = torch.empty(-(-numbers // 4), dtype=torch.int64, device=like.device).random_(-(2**63), 2**63 - 1)
+        dropped_below = round(share * 65536) - 32768
+        self.masks = _where(bits.view(torch.int16), dropped_below, 1 / (1 - share), like.dtype)
+
+    def take(self, like: Tensor) -> Tensor:
+        """Masks of the same shape: 0 or 1 / (1 - share)."""
+        start = int(torch.randint(self.masks.numel() - like.numel() + 1, ()))
+        return self.masks[start : start + like.numel()].view(like.shape)
+
+
+def _where(bits: Tensor, dropped_below: int, kept: float, kind: torch.dtype) -> Tensor:
+    """`kept` where bits >= dropped_below, else 0. For bfloat16 by integer arithmetic: casting a bool takes longer."""
+    if kind != torch.bfloat16:
+        return (bits >= dropped_below).to(kind).mul_(kept)
+    pattern = int(torch.tensor(kept, dtype=kind).view(torch.int16))
+    # halved, so that the difference fits 16 bits; the sign, spread over all bits, is the mask
+    sign = (bits >> 1).neg_().add_((dropped_below - 1) >> 1).bitwise_right_shift_(15)
+    return sign.bitwise_and_(pattern).view(kind)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """[tokens, in] to [tokens, out] in x's type; the weights' gradients come in the weights' type."""
+    result: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return result
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        cast = weight.to(x.dtype)
+        ctx.save_for_backward(x, cast)
+        ctx.kind = weight.dtype
+        return functional.linear(x, cast, bias.to(x.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        return (
+            gradient @ weight if for_x else None,
+            (gradient.t() @ x).to(ctx.kind) if for_weight else None,
+            gradient.sum(0).to(ctx.kind) if for_bias else None,
+        )
+
+
+def attention(query_key_value: Tensor, packing: Packing, heads: int) -> Tensor:
+    """[tokens, 3 x width], queries scaled, to [tokens, width]: every text attends to itself alone."""
+    result: Tensor = _Attention.apply(query_key_value, packing, heads)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query_key_value: Tensor, packing: Packing, heads: int) -> Tensor:
+        rows, width = packing.rows, packing.width
+        parts = packing.unpack(query_key_value).view(rows, width, 3, heads, -1).permute(2, 0, 3, 1, 4).contiguous()
+        query, key, value = parts.view(3, rows * heads, width, -1).unbind(0)
+        scores = torch.bmm(query, key.transpose(1, 2))
+        if packing.bias is not None:
+            scores.view(rows, heads * width, width).add_(packing.bias)
+        shares = torch.softmax(scores, -1)
+        ctx.save_for_backward(query, key, value, shares)
+        ctx.packing, ctx.heads = packing, heads
+        return packing.pack(_beside(torch.bmm(shares, value), packing, heads))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, shares = ctx.saved_tensors
+        packing, heads = ctx.packing, ctx.heads
+        rows, width = packing.rows, packing.width
+        above = packing.unpack(gradients[0]).view(rows, width, heads, -1).transpose(1, 2).reshape(query.shape)
+        parts = query.new_empty(3, *query.shape)
+        torch.bmm(shares.transpose(1, 2), above, out=parts[2])
+        scores = torch._softmax_backward_data(torch.bmm(above, value.transpose(1, 2)), shares, -1, shares.dtype)
+        torch.bmm(scores, key, out=parts[0])
+        torch.bmm(scores.transpose(1, 2), query, out=parts[1])
+        whole = parts.view(3, rows, heads, width, -1).permute(1, 3, 0, 2, 4).reshape(rows * width, -1)
+        return packing.pack(whole), None, None
+
+
+def _beside(mixed: Tensor, packing: Packing, heads: int) -> Tensor:
+    """[rows x heads, width, size] to [rows x width, heads x size]."""
+    by_row = mixed.view(packing.rows, heads, packing.width, -1).transpose(1, 2)
+    return by_row.reshape(packing.rows * packing.width, math.prod(by_row.shape[2:]))

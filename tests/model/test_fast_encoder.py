@@ -1,0 +1,170 @@
+"""The fast forward is the network's own forward, computed with less work."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import BertConfig, BertForSequenceClassification, ElectraConfig, ElectraForSequenceClassification
+
+from mhc.model import fast_encoder
+from mhc.model.fast_layers import DropoutPool, Packing, attention, linear
+
+VOCABULARY = 50
+
+
+def a_network(dropout: float = 0.0, **changes: object) -> BertForSequenceClassification:
+    torch.manual_seed(3)
+    values = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 24,
+        "type_vocab_size": 1,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": 0.0,
+        "num_labels": 3,
+    } | changes
+    return BertForSequenceClassification(BertConfig(**values))
+
+
+def a_batch(lengths: list[int]) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
+    return torch.randint(5, VOCABULARY, mask.shape, generator=generator) * mask, mask
+
+
+LENGTHS = {
+    "no padding": [12, 12, 12],
+    "little padding": [12, 12, 12, 12, 12, 12, 12, 11],
+    "much padding": [24, 3, 1, 17],
+    "one text": [7],
+}
+
+
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+def test_logits_in_fp32_are_those_of_transformers(lengths: list[int]) -> None:
+    network = a_network().eval()
+    ids, mask = a_batch(lengths)
+    with torch.no_grad():
+        theirs = network(input_ids=ids, attention_mask=mask).logits
+        ours = fast_encoder.logits(network, ids, mask)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+def test_gradients_in_fp32_are_those_of_transformers(lengths: list[int]) -> None:
+    theirs, ids_and_mask = a_network().train(), a_batch(lengths)
+    ours = copy.deepcopy(theirs)
+    ids, mask = ids_and_mask
+    labels = torch.arange(len(lengths)) % 3
+    torch.nn.functional.cross_entropy(theirs(input_ids=ids, attention_mask=mask).logits, labels).backward()
+    torch.nn.functional.cross_entropy(fast_encoder.logits(ours, ids, mask), labels).backward()
+    for (name, expected), got in zip(theirs.named_parameters(), ours.parameters(), strict=True):
+        assert expected.grad is not None, name
+        torch.testing.assert_close(got.grad, expected.grad, atol=2e-6, rtol=1e-4, msg=lambda text, at=name: at + text)
+
+
+def test_without_a_mask_every_token_counts() -> None:
+    network, (ids, mask) = a_network().eval(), a_batch([9, 9])
+    with torch.no_grad():
+        torch.testing.assert_close(fast_encoder.logits(network, ids, None), fast_encoder.logits(network, ids, mask))
+
+
+def test_bfloat16_is_as_near_to_fp32_as_autocast_is() -> None:
+    network, (ids, mask) = a_network().eval(), a_batch([24, 3, 1, 17])
+    with torch.no_grad():
+        exact = network(input_ids=ids, attention_mask=mask).logits.softmax(1)
+        with torch.autocast("cpu", torch.bfloat16):
+            ours = fast_encoder.logits(network, ids, mask)
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours.softmax(1), exact, atol=1e-2, rtol=0)
+
+
+def test_a_network_cast_to_bfloat16_is_scored_in_bfloat16() -> None:
+    network, (ids, mask) = a_network().eval(), a_batch([24, 3, 1, 17])
+    with torch.inference_mode():
+        exact = network(input_ids=ids, attention_mask=mask).logits.softmax(1)
+        ours = fast_encoder.logits(network.bfloat16(), ids, mask)
+    assert ours.dtype == torch.bfloat16
+    torch.testing.assert_close(ours.float().softmax(1), exact, atol=1e-2, rtol=0)
+
+
+def test_a_text_is_scored_alike_whatever_else_is_in_its_batch() -> None:
+    network = a_network().eval()
+    ids, mask = a_batch([24, 3, 1, 17])
+    with torch.no_grad():
+        together = fast_encoder.logits(network, ids, mask)
+        alone = fast_encoder.logits(network, ids[1:2, :3], mask[1:2, :3])
+    torch.testing.assert_close(together[1:2], alone, atol=1e-6, rtol=1e-5)
+
+
+def test_frozen_weights_get_no_gradient() -> None:
+    network, (ids, mask) = a_network(), a_batch([5, 9])
+    for parameter in network.bert.parameters():
+        parameter.requires_grad_(False)
+    fast_encoder.logits(network, ids, mask).sum().backward()
+    assert all(parameter.grad is None for parameter in network.bert.parameters())
+    assert network.classifier.weight.grad is not None
+
+
+def test_dropout_depends_on_the_seed_alone_and_is_off_in_evaluation() -> None:
+    network, (ids, mask) = a_network(dropout=0.5), a_batch([5, 9])
+
+    def drawn(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return fast_encoder.logits(network, ids, mask)
+
+    assert torch.equal(drawn(1), drawn(1))
+    assert not torch.equal(drawn(1), drawn(2))
+    network.eval()
+    assert torch.equal(drawn(1), drawn(2))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_the_pool_drops_the_share_that_was_asked_for_and_scales_the_rest(kind: torch.dtype, share: float) -> None:
+    torch.manual_seed(0)
+    like = torch.zeros(1000, 256, dtype=kind)
+    mask = DropoutPool(like, share).take(like)
+    assert mask.shape == like.shape
+    assert float((mask == 0).float().mean()) == pytest.approx(share, abs=4e-3)
+    assert mask.unique().tolist() == [0.0, float(torch.tensor(1 / (1 - share), dtype=kind))]
+
+
+def test_two_layers_get_different_masks_of_one_pool() -> None:
+    torch.manual_seed(0)
+    like = torch.zeros(100, 64)
+    pool = DropoutPool(like, 0.5)
+    first, second = pool.take(like) != 0, pool.take(like) != 0
+    assert float((first == second).float().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_layers_have_the_gradients_of_finite_differences() -> None:
+    torch.manual_seed(0)
+    x, weight, bias = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((5, 4), (6, 4), (6,)))
+    assert torch.autograd.gradcheck(linear, (x, weight, bias))
+    ids, mask = a_batch([4, 1])
+    packing = Packing.of(ids, mask, 0.03, torch.double)
+    parts = torch.randn(5, 12, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda it: attention(it, packing, 2), (parts,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [({}, True), ({"hidden_act": "relu"}, False), ({"attention_probs_dropout_prob": 0.1}, False)],
+    ids=["as we build it", "another activation", "attention dropout"],
+)
+def test_only_what_it_computes_exactly_fits(changes: dict[str, object], fits: bool) -> None:
+    assert fast_encoder.fits(a_network(**changes)) is fits
+
+
+def test_another_family_does_not_fit() -> None:
+    config = ElectraConfig(
+        vocab_size=VOCABULARY, embedding_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2
+    )
+    assert not fast_encoder.fits(ElectraForSequenceClassification(config))
