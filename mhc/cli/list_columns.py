@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from mhc.runs.rows import Row
     from mhc.runs.select import Selection
 
+NUMERIC = (Kind.NUMBER, Kind.SECONDS)
+
 
 def show_columns(selection: Selection, rows: list[Row], said: str) -> None:
     """Print the fields of `said`, separated by commas, of these rows.
@@ -22,7 +24,7 @@ def show_columns(selection: Selection, rows: list[Row], said: str) -> None:
     names = [name.strip() for name in said.split(",") if name.strip()]
     found = [resolve(split(name)) for name in names]
     columns = [
-        Column(name, right=kind is Kind.NUMBER, least=0 if kind is Kind.NUMBER else 8, middle=name == "id")
+        Column(name, right=kind in NUMERIC, least=0 if kind in NUMERIC else 8, middle=name == "id")
         for name, (_, kind) in zip(names, found, strict=True)
     ]
     values = selection.values(rows, [path for path, _ in found])
@@ -35,7 +37,7 @@ def show_columns(selection: Selection, rows: list[Row], said: str) -> None:
 def _cell(path: tuple[str, ...], kind: Kind, value: Found) -> str | Cell:
     if path == ("status",):
         return status_cell(str(value))
-    if path[0] in ("age", "duration") and isinstance(value, float):
+    if kind is Kind.SECONDS and isinstance(value, int | float):
         return duration(value)
     return text_of(value, kind)
 

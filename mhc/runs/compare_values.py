@@ -14,6 +14,7 @@ Test = Callable[[object, object], bool]
 """(what stands on record, what was typed) -> whether it fits."""
 
 _CONSTANTS: dict[str, object] = {"null": None, "none": None, "true": True, "false": False}
+_FLAGS = {"yes": True, "no": False}
 _IN_TEXTS = ("~", "!~", "has")
 """Operators that look into a text or a list, so that their value is a text whatever the field holds."""
 
@@ -27,28 +28,43 @@ def operand(text: str, quoted: bool, kind: Kind, operator: str, now: datetime) -
     if not quoted and text.lower() in _CONSTANTS:
         return _CONSTANTS[text.lower()]
     if operator in _IN_TEXTS:
-        return text
-    if kind is Kind.TIME:
-        moment = when.moment(text, now)
-        if moment is None:
-            raise BadInput(f"a time is expected here, such as 2026-11-01 or 7d (seven days ago), not {text[:40]!r}")
-        return moment
-    if kind is Kind.NUMBER:
+        return _part(text, kind)
+    if kind in _READERS:
+        value = _READERS[kind](text, now)
+        if value is None:
+            raise BadInput(f"{_EXPECTED[kind]} is expected here, not {text[:40]!r}")
+        return value
+    if kind is Kind.ANY and not quoted:
         number = _number(text)
-        if number is None:
-            raise BadInput(f"a number is expected here (or a duration such as 90s, 1h30m, 7d), not {text[:40]!r}")
-        return number
-    if kind in (Kind.GROUP, Kind.FLAG):
-        does = "is true or false" if kind is Kind.FLAG else "is a group of fields; say which of them"
-        raise BadInput(f"this field {does}, so {text[:40]!r} cannot fit")
-    number = _number(text) if kind is Kind.ANY and not quoted else None
-    return text if number is None else number
+        return text if number is None else number
+    return text
+
+
+def _part(text: str, kind: Kind) -> str:
+    """What a text, a list or a group is looked through for."""
+    if kind in (Kind.TEXT, Kind.LIST, Kind.GROUP, Kind.ANY):
+        return text
+    raise BadInput(f"this field is {kind.value}, which has no parts; compare it with = or <")
+
+
+_READERS: dict[Kind, Callable[[str, datetime], object]] = {
+    Kind.TIME: when.moment,
+    Kind.NUMBER: lambda text, now: _number(text),
+    Kind.SECONDS: lambda text, now: _number(text) if when.seconds(text) is None else when.seconds(text),
+    Kind.FLAG: lambda text, now: _FLAGS.get(text.lower()),
+    Kind.GROUP: lambda text, now: None,
+}
+"""How the value of a field of that kind is read; None: it is none."""
+_EXPECTED = {
+    Kind.TIME: "a time, such as 2026-11-01 or 7d (seven days ago),",
+    Kind.NUMBER: "a number",
+    Kind.SECONDS: "a number of seconds or a duration, such as 90s, 1h30m or 7d,",
+    Kind.FLAG: "true or false",
+    Kind.GROUP: "null (this is a group of fields; say which of them you mean)",
+}
 
 
 def _number(text: str) -> float | None:
-    duration = when.seconds(text)
-    if duration is not None:
-        return duration
     try:
         value = float(text.replace("_", ""))
     except ValueError:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     """What a field holds, so that a value that cannot fit is found before anything is read."""
 
     NUMBER = "a number"
+    SECONDS = "a duration"
     TEXT = "a text"
     TIME = "a time"
     FLAG = "true or false"
@@ -55,8 +56,8 @@ SHORT: dict[str, str] = {
 COMPUTED: dict[str, Kind] = {
     "location": Kind.TEXT,
     "path": Kind.TEXT,
-    "age": Kind.NUMBER,
-    "duration": Kind.NUMBER,
+    "age": Kind.SECONDS,
+    "duration": Kind.SECONDS,
 }
 """Not in `run.json`, but as good as fields. `age` and `duration` are seconds."""
 
@@ -183,7 +184,7 @@ def _kind_of(held: object, word: str) -> Kind:
     if held is bool:
         return Kind.FLAG
     if held in (int, float):
-        return Kind.NUMBER
+        return Kind.SECONDS if word.endswith("_s") and not word.endswith("_per_s") else Kind.NUMBER
     if isinstance(held, type) and issubclass(held, str):
         return Kind.TIME if word.endswith("_at") or word == "at" else Kind.TEXT
     return Kind.ANY

@@ -1,0 +1,110 @@
+"""What the tests of the command line share: one way to type a command, and one tree of runs to type it on."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mhc.cli.main import run
+from mhc.runs.record import Gate
+from tests.builders import NOW, a_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def mhc(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """Type a command: `mhc("list", "--json")`, in this process, on `tmp_path`/outputs and models."""
+    monkeypatch.delenv("MHC_DEBUG", raising=False)
+
+    def typed(*words: str) -> Answer:
+        capsys.readouterr()
+        places = ["--outputs", str(tmp_path / "outputs"), "--models", str(tmp_path / "models")]
+        code = run([*places, *words])
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return typed
+
+
+@pytest.fixture
+def tree(outputs: Path) -> Path:
+    """Eight runs of every kind; the ids are those of the examples in the commands' help."""
+    passed = [Gate(name="accuracy", verdict="passed", reason="0.62 is at least 0.55", measured=0.62, threshold=0.55)]
+    failed = [Gate(name="recall", verdict="failed", reason="depression is found in 0.08", measured=0.08, threshold=0.2)]
+    hour = timedelta(hours=1)
+    a_run(outputs, candidate=True, gates=passed, tags=["research", "paper"], group="g1", seed=1)
+    a_run(outputs, "focal_20261120_130000_c3d4", created=NOW + hour, accuracy=0.7, f1_macro=0.66, candidate=True,
+          gates=passed, group="g1", seed=2, model="medium", note="label smoothing 0.1")  # fmt: skip
+    a_run(outputs, "focal_20261120_140000_e5f6", created=NOW + 2 * hour, accuracy=0.5, f1_macro=0.4, candidate=False,
+          gates=failed, group="g1", seed=3, sweep="focal_20261120_140000_beef_sweep")  # fmt: skip
+    a_run(outputs, "debug_loader_20261120_150000_0007", created=NOW + 3 * hour, category="debug", accuracy=0.9)
+    a_run(outputs, "broken_20261120_160000_0008", created=NOW + 4 * hour, status="failed", location="archive_baseline")
+    a_run(outputs, "cut_20261120_170000_0009", created=NOW + 5 * hour, status="interrupted")
+    a_run(outputs, "gone_20261120_180000_000a", created=NOW + 6 * hour, status="lost", model="micro")
+    a_run(outputs, "old_20260101_090000_000b", created=NOW - timedelta(days=300), location="archived", f1_macro=0.3)
+    return outputs
+
+
+class Screen(NamedTuple):
+    code: int
+    text: str
+    """With the escapes of colours."""
+
+    @property
+    def lines(self) -> list[str]:
+        from rich.text import Text
+
+        return [Text.from_ansi(line).plain.rstrip() for line in self.text.replace("\r\n", "\n").split("\n")]
+
+
+def on_terminal(words: list[str], columns: int, **environment: str) -> Screen:
+    """Type a command in a real pseudo-terminal of that width."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60", **environment}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mhc.cli.main", *words], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=ROOT
+    )
+    os.close(theirs)
+    read = b""
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # Linux says so when the other side has closed
+            break
+        if not chunk:
+            break
+        read += chunk
+    os.close(ours)
+    return Screen(process.wait(timeout=60), read.decode())
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Callable[..., Screen]:
+    def typed(*words: str, columns: int, **environment: str) -> Screen:
+        places = ["--outputs", str(tmp_path / "outputs"), "--models", str(tmp_path / "models")]
+        return on_terminal([*places, *words], columns, **environment)
+
+    return typed
