@@ -83,6 +83,12 @@ class TextClassifier(pl.LightningModule):
             raise BadConfig(f"model.network gives {type(logits).__name__} as logits; it must give a tensor.")
         return logits
 
+    def on_train_start(self) -> None:
+        """Shows train once to a network that weighs words by their rarity, before it learns."""
+        observe = getattr(self.network, "observe", None)
+        if observe is not None:
+            observe(batch["input_ids"].to(self.device) for batch in self.trainer.train_dataloader or ())
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Makes this step's random numbers independent of all that was drawn before."""
         torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)

@@ -64,7 +64,7 @@ def from_config(
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=0.0,
         classifier_dropout=dropout,
-        **_label_names(num_labels, labels),
+        **label_names(num_labels, labels),
     )
     return AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
 
@@ -102,7 +102,7 @@ def pretrained(
         config = AutoConfig.from_pretrained(source, revision=revision, local_files_only=local)
         _set_dropout(config, dropout)
         config.pad_token_id = pad_id
-        for key, value in _label_names(num_labels, labels).items():
+        for key, value in label_names(num_labels, labels).items():
             setattr(config, key, value)
         network = AutoModelForSequenceClassification.from_pretrained(
             source,
@@ -125,7 +125,8 @@ def pretrained(
     return network.float()
 
 
-def _label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
+def label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
+    """What a config of transformers knows of the classes."""
     if len(labels) != num_labels:
         raise BadConfig(f"{num_labels} classes were asked for, but {len(labels)} label names are given.")
     return {

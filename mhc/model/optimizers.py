@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from torch import nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from mhc.errors import BadConfig
@@ -30,6 +30,17 @@ def adamw(
     groups = parameter_groups(network, weight_decay, decay_embeddings=decay_embeddings)
     first, second = betas
     return AdamW(groups, lr=lr, betas=(first, second), eps=eps, fused=True)
+
+
+def sgd(network: nn.Module, *, lr: float, weight_decay: float, momentum: float) -> Optimizer:
+    """Gradient descent with Nesterov's momentum, for the linear model.
+
+    AdamW moves the weight of a rare n-gram as far as that of a frequent one, and so learns the rare ones by heart.
+    """
+    if not lr > 0:
+        raise BadConfig(f"model.optimizer.lr is {lr}; it must be above 0.")
+    groups = parameter_groups(network, weight_decay)
+    return SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0, fused=True)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float, *, decay_embeddings: bool = True) -> Groups:
