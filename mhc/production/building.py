@@ -10,12 +10,12 @@ import msgspec
 from msgspec.structs import replace
 
 from mhc.errors import MhcError, Unreadable
-from mhc.production import bundle, card, dossier, export, proof
+from mhc.production import bundle, card, dossier, export, gates, proof
 from mhc.production.dossier import Anchor, Dossier
 from mhc.production.export import Trained
 from mhc.production.ledger import Writer
 from mhc.runs import store
-from mhc.runs.record import RunRecord
+from mhc.runs.record import Gate, RunRecord
 
 
 def load_run(folder: Path) -> Trained:
@@ -67,9 +67,11 @@ def anchor(writer: Writer) -> Anchor:
 
 
 def build(
-    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers
+    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool = False
 ) -> tuple[Dossier, str]:
     """Build the bundle in `folder`; return what was decided, with the proof, and the sha256 of its checksums.
+
+    The proof is the last gate. With `force` a bundle that cannot be checked goes on; one that is wrong never does.
 
     Raises:
         Unreadable: where the run cannot be loaded, or the bundle does not say what the run said.
@@ -77,22 +79,29 @@ def build(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        return _built(folder, run, decided, record, models, makers)
+        return _built(folder, run, decided, record, models, makers, force)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _built(
-    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers
+    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool
 ) -> tuple[Dossier, str]:
     trained = makers.load(run)
     temperature = decided.scores.temperature if decided.scores else None
     export.write(trained, folder, temperature or 1.0)
     bundle.seal(folder)
     found = proof.prove(folder, run, trained, temperature or 1.0, models, makers.texts)
-    _must_hold(found, decided)
-    decided = replace(decided, standalone=export.standalone(trained), max_tokens=trained.max_tokens, proof=found)
+    gate = _must_hold(found, force)
+    decided = replace(
+        decided,
+        standalone=export.standalone(trained),
+        max_tokens=trained.max_tokens,
+        proof=found,
+        gates=[*decided.gates, gate],
+        forced=bool(gates.refusals([*decided.gates, gate])),
+    )
     _copy(run, folder)
     (folder / bundle.PROMOTION).write_bytes(dossier.encode(decided))
     (folder / bundle.CARD).write_text(card.render(decided, record), encoding="utf-8")
@@ -102,13 +111,22 @@ def _built(
     return decided, bundle.seal(folder)
 
 
-def _must_hold(found: dossier.Proof, decided: Dossier) -> None:
-    """A bundle that contradicts its run is never promoted; one that could not be checked only by force."""
+def _must_hold(found: dossier.Proof, force: bool) -> Gate:
+    """The verdict on the bundle: one that contradicts its run is never promoted, an unchecked one by force only."""
     contradiction = proof.contradiction(found)
     if contradiction:
         raise Unreadable(f"the bundle does not say what the run said: {contradiction}")
-    if found.flaw and not decided.forced:
+    if found.flaw and not force:
         raise Unreadable(f"the bundle could not be checked against its run: {found.flaw}")
+    reason = found.flaw or f"{found.examples} test examples scored anew by {found.by} give the same probabilities"
+    return Gate(
+        name="same_probabilities",
+        verdict=gates.UNKNOWN if found.flaw else gates.PASSED,
+        reason=reason,
+        measured=found.largest_gap,
+        threshold=proof.SAME,
+        why="What was judged has to be what is served.",
+    )
 
 
 def _copy(run: Path, folder: Path) -> None:

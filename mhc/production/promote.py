@@ -117,7 +117,9 @@ def promote(
         dossier = _dossier(request, verdict, policy, writer, now)
         draft = models / bundle.FOLDER / f".{verdict.name}.draft"
         try:
-            dossier, seal = building.build(draft, request.run, dossier, verdict.findings.record, models, makers)
+            dossier, seal = building.build(
+                draft, request.run, dossier, verdict.findings.record, models, makers, request.force
+            )
         except MhcError as problem:
             raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem
         _put_in_place(draft, models, verdict.name)
@@ -227,7 +229,7 @@ def _promotion(request: Request, verdict: Verdict, dossier: Dossier, seal: str, 
         run=dossier.run,
         forced=dossier.forced,
         policy=verdict.policy_name,
-        failed=[_line(gate) for gate in verdict.missed],
+        failed=[_line(gate) for gate in gates.refusals(dossier.gates)],
         answers=dossier.answers,
         checksums=seal,
     )

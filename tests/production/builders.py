@@ -72,9 +72,7 @@ def make_world(folder: Path) -> World:
         with (folder / f"{split}.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["text", "label"])
-            writer.writerows(
-                (text, LABELS[label]) for text, label in zip(texts[split], labels[split], strict=True)
-            )
+            writer.writerows((text, LABELS[label]) for text, label in zip(texts[split], labels[split], strict=True))
     datamodule = _datamodule(folder)
     datamodule.prepare()
     found = {split: list(datamodule.normalised_texts(split)) for split in texts}
@@ -106,7 +104,7 @@ def a_trained_run(
     `texts`: other texts than those of the test split, for its evidence.
     """
     on_test = world.probabilities[quality, "test"] if probabilities is None else probabilities
-    facts = msgspec.structs.replace(world.facts, synthetic=False, **(data or {}))
+    facts = msgspec.structs.replace(world.facts, **({"synthetic": False} | (data or {})))
     record = a_record(id, data=facts, **({"status": "completed"} | fields))
     record = msgspec.structs.replace(record, metrics=_metrics(on_test, world))
     folder = write_run(outputs, record)
