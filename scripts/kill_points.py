@@ -1,0 +1,81 @@
+"""Where a training can be killed: named points of its life, at which a child of the driver stops and says so.
+
+Only the driver installs these stops, in its own children; the product knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+READY = b"at the point"
+
+
+class Point(NamedTuple):
+    """The `nth` call of `owner`.`name` (a dotted path), and which states the record may then show.
+
+    `killed` is for SIGKILL, `asked` for SIGTERM and SIGINT; `none` stands for a folder without a record, or no folder.
+    """
+
+    owner: str
+    name: str
+    nth: int
+    killed: frozenset[str]
+    asked: frozenset[str]
+
+
+UNSEEN = frozenset({"none"})
+LOST = frozenset({"lost"})
+INTERRUPTED = frozenset({"interrupted"})
+COMPLETED = frozenset({"completed"})
+
+_WRITES = "mhc.runs.atomic"
+_CALLBACKS = "callbacks"
+
+POINTS = {
+    "claim": Point("mhc.training", "register", 1, UNSEEN, UNSEEN),
+    "first record": Point(_WRITES, "_write_and_sync", 1, UNSEEN | LOST, UNSEEN | LOST),
+    "data": Point("mhc.data.datamodule.TextDataModule", "prepare", 1, LOST, INTERRUPTED),
+    "model": Point("mhc.model.build", "classifier", 1, LOST, INTERRUPTED),
+    "set-up": Point("callbacks.register_run.RegisterRun", "setup", 1, LOST, INTERRUPTED),
+    "fit, first step": Point("mhc.model.classifier.TextClassifier", "training_step", 1, LOST, INTERRUPTED),
+    "fit, third step": Point("mhc.model.classifier.TextClassifier", "training_step", 3, LOST, INTERRUPTED),
+    "validation": Point("mhc.model.classifier.TextClassifier", "validation_step", 1, LOST, INTERRUPTED),
+    "checkpointing": Point("pytorch_lightning.Trainer", "save_checkpoint", 1, LOST, INTERRUPTED),
+    "archiving": Point("mhc.runs.cleaning", "placed", 1, LOST, INTERRUPTED),
+    "last validation": Point("mhc.model.classifier.TextClassifier", "on_validation_epoch_end", 3, LOST, INTERRUPTED),
+    "test": Point("mhc.model.classifier.TextClassifier", "test_step", 1, LOST, INTERRUPTED),
+    "evidence": Point("mhc.runs.evidence", "write", 2, LOST, INTERRUPTED),
+    "record writing": Point(_WRITES, "_sync_folder", 4, LOST, INTERRUPTED),
+    "record half written": Point(_WRITES, "_write_and_sync", 5, LOST, INTERRUPTED),
+    "last word": Point("mhc.runs.live.LiveRun", "complete", 1, LOST, COMPLETED),
+}
+"""In the order of a run's life. During the last word SIGTERM and Ctrl-C are ignored, so the run completes."""
+
+
+def stop_at(point: Point, ready: int, go: int) -> None:
+    """Make the `nth` call of the point write to the pipe `ready` and wait for the pipe `go` before it goes on."""
+    owner = _resolve(point.owner)
+    original: Callable[..., Any] = getattr(owner, point.name)
+    calls = 0
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == point.nth:
+            os.write(ready, READY)
+            os.read(go, 1)
+        return original(*args, **kwargs)
+
+    setattr(owner, point.name, stopping)
+
+
+def _resolve(path: str) -> Any:
+    """Return the module or class at a dotted path."""
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError:
+        module, _, name = path.rpartition(".")
+        return getattr(importlib.import_module(module), name)

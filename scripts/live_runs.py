@@ -1,0 +1,95 @@
+"""Runs that live on while others are killed beside them, to see that none of them is ever taken for dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+from mhc import policy
+from mhc.runs import clock, folders, liveness, store
+from mhc.runs.live import LiveRun, recorded
+from mhc.runs.record import Lineage, Status
+
+
+class Life(NamedTuple):
+    """One process with a run of its own; closing `go` ends it well."""
+
+    pid: int
+    folder: Path
+    go: int
+
+
+class LiveRuns:
+    """`count` processes, each with a registered run and a heartbeat; the first `suspended` of them are stopped."""
+
+    def __init__(self, outputs: Path, count: int, suspended: int) -> None:
+        self.rules = policy.LivenessPolicy(heartbeat=1.0, timeout=300.0)
+        self.lives = [self._start(outputs, number) for number in range(count)]
+        self.suspended = self.lives[:suspended]
+        for life in self.suspended:
+            os.kill(life.pid, signal.SIGSTOP)
+
+    def _start(self, outputs: Path, number: int) -> Life:
+        folder = folders.claim(outputs, f"alive_{number}", clock.now())
+        waits, go = os.pipe()
+        registered, said = os.pipe()
+        os.set_inheritable(go, False)
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            self._live(folder, waits, said)
+        os.close(waits)
+        os.read(registered, 1)
+        os.close(registered)
+        os.close(said)
+        return Life(pid, folder, go)
+
+    def _live(self, folder: Path, waits: int, said: int) -> None:
+        """Be a run until the other end of `waits` is closed; never returns."""
+        code = 3
+        try:
+            run = LiveRun.register(
+                folder, name="alive", description="", tags=[], note="", seed=None, category_said=None, sweep=None,
+                group="", lineage=Lineage(), liveness=self.rules, now=clock.now(),
+            )  # fmt: skip
+            with recorded(run):
+                os.write(said, b"x")
+                os.read(waits, 1)
+            code = 0
+        finally:
+            os._exit(code)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
+    def fault(self) -> str:
+        """Return which of the runs a reader takes for dead, here or (by its heartbeat) on another host; else ""."""
+        for life in self.lives:
+            record = store.read(life.folder)
+            shown = liveness.derived(record, life.folder, self.rules)
+            if shown.status is not Status.RUNNING:
+                return f"live run {life.folder.name} was declared {shown.status.value}: {shown.status_reason}"
+            if life not in self.suspended and record.process:
+                away = msgspec.structs.replace(record.process, host="another-host")
+                sign = liveness.look(msgspec.structs.replace(record, process=away), life.folder, self.rules)
+                if sign.alive is not True:
+                    return f"live run {life.folder.name} was declared dead from another host: {sign.reason}"
+        return ""
+
+    def end(self) -> str:
+        """Let all of them end well; return which of them is not completed, else ""."""
+        lives, self.lives = self.lives, []
+        for life in lives:
+            os.close(life.go)
+            os.kill(life.pid, signal.SIGCONT)
+        for life in lives:
+            os.waitpid(life.pid, 0)
+        wrong = [life.folder.name for life in lives if store.read(life.folder).status is not Status.COMPLETED]
+        return f"live runs that did not complete: {', '.join(wrong)}" if wrong else ""
