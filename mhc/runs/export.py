@@ -54,7 +54,7 @@ def as_csv(records: Sequence[Record]) -> bytes:
     """UTF-8 with a header. No control characters, and no text that a spreadsheet would take for a formula."""
     rows = [flat(record) for record in records]
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns_of(rows), lineterminator="\n")
+    writer = csv.DictWriter(out, columns_of(rows), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _tame(value) for name, value in row.items()} for row in rows)
     return out.getvalue().encode()

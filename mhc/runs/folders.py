@@ -180,7 +180,9 @@ def archive(folder: Path, outputs: Path, to: Location, still: Callable[[Path], N
     place = _inside(folder, outputs)
     if place.parts[0] in ARCHIVES:
         raise Refused(f"{folder} is archived already. Restore it first with: mhc restore {folder.name}")
-    return _move(folder, outputs / to.value / place, still)
+    target = outputs / to.value / place
+    _inside(target, outputs)  # the archive may be a link that leads out
+    return _move(folder, target, still)
 
 
 def restore(folder: Path, outputs: Path, still: Callable[[Path], None] | None = None) -> Path:
@@ -194,7 +196,9 @@ def restore(folder: Path, outputs: Path, still: Callable[[Path], None] | None = 
     place = _inside(folder, outputs)
     if place.parts[0] not in ARCHIVES:
         raise Refused(f"{folder} is not archived")
-    moved = _move(folder, outputs.joinpath(*place.parts[1:]), still)
+    target = outputs.joinpath(*place.parts[1:])
+    _inside(target, outputs)  # the sweep's folder may be a link that leads out
+    moved = _move(folder, target, still)
     if len(place.parts) > 2 and not any(folder.parent.iterdir()):
         folder.parent.rmdir()
     return moved

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mhc.production import ledger
+from mhc.runs import store
+from mhc.runs.liveness import this_process
+from tests.builders import NOW, a_record, a_run, a_tree, write_run
+from tests.cli.typed import contents, typed
+
+ID = "attention_20261120_120000_a1b2"
+LONG_AGO = time.time() - 100_000
+
+
+def aged(path: Path) -> Path:
+    os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
+    return path
+
+
+def broken(home: Path, what: str) -> None:  # noqa: C901 (one case each)
+    """One thing that is not as it should be."""
+    outputs = home / "outputs"
+    outputs.mkdir(exist_ok=True)
+    if what == "folder without record":
+        (outputs / "empty_20261120_120000_0001").mkdir()
+        aged(outputs / "empty_20261120_120000_0001")
+    elif what == "unreadable record":
+        (a_run(outputs, "torn_20261120_120000_0002") / "run.json").write_text('{"schema": 1, "id"')
+    elif what == "moved run":
+        a_run(outputs, "named_20261120_120000_0003").rename(outputs / "renamed_20261120_120000_0003")
+    elif what == "run twice":
+        shutil.copytree(a_run(outputs, "copied_20261120_120000_0004"), outputs / "copy_20261120_120000_0004")
+    elif what == "lost run":
+        gone = msgspec.structs.replace(this_process(), pid=99_999_999)
+        write_run(outputs, a_record("gone_20261120_120000_0005", status="running", process=gone))
+    elif what == "temporary file":
+        aged_file = a_run(outputs, "draft_20261120_120000_0006") / ".run.json.17.abcdef01"
+        aged_file.write_text("{")
+        aged(aged_file)
+    elif what == "left in the trash":
+        a_run(outputs / ".trash", "half_20261120_120000_0007")
+    elif what == "link":
+        (home / "elsewhere").mkdir()
+        (outputs / "link_20261120_120000_0008").symlink_to(home / "elsewhere")
+    elif what == "broken-off reproduction":
+        (outputs / ".reproducing-x").mkdir()
+        aged(outputs / ".reproducing-x")
+    elif what == "ledger":
+        (home / "models").mkdir()
+        (home / "models" / "ledger.jsonl").write_text('{"seq": 1}\n')
+    elif what == "stale snapshot":
+        with ledger.changing(home / "models", NOW) as writer:
+            writer.append(ledger.draft("refused", "ann", "no"), NOW)
+        (home / "models" / "registry.json").write_text("{}")
+
+
+MENDED = [
+    "folder without record",
+    "lost run",
+    "temporary file",
+    "left in the trash",
+    "broken-off reproduction",
+    "stale snapshot",
+]
+LEFT = ["unreadable record", "moved run", "run twice", "link", "ledger"]
+
+
+def test_nothing_is_found_where_nothing_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_tree(tmp_path / "outputs", 3)
+    a_run(tmp_path / "outputs", location="archived")
+    (tmp_path / "outputs" / "starting_20261120_120000_0001").mkdir()
+    write_run(tmp_path / "outputs", a_record("live_20261120_120000_0002", status="running", process=this_process()))
+    assert typed(capsys, tmp_path, "doctor") == (0, "Nothing is broken.\n", "")
+
+
+def test_a_place_without_runs_is_healthy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(capsys, tmp_path, "doctor").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", MENDED + LEFT)
+def test_what_is_broken_is_found_and_looking_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    broken(tmp_path, what)
+    before = contents(tmp_path)
+    answer = typed(capsys, tmp_path, "doctor", "--json")
+    (found,) = json.loads(answer.out)
+    assert (answer.code, found["what"], found["fixable"], found["fixed"]) == (1, what, what in MENDED, False)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("what", MENDED)
+def test_fix_mends_what_is_safe(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    broken(tmp_path, what)
+    answer = typed(capsys, tmp_path, "doctor", "--fix")
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 finding(s), 1 mended, 0 left.")
+    assert typed(capsys, tmp_path, "doctor").code == 0
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_fix_leaves_what_a_person_must_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    broken(tmp_path, what)
+    before = contents(tmp_path)
+    answer = typed(capsys, tmp_path, "doctor", "--fix")
+    assert (answer.code, answer.out.splitlines()[-1]) == (1, "1 finding(s), 0 mended, 1 left.")
+    assert contents(tmp_path) == before
+
+
+def test_fix_persists_that_a_run_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken(tmp_path, "lost run")
+    typed(capsys, tmp_path, "doctor", "--fix")
+    record = store.read(tmp_path / "outputs" / "gone_20261120_120000_0005")
+    assert (record.status.value, record.history[-1].what, record.history[-1].by) == ("lost", "lost", "doctor")
+
+
+def test_a_folder_with_files_but_no_record_is_never_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = a_run(tmp_path / "outputs")
+    (folder / "run.json").unlink()
+    aged(folder)
+    answer = typed(capsys, tmp_path, "doctor", "--fix")
+    assert (answer.code, "holds files" in answer.out) == (1, True)
+    assert (folder / "checkpoints" / "best.ckpt").is_file()
+
+
+def test_a_trash_that_is_a_link_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "outputs").mkdir()
+    a_run(tmp_path / "elsewhere")
+    (tmp_path / "outputs" / ".trash").symlink_to(tmp_path / "elsewhere")
+    typed(capsys, tmp_path, "doctor", "--fix")
+    assert (tmp_path / "elsewhere" / ID / "run.json").is_file()
+
+
+@pytest.mark.parametrize("damage", ["deleted", "torn", "empty", "foreign"])
+def test_rebuild_makes_the_index_anew_and_every_reading_command_answers_as_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    a_tree(tmp_path / "outputs", 20)
+    a_run(tmp_path / "outputs", location="archived")
+    questions = (["list", "--json"], ["details", ID, "--json"], ["search", "attention", "--json"], ["export"])
+    before = [typed(capsys, tmp_path, *question).out for question in questions]
+    index = tmp_path / "outputs" / ".index.sqlite"
+    if damage == "deleted":
+        index.unlink()
+    else:
+        index.write_bytes({"torn": index.read_bytes()[:5000], "empty": b"", "foreign": b"not a database" * 99}[damage])
+    answer = typed(capsys, tmp_path, "rebuild")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "21 run(s) read into the index, 0 unreadable.")
+    assert [typed(capsys, tmp_path, *question).out for question in questions] == before
+
+
+def test_rebuild_makes_the_registry_from_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken(tmp_path, "stale snapshot")
+    answer = typed(capsys, tmp_path, "rebuild", "--dry-run")
+    assert (tmp_path / "models" / "registry.json").read_text() == "{}"
+    answer = typed(capsys, tmp_path, "rebuild")
+    assert answer.out.splitlines()[-1].endswith("registry.json made from 1 ledger entries.")
+    assert json.loads((tmp_path / "models" / "registry.json").read_text())["entries"] == 1

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mhc.runs import folders, store
+from tests.builders import a_run
+from tests.cli.typed import contents, typed
+
+ID = "attention_20261120_120000_a1b2"
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_reproduce_prints_the_exact_command_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_run(tmp_path / "outputs")
+    before = contents(tmp_path)
+    answer = typed(capsys, tmp_path, "reproduce", ID)
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1].endswith("python -m mhc.train model=baseline seed=1")
+    assert contents(tmp_path) == before
+
+
+def test_a_commit_that_is_not_there_is_said_and_nothing_is_left_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_run(tmp_path / "outputs")
+    before = contents(tmp_path)
+    answer = typed(capsys, tmp_path, "reproduce", ID, "--run")
+    assert answer.code == 1
+    assert "git worktree failed" in answer.err
+    assert contents(tmp_path) == before
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == [".index.sqlite", ID]
+
+
+def a_project(folder: Path) -> Path:
+    """A git repository with a copy of the code, and a change of the default learning rate that is not committed."""
+    for part in ("mhc", "callbacks", "conf"):
+        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / ".gitignore").write_text("__pycache__/\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(folder)]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    micro = folder / "conf" / "model" / "micro.yaml"
+    micro.write_text(f"{micro.read_text()}# a change that is not committed\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_training_made_again_comes_out_the_same(tmp_path: Path) -> None:
+    """A real training of some seconds, twice: as typed, and as reproduced with the commit and the diff on record."""
+    project, outputs = a_project(tmp_path / "project"), tmp_path / "outputs"
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
+    environment["MHC_CACHE"] = str(tmp_path / "cache")
+
+    def python(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    words = ["model=micro", "data=synthetic", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    trained = python("mhc.train", *words, f"paths.outputs={outputs}")
+    assert trained.returncode == 0, trained.stderr
+    (first,) = [folder for folder, _ in folders.walk(outputs)]
+    assert (first / "git.diff").is_file()
+    answer = python("mhc.cli.main", "--outputs", str(outputs), "reproduce", first.name, "--run")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert f"are those of {first.name} within 1e-06" in answer.stdout
+    (again,) = [folder for folder, _ in folders.walk(outputs) if folder != first]
+    record = store.read(again)
+    assert record.history[-1].why == f"made again from {first.name}: reproduced"
+    assert (record.lineage.git_commit, record.lineage.git_dirty) == (store.read(first).lineage.git_commit, True)
+    assert list(outputs.glob(".reproducing-*")) == []
+    trees = subprocess.run(["git", "-C", project, "worktree", "list"], capture_output=True, text=True, check=True)
+    assert len(trees.stdout.splitlines()) == 1

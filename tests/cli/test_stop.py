@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mhc.runs import store
+from mhc.runs.liveness import this_process
+from tests.builders import a_record, a_run, write_run
+from tests.cli.typed import contents, typed
+
+ID = "attention_20261120_120000_a1b2"
+
+TRAINING = """
+import signal, sys
+from datetime import UTC, datetime
+from mhc.policy import load
+from mhc.runs.live import LiveRun, recorded
+from mhc.runs.record import Lineage
+if sys.argv[2] == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+run = LiveRun.register(
+    sys.argv[1], name="attention", description="", tags=[], note="", seed=1, category_said=None, sweep=None, group="",
+    lineage=Lineage(), liveness=load().liveness, now=datetime.now(UTC),
+)
+if sys.argv[2] == "deaf":
+    print("ready", flush=True)
+    sys.stdin.read()
+with recorded(run):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def a_training(folder: Path, kind: str = "polite") -> Iterator[subprocess.Popen[str]]:
+    """A process that registers a run and then waits, as a training would."""
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", TRAINING, str(folder), kind]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_stop_ends_a_live_run_and_says_how_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with a_training(tmp_path / "outputs" / ID) as process:
+        answer = typed(capsys, tmp_path, "stop", "attention", "--dry-run")
+        assert answer.out == f"{ID}: would ask process {process.pid} to end\n"
+        assert process.poll() is None
+        answer = typed(capsys, tmp_path, "stop", "attention")
+        assert answer.code == 0
+        assert answer.out.startswith(f"{ID}: interrupted (")
+        assert process.wait() != 0
+    assert store.read(tmp_path / "outputs" / ID).status.value == "interrupted"
+
+
+def test_a_run_that_does_not_end_in_time_is_said_to_be_at_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with a_training(tmp_path / "outputs" / ID, "deaf") as process:
+        answer = typed(capsys, tmp_path, "stop", ID, "--wait", "0.1")
+        assert (answer.code, process.poll()) == (1, None)
+        assert "still at work after 0.1 s" in answer.out
+
+
+def test_a_run_that_was_killed_is_lost_and_there_is_nothing_to_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with a_training(tmp_path / "outputs" / ID) as process:
+        process.kill()
+        process.wait()
+        answer = typed(capsys, tmp_path, "stop", ID)
+    assert (answer.code, "is lost" in answer.err) == (1, True)
+
+
+def test_a_process_that_got_the_number_of_a_dead_one_is_not_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This very test has the number on record, but another start: a SIGTERM would end it."""
+    mine = this_process()
+    reused = msgspec.structs.replace(mine, pid_started_at=mine.pid_started_at - 1000, pid_ticks=1)
+    write_run(tmp_path / "outputs", a_record(ID, status="running", process=reused))
+    answer = typed(capsys, tmp_path, "stop", ID)
+    assert (answer.code, "belongs to another process" in answer.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"host": "elsewhere", "slurm_job_id": "77"}, "Stop it there with: scancel 77"),
+        ({"host": "elsewhere"}, "lives on elsewhere"),
+        ({"boot_id": "another boot"}, "cannot be told from here"),
+        ({"pid_namespace": "pid:[1]"}, "cannot be told from here"),
+    ],
+    ids=["slurm", "other host", "other boot", "other container"],
+)
+def test_a_run_of_another_machine_is_not_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], sentence: str
+) -> None:
+    process = msgspec.structs.replace(this_process(), **changes)
+    folder = write_run(tmp_path / "outputs", a_record(ID, status="running", process=process))
+    (folder / "heartbeat").touch()
+    answer = typed(capsys, tmp_path, "stop", ID)
+    assert (answer.code, sentence in answer.err) == (1, True)
+
+
+def test_an_ended_run_is_not_stopped_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_run(tmp_path / "outputs")
+    before = contents(tmp_path)
+    answer = typed(capsys, tmp_path, "stop", ID)
+    assert (answer.code, answer.err) == (1, f"Run {ID} is completed; there is nothing to stop.\n")
+    assert contents(tmp_path) == before
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert os.getpid() == this_process().pid

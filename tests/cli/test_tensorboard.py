@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mhc.runs.boards import boards_of, linked
+from tests.builders import a_run
+from tests.cli.typed import typed
+
+ID = "attention_20261120_120000_a1b2"
+
+
+def with_logs(folder: Path) -> Path:
+    (folder / "tensorboard").mkdir()
+    (folder / "tensorboard" / "events.out.tfevents.1.host.1.0").write_bytes(b"")
+    return folder
+
+
+def test_a_dry_run_prints_the_command_and_readable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_logs(a_run(tmp_path / "outputs"))
+    a_run(tmp_path / "outputs", "other_20261120_120000_0001")
+    answer = typed(capsys, tmp_path, "tensorboard", "--dry-run")
+    name, command = answer.out.splitlines()
+    assert name.startswith("attention baseline seed 1 f1 0.580 (20261120_120000_a1b2): ")
+    assert command.endswith("-m tensorboard.main --logdir <folder of links> --host localhost --port 6006")
+    assert answer.err == ""
+
+
+def test_a_chosen_run_without_logs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_logs(a_run(tmp_path / "outputs"))
+    a_run(tmp_path / "outputs", "other_20261120_120000_0001")
+    answer = typed(capsys, tmp_path, "tensorboard", "attention", "other", "--dry-run")
+    assert answer.err == "Without TensorBoard logs: other_20261120_120000_0001\n"
+    answer = typed(capsys, tmp_path, "tensorboard", "other", "--dry-run")
+    assert (answer.code, "None of the 1 run(s) has TensorBoard logs" in answer.err) == (1, True)
+
+
+def test_without_runs_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = typed(capsys, tmp_path, "tensorboard", "--dry-run")
+    assert (answer.code, "There are no runs" in answer.err) == (1, True)
+
+
+def test_the_links_lead_to_the_logs_and_are_gone_afterwards(tmp_path: Path) -> None:
+    folders = [with_logs(a_run(tmp_path / "outputs", f"../../x_2026112{n}_120000_000{n}"[6:])) for n in (1, 2)]
+    boards, without = boards_of(folders)
+    assert (len({board.name for board in boards}), without) == (2, [])
+    with linked(boards) as place:
+        assert sorted(link.resolve() for link in place.iterdir()) == sorted(f / "tensorboard" for f in folders)
+    assert not place.exists()
+    assert all((folder / "tensorboard").is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "a\x1b[31m", "x" * 10_000])
+def test_a_hostile_name_makes_no_path(tmp_path: Path, name: str) -> None:
+    folder = with_logs(a_run(tmp_path / "outputs", name=name))
+    boards, _ = boards_of([folder])
+    with linked(boards) as place:
+        assert [link.parent for link in place.iterdir()] == [place]
+
+
+def test_logs_that_are_a_link_out_of_the_run_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_logs(a_run(tmp_path / "elsewhere"))
+    folder = a_run(tmp_path / "outputs")
+    (folder / "tensorboard").symlink_to(tmp_path / "elsewhere" / ID / "tensorboard")
+    assert typed(capsys, tmp_path, "tensorboard", ID, "--dry-run").code == 1
