@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from mhc.errors import Conflict, NotFound, Refused, Unreadable
+from mhc.errors import Conflict, MhcError, Unreadable
 from mhc.policy import LivenessPolicy, Policy
 from mhc.runs import folders, journal, liveness, store
 from mhc.runs.archiving import Due, Placed, due_for_archive, rules_of
@@ -86,8 +86,9 @@ def archive(due: Due, outputs: Path, policy: LivenessPolicy, *, now: datetime, b
         if after.status is not due.record.status:
             raise Conflict(f"it is {after.status.value} now, not {due.record.status.value}")
         folders.archive(due.folder, outputs, due.to, still=lambda folder: _expect(store.read(folder), after.revision))
-    except (Conflict, NotFound, Refused, Unreadable) as problem:
-        log.info("Run %s was not archived: %s", due.record.id, problem)
+    except MhcError as problem:
+        level = logging.WARNING if isinstance(problem.__cause__, OSError) else logging.INFO  # else: others were faster
+        log.log(level, "Run %s was not archived: %s", due.record.id, problem)
         return False
     _note(due, outputs, now=now, by=by)
     return True
