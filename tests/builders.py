@@ -74,7 +74,7 @@ def a_record(
     f1_macro: float | None = 0.58,
     candidate: bool | None = None,
     gates: list[Gate] | None = None,
-    model: str = "baseline",
+    model: str | None = "baseline",
     sweep: str | None = None,
     **fields: Any,
 ) -> RunRecord:
@@ -108,7 +108,7 @@ def a_record(
             python="3.11.7",
         ),
         "data": data_facts(),
-        "model": model_facts(model),
+        "model": model_facts(model) if model else None,
         "metrics": MetricsBySplit(val=scores, test=scores) if status == "completed" else MetricsBySplit(),
         "timing": Timing(setup_s=3.0, fit_s=took.total_seconds() if took else None, epochs=4, steps=1000),
         "promotion": Promotion(candidate=candidate, gates=gates or [], policy="default"),

@@ -5,6 +5,7 @@ Every cell goes through `mhc.cli.sanitise.clean`, so a command may hand over wha
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,11 @@ def width() -> int:
     from shutil import get_terminal_size
 
     return get_terminal_size((80, 24)).columns
+
+
+def no_color() -> bool:
+    """Whether NO_COLOR is set (https://no-color.org): then not even bold is used."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 def say(sentence: str = "", style: str = "") -> None:
@@ -182,4 +188,4 @@ def _shortened(text: str, column: Column, wide: int) -> str:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, width=width())
+    return Console(highlight=False, markup=False, width=width(), color_system=None if no_color() else "auto")

@@ -52,7 +52,11 @@ def compare(index: Index, rows: list[Row]) -> Comparison:
     """Put the runs beside each other."""
     records = [flat(record) for record in record_dicts(index, rows)]
     configs = [config_of(index.folder(row.path), record) for row, record in zip(rows, records, strict=True)]
-    facts = [{field: record[field] for field in FACTS if record.get(field) is not None} for record in records]
+    said = {key for config in configs for key in config}
+    facts = [
+        {field: record[field] for field in FACTS if field not in said and record.get(field) is not None}
+        for record in records
+    ]
     metrics = [
         {key[8:]: value for key, value in record.items() if key.startswith("metrics.") and value is not None}
         for record in records

@@ -111,7 +111,7 @@ class Selection:
 
         groups = self.index.query(
             f"SELECT shown, SUM(candidate IS 1), COUNT(*) FROM runs WHERE {ONCE} AND ({self._condition})"
-            " GROUP BY shown ORDER BY COUNT(*) DESC",
+            " GROUP BY shown ORDER BY COUNT(*) DESC, shown",
             self._values,
         )
         by_status = {str(status): _count(count) for status, _, count in groups}
