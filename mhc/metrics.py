@@ -47,13 +47,13 @@ def measure(labels: Labels, probabilities: Probabilities, names: Sequence[str]) 
     truth = torch.from_numpy(np.asarray(labels, dtype=np.int64))
     scores = torch.from_numpy(np.asarray(probabilities, dtype=np.float32))
     predicted = scores.argmax(dim=1)
-    f1 = _per_class(multiclass_f1_score(predicted, truth, len(names), average="none"), names)
+    f1 = multiclass_f1_score(predicted, truth, len(names), average="none")
     return Metrics(
         accuracy=float((predicted == truth).double().mean()),
-        f1_macro=sum(f1.values()) / len(f1),
+        f1_macro=float(f1.double().mean()),
         loss=log_loss(labels, probabilities),
         ece=float(multiclass_calibration_error(scores, truth, len(names), n_bins=ECE_BINS, norm="l1")),
-        f1=f1,
+        f1=_per_class(f1, names),
         precision=_per_class(multiclass_precision(predicted, truth, len(names), average="none"), names),
         recall=_per_class(multiclass_recall(predicted, truth, len(names), average="none"), names),
     )

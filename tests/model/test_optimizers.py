@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mhc.errors import BadConfig
+from mhc.model.optimizers import adamw, parameter_groups, sgd, warmup_then
+from tests.learning import a_classifier
+
+
+def test_norms_and_biases_do_not_decay_and_nothing_is_forgotten():
+    network = a_classifier().network
+    groups = {group["weight_decay"]: {id(p) for p in group["params"]} for group in parameter_groups(network, 0.1)}
+    for name, parameter in network.named_parameters():
+        kept = name.endswith("bias") or "LayerNorm" in name
+        assert id(parameter) in groups[0.0 if kept else 0.1], name
+    assert sum(map(len, groups.values())) == len(list(network.parameters()))
+
+
+def test_frozen_parameters_are_left_out():
+    layer = nn.Linear(3, 2)
+    layer.weight.requires_grad = False
+    assert [group["params"] for group in parameter_groups(layer, 0.1)] == [[layer.bias]]
+
+
+def test_embeddings_can_be_kept_from_decay():
+    words = nn.Embedding(5, 2)
+    assert parameter_groups(words, 0.1, decay_embeddings=False) == [{"params": [words.weight], "weight_decay": 0.0}]
+
+
+def test_adamw_is_fused():
+    assert adamw(nn.Linear(2, 2), lr=1e-3, weight_decay=0.1).defaults["fused"] is True
+
+
+def rates(decay: str, warmup: float, steps: int, floor: float = 0.0) -> list[float]:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = warmup_then(optimizer, steps, warmup=warmup, decay=decay, floor=floor)
+    found = []
+    for _ in range(steps + 2):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def test_linear_climbs_without_a_step_of_rate_0_and_falls_to_0():
+    assert rates("linear", 0.2, 10)[:4] == pytest.approx([1 / 3, 2 / 3, 1.0, 0.875])
+    assert rates("linear", 0.2, 10)[10:] == [0.0, 0.0]
+
+
+def test_cosine_is_half_way_in_the_middle():
+    assert rates("cosine", 0.0, 10)[5] == pytest.approx(0.5)
+
+
+def test_constant_stays():
+    assert set(rates("constant", 0.0, 10)) == {1.0}
+
+
+def test_the_floor_is_left_at_the_end_and_after_it():
+    assert rates("linear", 0.0, 10, floor=0.1)[10:] == pytest.approx([0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: adamw(nn.Linear(1, 1), lr=0, weight_decay=0), "model.optimizer.lr is 0; it must be above 0"),
+        (lambda: sgd(nn.Linear(1, 1), lr=-1, weight_decay=0, momentum=0), "model.optimizer.lr is -1"),
+        (lambda: rates("wavy", 0.1, 10), "model.schedule.decay is 'wavy'; it must be one of linear, cosine, constant"),
+        (lambda: rates("linear", 1.5, 10), "model.schedule.warmup is 1.5; it must be at least 0 and below 1"),
+    ],
+)
+def test_a_value_that_does_not_fit_names_its_key(make, sentence):
+    with pytest.raises(BadConfig, match=sentence):
+        make()
