@@ -77,9 +77,12 @@ class BatchLoader:
         return batching.share_of(cut(self.lengths, tokens, max_rows, shuffle), self.place.rank, self.place.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches of the epoch that `set_epoch` named."""
+        """Yield the batches of the epoch that `set_epoch` named last before the first of them is asked for.
+
+        A resumed Lightning makes the iterator before it names the epoch.
+        """
         plan = self.plan(self.batch_sampler.epoch)
-        return ahead(plan, self.build, self.options.prefetch) if self.options.prefetch else map(self.build, plan)
+        yield from ahead(plan, self.build, self.options.prefetch) if self.options.prefetch else map(self.build, plan)
 
     def build(self, rows: Rows) -> Batch:
         """Return one padded batch."""
