@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from mhc.errors import Conflict
+from mhc.errors import Conflict, Unreadable
 from mhc.runs import clock, store
 from mhc.runs.record import Event, Process, RunRecord, Status
 
@@ -219,10 +219,20 @@ def derived(record: RunRecord, folder: Path, policy: LivenessPolicy) -> RunRecor
         return record
     sign = look(record, folder, policy)
     if sign.alive is False:
-        return msgspec.structs.replace(record, status=Status.LOST, status_reason=sign.reason)
+        ended = _written_since(record, folder)
+        return derived(ended, folder, policy) if ended else _lost(record, sign.reason)
     if sign.alive is None:
         return msgspec.structs.replace(record, status_reason=sign.reason)
     return record
+
+
+def _written_since(record: RunRecord, folder: Path) -> RunRecord | None:
+    """Return the newer record where the run wrote its last word, and ended, after `record` was read."""
+    try:
+        now = store.read(folder)
+    except Unreadable:
+        return None
+    return now if now.revision != record.revision else None
 
 
 def persist(record: RunRecord, folder: Path, policy: LivenessPolicy, by: str) -> RunRecord:
@@ -232,14 +242,14 @@ def persist(record: RunRecord, folder: Path, policy: LivenessPolicy, by: str) ->
         MhcError: where the record cannot be written.
     """
     shown = derived(record, folder, policy)
-    if shown.status is record.status:
+    if shown.status is not Status.LOST or record.status is Status.LOST or shown.revision != record.revision:
         return shown
     event = Event(at=clock.text(clock.now()), what="lost", by=by, why=shown.status_reason)
     try:
-        return store.update(folder, lambda old: _lost(old, shown), event, expect_revision=record.revision)
+        return store.update(folder, lambda old: _lost(old, shown.status_reason), event, expect_revision=record.revision)
     except Conflict:
         return store.read(folder)
 
 
-def _lost(record: RunRecord, shown: RunRecord) -> RunRecord:
-    return msgspec.structs.replace(record, status=Status.LOST, status_reason=shown.status_reason)
+def _lost(record: RunRecord, reason: str) -> RunRecord:
+    return msgspec.structs.replace(record, status=Status.LOST, status_reason=reason)

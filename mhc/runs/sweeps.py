@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mhc import policy
 from mhc.errors import NotFound, Unreadable
-from mhc.runs import folders, store
+from mhc.policy import LivenessPolicy
+from mhc.runs import folders, liveness, store
 from mhc.runs.record import Location, RunRecord, Status
 
 
@@ -43,8 +45,10 @@ def _readable(sweep: Path) -> Iterable[tuple[Path, RunRecord]]:
             continue
 
 
-def unfinished(outputs: Path, sweep_id: str, planned: Sequence[Sequence[str]] = ()) -> list[Job]:
-    """Return the jobs of the sweep that did not complete, by number.
+def unfinished(
+    outputs: Path, sweep_id: str, planned: Sequence[Sequence[str]] = (), rules: LivenessPolicy | None = None
+) -> list[Job]:
+    """Return the jobs of the sweep that did not complete and are not being trained right now, by number.
 
     `planned` are the overrides of all jobs, in order, so that jobs that never began are found too. Where a job was
     tried more than once, its newest run counts; an imported or archived run that failed is begun anew.
@@ -58,12 +62,18 @@ def unfinished(outputs: Path, sweep_id: str, planned: Sequence[Sequence[str]] = 
         if record.sweep is None:
             continue
         number = record.sweep.job
-        if record.status is Status.COMPLETED:
+        if record.status is Status.COMPLETED or _lives(record, folder, rules):
             done.add(number)
         active = folders.location(folder, outputs) is Location.ACTIVE
         newest[number] = Job(number, record.sweep.overrides, folder if active else None)
     never = {number: Job(number, list(overrides), None) for number, overrides in enumerate(planned)}
     return [job for number, job in sorted((never | newest).items()) if number not in done]
+
+
+def _lives(record: RunRecord, folder: Path, rules: LivenessPolicy | None) -> bool:
+    if record.status is not Status.RUNNING:
+        return False
+    return liveness.derived(record, folder, rules or policy.load().liveness).status is Status.RUNNING
 
 
 def run_of_slurm_job(outputs: Path, job_id: str, restarts: int, sweep_job: int | None = None) -> Path | None:

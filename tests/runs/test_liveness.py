@@ -207,6 +207,12 @@ def test_loss_is_persisted_once_with_its_reason(tmp_path: Path) -> None:
     assert store.read(folder) == first
 
 
+def test_run_whose_last_word_came_between_two_looks_is_shown_as_it_ended(tmp_path: Path) -> None:
+    record, folder = a_running(tmp_path, elsewhere(pid=99_999_999))
+    ended = store.update(folder, lambda old: replace(old, status=Status.COMPLETED))
+    assert liveness.derived(record, folder, POLICY) == ended
+
+
 def test_run_that_ended_while_it_was_looked_at_is_not_declared_lost(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, elsewhere(pid=99_999_999))
     ended = store.update(folder, lambda old: replace(old, status=Status.COMPLETED))

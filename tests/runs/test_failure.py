@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from mhc.errors import BadInput
+from mhc.runs import failure
+
+SECRET = "I have not slept since Tuesday"
+
+
+def caught(make: object) -> BaseException:
+    try:
+        make()  # type: ignore[operator]
+    except BaseException as error:
+        return error
+    raise AssertionError("it did not raise")
+
+
+def raising(error: BaseException) -> BaseException:
+    def make() -> None:
+        raise error
+
+    return caught(make)
+
+
+KEPT = {
+    "our sentence": (BadInput("train.csv is empty"), "train.csv is empty"),
+    "the system": (FileNotFoundError(2, "No such file or directory", "a.csv"), "No such file or directory: a.csv"),
+    "a full disk": (OSError(28, "No space left on device"), "No space left on device"),
+    "a missing package": (ImportError("No module named 'wandb'"), "No module named 'wandb'"),
+    "an attribute": (
+        AttributeError("'NoneType' object has no attribute 'x'"),
+        "'NoneType' object has no attribute 'x'",
+    ),
+    "arithmetic": (ZeroDivisionError("division by zero"), "division by zero"),
+    "control characters": (BadInput("a\x1b[31m\nb"), "a [31m b"),
+    "a long one": (BadInput("x" * 9999), "x" * 500),
+}
+
+
+@pytest.mark.parametrize(("error", "sentence"), KEPT.values(), ids=KEPT.keys())
+def test_message_of_a_known_kind_is_kept(error: BaseException, sentence: str) -> None:
+    assert failure.describe(raising(error)).sentence == sentence
+
+
+WITHHELD = [
+    ValueError(SECRET), KeyError(SECRET), RuntimeError(SECRET), AssertionError(SECRET), TypeError(SECRET),
+    UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET), StopIteration(SECRET), LookupError(SECRET),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", WITHHELD, ids=lambda error: type(error).__name__)
+def test_message_that_may_quote_a_text_is_withheld_with_its_type_kept(error: BaseException) -> None:
+    happened = raising(error)
+    described = failure.describe(happened)
+    assert (described.type, described.sentence) == (type(error).__name__, failure.WITHHELD)
+    assert "test_failure.py" in described.where
+    assert SECRET not in failure.trace(happened)
+
+
+def test_runtime_error_of_torch_itself_is_kept() -> None:
+    import torch
+
+    def multiply() -> None:
+        torch.nn.Linear(3, 2)(torch.ones(1, 4))
+
+    assert "shapes cannot be multiplied" in failure.describe(caught(multiply)).sentence
+
+
+def test_error_that_hydra_wrapped_is_shown_without_the_wrapping() -> None:
+    from hydra.errors import InstantiationException
+
+    def wrapped() -> None:
+        try:
+            raise ValueError(SECRET)
+        except ValueError as error:
+            raise InstantiationException(f"Error in call to target 'x': ValueError('{SECRET}')") from error
+
+    happened = caught(wrapped)
+    assert failure.describe(happened).type == "ValueError"
+    assert SECRET not in failure.trace(happened)
+    assert failure.trace(happened).count("Traceback") == 2
+
+
+def test_traceback_shows_what_led_to_what_without_local_values() -> None:
+    def first() -> None:
+        local = {"text": SECRET}
+        raise KeyError(local["text"])
+
+    def second() -> None:
+        try:
+            first()
+        except KeyError:
+            raise BadInput("row 3 has no label") from None
+
+    traced = failure.trace(caught(second))
+    assert traced.endswith("BadInput: row 3 has no label\n")
+    assert "in second" in traced
+    assert SECRET not in traced
+
+
+def test_exception_that_causes_itself_ends() -> None:
+    one, two = raising(ValueError("a")), raising(ValueError("b"))
+    one.__context__, two.__context__ = two, one
+    assert failure.trace(one).count("Traceback") == 2

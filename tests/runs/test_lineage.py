@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mhc.runs import lineage
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a.py").write_text("one = 1\n")
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "First"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tree), *words], check=True)
+    return tree
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run"
+
+
+def head(tree: Path) -> str:
+    words = ["git", "-C", str(tree), "rev-parse", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_clean_tree_has_a_commit_and_no_diff(tree: Path, run: Path) -> None:
+    found = lineage.gather(run, tree=tree)
+    assert (found.git_commit, found.git_branch, found.git_dirty, found.git_diff) == (head(tree), "main", False, None)
+    assert list(run.iterdir()) == []
+
+
+def test_diff_of_a_dirty_tree_is_kept_and_applies(tree: Path, run: Path, tmp_path: Path) -> None:
+    (tree / "a.py").write_text("one = 2\n")
+    (tree / "new.py").write_text("secret = 1\n")
+    found = lineage.gather(run, tree=tree)
+    assert (found.git_dirty, found.git_diff) == (True, "git.diff")
+    kept = (run / "git.diff").read_text()
+    assert "+one = 2" in kept
+    assert "# 1 untracked, not in this diff:\n#   new.py\n" in kept
+    assert "secret" not in kept
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(tree), str(clone)], check=True)
+    subprocess.run(["git", "-C", str(clone), "apply", str(run / "git.diff")], check=True)
+    assert (clone / "a.py").read_text() == "one = 2\n"
+
+
+def test_huge_diff_is_cut_off_and_says_so(tree: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "LARGEST_DIFF", 1000)
+    (tree / "a.py").write_text("x = 1\n" * 10_000)
+    lineage.gather(run, tree=tree)
+    kept = (run / "git.diff").read_bytes()
+    assert len(kept) < 1100
+    assert b"# cut off here: " in kept
+
+
+@pytest.mark.parametrize("commit", [False, True], ids=["no git tree", "no git"])
+def test_without_git_the_state_is_unknown(
+    tree: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: bool
+) -> None:
+    if commit:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    found = lineage.gather(run, tree=tree if commit else tmp_path)
+    assert (found.git_commit, found.git_dirty, found.git_diff) == (None, None, None)
+
+
+def test_asking_for_the_state_does_not_write_the_users_index(tree: Path, run: Path) -> None:
+    (tree / "a.py").touch()
+    before = (tree / ".git" / "index").stat().st_mtime_ns
+    lineage.gather(run, tree=tree)
+    assert (tree / ".git" / "index").stat().st_mtime_ns == before
+
+
+def test_packages_hardware_and_command_are_known(run: Path) -> None:
+    found = lineage.gather(run, overrides=["model=micro"], config_hash="abc", command=["python", "-m", "mhc.train"])
+    assert {"torch", "pytorch-lightning", "transformers", "mhc"} <= set(found.packages)
+    assert found.hardware["cores"]
+    assert found.hardware["memory_gb"]
+    assert (found.command, found.overrides, found.config_hash) == (
+        ["python", "-m", "mhc.train"],
+        ["model=micro"],
+        "abc",
+    )
+
+
+def test_bytes_that_are_no_text_can_stand_in_a_command(run: Path) -> None:
+    assert lineage.gather(run, command=["a\udcff"]).command == ["a?"]
+
+
+def test_hash_depends_on_values_and_not_on_their_order() -> None:
+    one = {"model": {"lr": 1e-3, "name": "a"}, "data": {"x": None}}
+    same = {"data": {"x": None}, "model": {"name": "a", "lr": 1e-3}}
+    assert lineage.config_hash(one) == lineage.config_hash(same)
+    assert lineage.config_hash(one) != lineage.config_hash({**one, "model": {"lr": 2e-3, "name": "a"}})
+    assert len(lineage.config_hash(one)) == 16
+
+
+def test_gathering_takes_a_moment(tree: Path, run: Path) -> None:
+    lineage.gather(run, tree=tree)
+    begun = time.perf_counter()
+    lineage.gather(run, tree=tree)
+    assert time.perf_counter() - begun < 1.0
