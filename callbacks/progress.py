@@ -92,7 +92,8 @@ class Progress(ProgressBar):
         meter = model.meter
         rate = (meter.tokens - self._tokens) * trainer.world_size / max(meter.elapsed - self._seconds, 1e-9)
         facts = [f"loss {model.epoch_loss:.3f}", *self._validation(trainer), f"{bar.rate(rate)} tokens/s"]
-        log.info(bar.line(epoch(trainer), [*facts, self._left(trainer)]))
+        last = trainer.global_step >= trainer.estimated_stepping_batches
+        log.info(bar.line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves a clean terminal."""

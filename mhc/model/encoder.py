@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from mhc.errors import BadConfig, NotFound
+
+ARCHITECTURES = ("bert", "electra", "roberta")
+"""Model types of transformers that `from_config` builds: with BERT's names in their configs, and fused attention."""
 
 
 def from_config(
@@ -46,11 +51,15 @@ def from_config(
         heads: attention heads; width must be a multiple.
         max_tokens: longest text, special tokens included.
         dropout: share of each block's outputs set to 0 while training.
-        architecture: a `model_type` of transformers with BERT's config names and SDPA (bert, electra, roberta, ...).
+        architecture: one of ARCHITECTURES.
         feed_forward: inner size of a block; 4 x width when None.
     """
     if width % heads:
         raise BadConfig(f"model.network.width is {width}; it must be a multiple of model.network.heads, {heads}.")
+    if architecture not in ARCHITECTURES:
+        raise BadConfig(
+            f"model.network.architecture is {architecture!r}; it must be one of {', '.join(ARCHITECTURES)}."
+        )
     config = AutoConfig.for_model(
         architecture,
         vocab_size=vocab_size,
@@ -59,7 +68,8 @@ def from_config(
         hidden_size=width,
         num_attention_heads=heads,
         intermediate_size=feed_forward or 4 * width,
-        max_position_embeddings=max_tokens,
+        # roberta counts positions from the one after the padding's
+        max_position_embeddings=max_tokens + (pad_id + 1 if architecture == "roberta" else 0),
         type_vocab_size=1,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=0.0,
@@ -98,6 +108,7 @@ def pretrained(
     """
     local = offline or Path(name).expanduser().is_dir()
     source = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    disable_progress_bar()  # of reading weights, which takes a moment
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, local_files_only=local)
         _set_dropout(config, dropout)
@@ -112,7 +123,7 @@ def pretrained(
             attn_implementation="sdpa",
             ignore_mismatched_sizes=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise NotFound(
             f"The pretrained model {name!r} cannot be loaded ({type(error).__name__}). Give the hub name of a "
             "BERT-family encoder while online, or the folder where it lies: model.network.name=/path/to/folder"

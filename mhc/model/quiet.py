@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 
 IGNORED = (
@@ -22,8 +23,10 @@ LOGGERS = ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities
 
 
 def quieten() -> None:
-    """Call once per process, before the Trainer is made; importing neither Lightning nor transformers."""
+    """Call once per process, before the Trainer is made; before transformers is imported."""
     for pattern in IGNORED:
         warnings.filterwarnings("ignore", message=pattern)
-    for name in (*LOGGERS, "transformers", "datasets", "torch.distributed"):
-        logging.getLogger(name).setLevel(logging.ERROR if name == "transformers" else logging.WARNING)
+    for name in (*LOGGERS, "datasets", "torch.distributed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # it sets its own level on import, and reports every head that is fresh as a warning
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -101,7 +101,8 @@ def test_real_tokens_are_counted_without_padding_and_without_validation(tmp_path
     model = a_classifier()
     a_trainer(tmp_path, max_epochs=2).fit(model, datamodule=Data())
     assert model.meter.tokens == 2 * int(Rows(68, 1).lengths.sum())
-    assert model.meter.tokens_per_s is not None and model.meter.tokens_per_s > 0
+    assert model.meter.tokens_per_s is not None
+    assert model.meter.tokens_per_s > 0
 
 
 def test_facts_describe_the_network():
@@ -119,15 +120,16 @@ def test_facts_describe_the_network():
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_gradients_are_clipped_with_the_fused_optimizer(tmp_path, precision):
-    class Norms(pl.Callback):
-        seen: list[float] = []
+    seen: list[float] = []
 
+    class Norms(pl.Callback):
         def on_before_zero_grad(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: object) -> None:
             gradients = [p.grad.norm() for p in pl_module.parameters() if p.grad is not None]
-            self.seen += [float(torch.stack(gradients).norm())] if gradients else []
+            seen.extend([float(torch.stack(gradients).norm())] if gradients else [])
 
     a_trainer(tmp_path, Norms(), precision=precision, gradient_clip_val=0.01).fit(a_classifier(), datamodule=Data())
-    assert Norms.seen and max(Norms.seen) < 0.0101
+    assert seen
+    assert max(seen) < 0.0101
 
 
 def test_a_network_may_return_plain_logits(tmp_path):
@@ -179,20 +181,20 @@ def test_a_metric_that_is_unknown_has_no_curve():
 
 
 def test_the_schedule_climbs_and_falls_over_all_steps(tmp_path):
-    class Rates(pl.Callback):
-        seen: list[float] = []
+    seen: list[float] = []
 
+    class Rates(pl.Callback):
         def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
-            self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+            seen.append(trainer.optimizers[0].param_groups[0]["lr"])
 
     schedule = partial(warmup_then, warmup=0.25, decay="linear")
     a_trainer(tmp_path, Rates(), max_epochs=2).fit(a_classifier(schedule=schedule), datamodule=Data())
-    peak = Rates.seen.index(max(Rates.seen))
-    assert len(Rates.seen) == 2 * len(Rows(68, 1))
-    assert Rates.seen[: peak + 1] == sorted(Rates.seen[: peak + 1])
-    assert Rates.seen[peak:] == sorted(Rates.seen[peak:], reverse=True)
-    assert Rates.seen[peak] == pytest.approx(5e-3)
-    assert Rates.seen[-1] < 1e-3
+    peak = seen.index(max(seen))
+    assert len(seen) == 2 * len(Rows(68, 1))
+    assert seen[: peak + 1] == sorted(seen[: peak + 1])
+    assert seen[peak:] == sorted(seen[peak:], reverse=True)
+    assert seen[peak] == pytest.approx(5e-3)
+    assert seen[-1] < 1e-3
 
 
 @pytest.mark.slow

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+import logging
+import re
+
+import pytest
+
+from callbacks.progress import Progress
+from mhc.report import bar
+from tests.learning import Data, a_classifier, a_trainer
+
+LINE = re.compile(
+    r"epoch \d/2  loss \d\.\d{3}  val macro-F1 \d\.\d{3}( \(best\))?  [\d.]+[kM]? tokens/s(  \d+:\d\d left)?$"
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "mhc.progress"]
+
+
+def test_every_epoch_has_one_line_in_the_log(tmp_path, caplog):
+    stream = io.StringIO()
+    with caplog.at_level(logging.INFO):
+        a_trainer(tmp_path, Progress(stream), max_epochs=2).fit(a_classifier(), datamodule=Data())
+    assert len(lines(caplog)) == 2
+    assert all(LINE.match(line) for line in lines(caplog)), lines(caplog)
+    assert "(best)" in lines(caplog)[0]
+    assert "left" not in lines(caplog)[-1]
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_a_bar_is_drawn_and_taken_away_before_each_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("callbacks.progress.REDRAWN_EVERY", 0.0)
+    terminal = Terminal()
+    handler = logging.StreamHandler(terminal)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    level, _ = root.level, root.setLevel(logging.INFO)
+    try:
+        a_trainer(tmp_path, Progress(terminal), max_epochs=2).fit(a_classifier(), datamodule=Data())
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    written = terminal.getvalue()
+    assert "\r\x1b[Kepoch 1/2  ━" in written
+    assert all(f"\r\x1b[Kepoch {number}/2  loss" in written for number in (1, 2))
+    assert handler.filters == []
+
+
+def test_the_bar_leaves_a_clean_terminal_when_the_training_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("callbacks.progress.REDRAWN_EVERY", 0.0)
+    terminal = Terminal()
+
+    class Fails(type(Data())):
+        def val_dataloader(self):
+            raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        a_trainer(tmp_path, Progress(terminal)).fit(a_classifier(), datamodule=Fails())
+    assert terminal.getvalue() == "" or terminal.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(
+    ("done", "drawn"), [(0, " " * 28), (14, "━" * 14 + " " * 14), (1, "━" + " " * 27), (28, "━" * 28)]
+)
+def test_the_bar_is_as_long_as_what_is_done(done, drawn):
+    assert bar.bar("1/2", done, 28, ["0:10 left"]) == f"epoch 1/2  {drawn}  {done}/28  0:10 left"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7, "0:07"), (750, "12:30"), (11045, "3:04:05"), (-1, "0:00")])
+def test_times_are_read_as_on_a_clock(seconds, text):
+    assert bar.clock(seconds) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(850.4, "850"), (9800, "9.8k"), (1_200_000, "1.2M")])
+def test_rates_have_one_decimal(rate, text):
+    assert bar.rate(rate) == text

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from mhc.metrics import ECE_BINS, measure
+from mhc.report import plots
+
+
+def results(rows: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(5)
+    return draw.integers(0, classes, rows), draw.dirichlet(np.ones(classes), rows).astype(np.float32)
+
+
+@pytest.mark.parametrize("classes", [2, 4, 29])
+def test_figures_are_images_with_something_on_them(classes):
+    labels, probabilities = results(200, classes)
+    names = [f"class number {number}" for number in range(classes)]
+    for figure in (
+        plots.confusion_figure(labels, probabilities, names),
+        plots.reliability_figure(labels, probabilities, 0.1),
+    ):
+        image = plots.pixels(figure)
+        assert image.ndim == 3
+        assert image.shape[2] == 3
+        assert len(np.unique(image)) > 20
+
+
+def test_a_class_without_rows_is_drawn_as_an_empty_line():
+    labels, probabilities = results(50, 3)
+    probabilities = np.pad(probabilities, ((0, 0), (0, 1)))
+    figure = plots.confusion_figure(labels, probabilities, ["a", "b", "c", "never"])
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert written[-4:] == ["0", "0", "0", "0"]
+
+
+def test_reliability_adds_up_to_the_calibration_error():
+    labels, probabilities = results(500, 3)
+    confidence, right, rows = plots.reliability(labels, probabilities)
+    assert len(rows) == ECE_BINS
+    gap = float((np.abs(confidence - right) * rows).sum() / rows.sum())
+    assert gap == pytest.approx(measure(labels, probabilities, ["a", "b", "c"]).ece, abs=1e-6)
+
+
+def test_png_is_a_png():
+    labels, probabilities = results(20, 2)
+    assert plots.png(plots.reliability_figure(labels, probabilities, None)).startswith(b"\x89PNG")
+
+
+def test_figures_need_no_pyplot_which_would_keep_them():
+    labels, probabilities = results(20, 2)
+    plots.pixels(plots.confusion_figure(labels, probabilities, ["a", "b"]))
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
