@@ -15,6 +15,8 @@ FOLDER = "production"
 CHECKSUMS = "checksums.sha256"
 CARD = "README.md"
 PROMOTION = "promotion.json"
+DRAFT = ".draft"
+"""Ending of the hidden folder that a bundle is built in."""
 WEIGHTS = "model.safetensors"
 CALIBRATION = "calibration.json"
 UNTRACKED = (".safetensors", ".onnx", ".onnx.data")

@@ -115,7 +115,7 @@ def promote(
         if verdict.missed and not request.force:
             raise _refuse(writer, request, verdict, [_line(gate) for gate in verdict.missed], now)
         dossier = _dossier(request, verdict, policy, writer, now)
-        draft = models / bundle.FOLDER / f".{verdict.name}.draft"
+        draft = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
         try:
             dossier, seal = building.build(
                 draft, request.run, dossier, verdict.findings.record, models, makers, request.force

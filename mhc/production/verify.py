@@ -9,6 +9,7 @@ without a secret find somebody who writes all of it anew. A copy of the head els
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from mhc.errors import Unreadable
 from mhc.production import bundle, ledger, snapshot, state
 from mhc.production.ledger import Book, Entry
 from mhc.runs import clock
+
+CLEARED = ".cleared"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +65,8 @@ def check(models: Path, without_weights: bool = False) -> Report:
 def fix(models: Path) -> Report:
     """Clear what a kill may have left: drafts, bundles without an entry, a torn line, an old registry.json.
 
-    Nothing is cleared while anything is wrong: what looks left over may then be evidence.
+    Nothing is cleared while anything is wrong: what looks left over may then be evidence. A bundle that is whole is
+    not deleted, but moved to `models/.cleared/`.
 
     Raises:
         Unreadable: where something is wrong.
@@ -72,9 +76,17 @@ def fix(models: Path) -> Report:
         if report.wrong:
             raise Unreadable(f"Nothing was cleared, because this is wrong: {'; '.join(report.wrong[:5])}")
         for folder in _leftovers(models, ledger.read(models)):
-            shutil.rmtree(folder)
+            _clear(folder, models / CLEARED)
         snapshot.rebuild(models)
     return check(models)
+
+
+def _clear(folder: Path, to: Path) -> None:
+    if folder.name.endswith(bundle.DRAFT):
+        shutil.rmtree(folder)
+        return
+    to.mkdir(exist_ok=True)
+    folder.rename(to / f"{folder.name}-{os.urandom(4).hex()}")
 
 
 def _anchor_flaws(folder: Path, entries: Sequence[Entry]) -> list[str]:
@@ -126,7 +138,7 @@ def _leftovers(models: Path, book: Book) -> list[Path]:
             continue
         anchor = _anchor(path)
         killed = anchor is not None and _holds(book.entries, *anchor) and not bundle.flaws(path, None)
-        if killed or (path.name.startswith(".") and path.name.endswith(".draft")):
+        if killed or (path.name.startswith(".") and path.name.endswith(bundle.DRAFT)):
             found.append(path)
     return found
 

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mhc.errors import Unreadable
+from mhc.production import aliases, bundle, ledger, snapshot, state, verify
+from mhc.production.promote import Request, promote
+from mhc.production.registry import Registry
+from tests.production.builders import NOW, World, a_trained_run, policy
+
+TAMPERINGS = 1200
+
+
+@pytest.fixture(scope="module")
+def grown(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with three bundles and a life: aliases, a rollback, a refusal, a retirement."""
+    outputs, models = (tmp_path_factory.mktemp("grown") / name for name in ("outputs", "models"))
+    run = a_trained_run(outputs, models, world)
+    for _ in range(3):
+        promote(Request(run=run, by="ada", why="x"), outputs=outputs, models=models, policy=policy(), now=NOW)
+    registry = Registry(models, outputs)
+    registry.set_alias("challenger", "attention_v2", by="ada", reason="to be compared")
+    registry.rollback(by="bob", reason="worse in the field")
+    registry.remove_alias("challenger", by="ada", reason="it is champion")
+    registry.retire("attention_v3", by="bob", reason="worse in the field")
+    registry.set_alias("challenger", "attention_v1", by="ada", reason="once more")
+    return models
+
+
+@pytest.fixture
+def models(grown: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be spoiled."""
+    return Path(shutil.copytree(grown, tmp_path / "models"))
+
+
+def test_untouched_models_folder_is_whole(models: Path) -> None:
+    report = verify.check(models)
+    assert (report.wrong, report.leftover) == ([], [])
+    assert (report.entries, report.bundles) == (8, 3)
+
+
+def flip(content: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(content))
+    return content[:at] + bytes([content[at] ^ (1 << chance.randrange(8))]) + content[at + 1 :]
+
+
+def delete(content: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(content))
+    return content[:at] + content[at + chance.randrange(1, 9) :]
+
+
+def insert(content: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(content) + 1)
+    return content[:at] + chance.randbytes(chance.randrange(1, 9)) + content[at:]
+
+
+def truncate(content: bytes, chance: random.Random) -> bytes:
+    return content[: chance.randrange(len(content))]
+
+
+def reorder(content: bytes, chance: random.Random) -> bytes:
+    lines = content.splitlines(keepends=True)
+    chance.shuffle(lines)
+    return b"".join(lines)
+
+
+def drop_lines(content: bytes, chance: random.Random) -> bytes:
+    lines = content.splitlines(keepends=True)
+    at = chance.randrange(len(lines))
+    return b"".join(lines[:at] + lines[at + chance.randrange(1, 4) :])
+
+
+def double_a_line(content: bytes, chance: random.Random) -> bytes:
+    lines = content.splitlines(keepends=True)
+    at = chance.randrange(len(lines))
+    return b"".join([*lines[: at + 1], *lines[at:]])
+
+
+Spoil = Callable[[bytes, random.Random], bytes]
+SPOILS: tuple[Spoil, ...] = (flip, delete, insert, truncate, reorder, drop_lines, double_a_line)
+
+
+def spoiled_files(models: Path, chance: random.Random) -> Iterator[str]:
+    """Spoil one file after the other, each time only that one, and name what was done."""
+    kept = {path: path.read_bytes() for path in sorted(models.rglob("*")) if path.is_file()}
+    books = [models / ledger.FILE, models / snapshot.FILE]
+    in_bundles = [path for path in kept if models / bundle.FOLDER in path.parents]
+    for _ in range(TAMPERINGS):
+        path = chance.choice(books) if chance.random() < 0.4 else chance.choice(in_bundles)
+        spoil = chance.choice(SPOILS)
+        content = spoil(kept[path], chance)
+        if content == kept[path]:
+            content = flip(kept[path], chance)
+        path.write_bytes(content)
+        yield f"{spoil.__name__} {path.relative_to(models)}"
+        path.write_bytes(kept[path])
+
+
+@pytest.mark.slow
+def test_every_one_of_1200_random_tamperings_is_found(models: Path) -> None:
+    missed = [done for done in spoiled_files(models, random.Random(5)) if verify.check(models).ok]
+    assert missed == []
+    assert verify.check(models).ok
+
+
+def remove_a_file(models: Path) -> None:
+    (models / "production" / "attention_v1" / "README.md").unlink()
+
+
+def remove_a_bundle(models: Path) -> None:
+    shutil.rmtree(models / "production" / "attention_v2")
+
+
+def add_a_file(models: Path) -> None:
+    (models / "production" / "attention_v1" / "notes.txt").write_text("hello")
+
+
+def add_a_folder(models: Path) -> None:
+    (models / "production" / "stranger").mkdir()
+
+
+def swap_two_bundles(models: Path) -> None:
+    production = models / "production"
+    (production / "attention_v1").rename(production / "x")
+    (production / "attention_v2").rename(production / "attention_v1")
+    (production / "x").rename(production / "attention_v2")
+
+
+def link_the_weights(models: Path) -> None:
+    path = models / "production" / "attention_v1" / bundle.WEIGHTS
+    path.rename(models / "elsewhere")
+    path.symlink_to(models / "elsewhere")
+
+
+def link_a_bundle(models: Path) -> None:
+    path = models / "production" / "attention_v1"
+    path.rename(models / "elsewhere")
+    path.symlink_to(models / "elsewhere")
+
+
+def seal_a_changed_bundle_anew(models: Path) -> None:
+    folder = models / "production" / "attention_v1"
+    (folder / "config.json").write_text("{}")
+    bundle.seal(folder)
+
+
+def cut_the_ledger(models: Path) -> None:
+    lines = (models / ledger.FILE).read_bytes().splitlines(keepends=True)
+    (models / ledger.FILE).write_bytes(b"".join(lines[:-1]))
+
+
+def cut_the_ledger_before_the_last_bundle(models: Path) -> None:
+    """And make registry.json fit."""
+    lines = (models / ledger.FILE).read_bytes().splitlines(keepends=True)
+    (models / ledger.FILE).write_bytes(b"".join(lines[:1]))
+    snapshot.rebuild(models)
+
+
+def remove_the_ledger(models: Path) -> None:
+    (models / ledger.FILE).unlink()
+
+
+def remove_the_snapshot(models: Path) -> None:
+    (models / snapshot.FILE).unlink()
+
+
+def forge_the_last_entry(models: Path) -> None:
+    """With a right hash."""
+    from msgspec.structs import replace
+
+    entries = ledger.believed(models)
+    forged = replace(entries[-1], by="eve")
+    forged = replace(forged, hash=ledger.digest(forged))
+    lines = [ledger.canonical(entry) + b"\n" for entry in (*entries[:-1], forged)]
+    (models / ledger.FILE).write_bytes(b"".join(lines))
+
+
+DEEDS = (
+    remove_a_file, remove_a_bundle, add_a_file, add_a_folder, swap_two_bundles, link_the_weights, link_a_bundle,
+    seal_a_changed_bundle_anew, cut_the_ledger, cut_the_ledger_before_the_last_bundle, remove_the_ledger,
+    remove_the_snapshot, forge_the_last_entry,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
+def test_deed_is_found(models: Path, deed: Callable[[Path], None]) -> None:
+    deed(models)
+    report = verify.check(models)
+    assert report.wrong
+    with pytest.raises(Unreadable, match=r"Nothing was cleared, because this is wrong|was changed"):
+        verify.fix(models)
+
+
+def test_newest_lines_cut_off_together_with_all_that_knows_them_cannot_be_found(models: Path) -> None:
+    """Said in the module's docstring; a git commit or tag of the ledger finds it."""
+    cut_the_ledger(models)
+    snapshot.rebuild(models)
+    assert verify.check(models).ok
+
+
+def test_clone_without_weights_can_be_verified(models: Path) -> None:
+    for path in models.rglob("*.safetensors"):
+        path.unlink()
+    assert not verify.check(models).ok
+    assert verify.check(models, without_weights=True).ok
+
+
+def test_leftovers_of_kills_are_told_from_tampering_and_cleared(models: Path) -> None:
+    (models / "production" / ".attention_v4.draft").mkdir()
+    lines = (models / ledger.FILE).read_bytes()
+    (models / ledger.FILE).write_bytes(lines + lines.splitlines(keepends=True)[0][:30])
+    old = state.snapshot(ledger.read(models).entries[:-1])
+    (models / snapshot.FILE).write_bytes(old)
+    report = verify.check(models)
+    assert report.wrong == []
+    assert len(report.leftover) == 3
+    assert verify.fix(models).ok
+
+
+def test_broken_ledger_stops_every_change_and_every_decision(models: Path) -> None:
+    path = models / ledger.FILE
+    path.write_bytes(path.read_bytes().replace(b"bob", b"eve", 1))
+    registry = Registry(models)
+    for act in (
+        registry.champion,
+        lambda: registry.rollback(by="ada", reason="x"),
+        lambda: aliases.set_alias(models, "x", "attention_v1", by="ada", why="x", policy=policy()),
+    ):
+        with pytest.raises(Unreadable, match="was changed: line"):
+            act()
