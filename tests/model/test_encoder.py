@@ -74,7 +74,7 @@ def test_pretrained_takes_the_weights_and_makes_a_fresh_head(folder):
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/has-such-a-model"])
 def test_a_model_that_cannot_be_loaded_is_one_sentence(name, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(NotFound, match="cannot be loaded .* Give the hub name .* or the folder where it lies"):
+    with pytest.raises(NotFound, match=r"cannot be loaded .* Give the hub name .* or the folder where it lies"):
         pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True)
 
 

@@ -35,7 +35,7 @@ def test_a_collector_forgets_what_it_has_told():
 def test_outputs_that_are_no_numbers_are_a_sentence():
     collector = Collector()
     collector.add(torch.tensor([0]), torch.tensor([1]), torch.tensor([[0.0, float("nan")]]))
-    with pytest.raises(MhcError, match="training diverged; lower model.optimizer.lr"):
+    with pytest.raises(MhcError, match=r"training diverged; lower model\.optimizer\.lr"):
         collector.result(["a", "b"])
 
 
