@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mhc.runs import index_file
 from mhc.runs.rows import Row
-from mhc.runs.scan import UNREADABLE, scan
+from mhc.runs.scan import UNREADABLE
+from mhc.runs.settling import once, settled
 
 if TYPE_CHECKING:
     from mhc.policy import LivenessPolicy
@@ -25,7 +26,9 @@ SETTLED = 2_000_000_000
 """Nanoseconds: a file younger than this is read again next time, since a change could leave its stamp as it is."""
 LARGEST = 64_000_000
 """Bytes of a `run.json` that is still read."""
-ONCE = "NOT (location = 'production' AND id IN (SELECT id FROM runs WHERE location <> 'production'))"
+ONCE = """NOT (location = 'production' AND EXISTS (
+    SELECT 1 FROM runs AS own WHERE own.id = runs.id AND own.location <> 'production'
+))"""
 """SQL: a bundle holds a copy of its run's record; the run counts once as long as its own folder is there."""
 
 Progress = Callable[[int, int], None]
@@ -91,7 +94,8 @@ class Index:
     def rows(self, condition: str = "1", values: Sequence[Value] = (), order: str = "created DESC, id") -> list[Row]:
         """Rows for which a condition of ours holds; the run of a bundle once."""
         sql = f"SELECT {', '.join(Row._fields)} FROM runs WHERE {ONCE} AND ({condition}) ORDER BY {order}"
-        return [Row(*row) for row in self.query(sql, values)]  # type: ignore[arg-type]
+        rows = [Row(*row) for row in self.query(sql, values)]  # type: ignore[arg-type]
+        return once(self.outputs, rows)
 
     def unreadable(self) -> list[Row]:
         """Folders whose record cannot be read, with the reason."""
@@ -118,8 +122,8 @@ def _utf8(text: str) -> str:
 def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress: Progress) -> None:
     """Make the tables agree with the folders."""
     begun = time.time_ns()
-    seen = scan(outputs, models)
     known: dict[str, str] = dict(database.execute("SELECT path, stamp FROM files"))
+    seen = settled(outputs, models, known)
     if seen == known:
         return
     changed = [path for path, stamp in seen.items() if known.get(path) != stamp]

@@ -73,6 +73,18 @@ def _stamp(run_json: str, folder: int) -> str | None:
     return f"{facts.st_ino}:{facts.st_mtime_ns}:{facts.st_size}"
 
 
+def stamp_of(folder: Path) -> str | None:
+    """The stamp of the `run.json` in one folder; None where there is none, or where the folder is a link."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return _stamp("run.json", descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def location_of(path: str) -> Location:
     """Where a folder lies, by its path as `scan` gives it."""
     if path.startswith(os.sep):
