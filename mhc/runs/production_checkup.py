@@ -5,32 +5,23 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from mhc.errors import Unreadable
-from mhc.production import ledger, state
-from mhc.runs import atomic
+from mhc.errors import MhcError
+from mhc.production import ledger, snapshot, verify
 from mhc.runs.checkup import Finding
-
-REGISTRY = "registry.json"
 
 
 def check(models: Path) -> list[Finding]:
-    """What is wrong with the ledger, and with the snapshot that is made of it; nothing where neither is there."""
-    path = models / ledger.FILE
+    """What is wrong in production, and what a killed promotion left; nothing where nothing was ever promoted.
+
+    What is left over is cleared only where nothing is wrong: it may be evidence.
+    """
     try:
-        book = ledger.read(models)
-    except Unreadable as problem:
-        return [Finding("ledger", path, str(problem))]
-    if book.flaw:
-        return [Finding("ledger", path, f"{path} was changed: {book.flaw}. See what else with: mhc verify")]
-    found = []
-    if book.torn:
-        sentence = f"{path} ends in a torn line, never completed; the next change of production puts it away"
-        found.append(Finding("torn ledger line", path, sentence))
-    snapshot = models / REGISTRY
-    if book.entries and (not snapshot.is_file() or snapshot.read_bytes() != state.snapshot(book.entries)):
-        sentence = f"{snapshot} is not what the ledger says"
-        found.append(Finding("stale snapshot", snapshot, sentence, partial(rebuild_registry, models)))
-    return found
+        report = verify.check(models)
+    except MhcError as problem:
+        return [Finding("production", models, str(problem))]
+    clear = None if report.wrong else partial(verify.fix, models)
+    wrong = [Finding("production", models, sentence) for sentence in report.wrong]
+    return wrong + [Finding("left in production", models, sentence, clear) for sentence in report.leftover]
 
 
 def rebuild_registry(models: Path) -> int:
@@ -41,5 +32,5 @@ def rebuild_registry(models: Path) -> int:
     """
     entries = ledger.believed(models)
     if entries:
-        atomic.write(models / REGISTRY, state.snapshot(entries))
+        snapshot.rebuild(models)
     return len(entries)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mhc.production import ledger
+from mhc.production import ledger, snapshot
 from mhc.runs import store
 from mhc.runs.liveness import this_process
 from tests.builders import NOW, a_record, a_run, a_tree, write_run
@@ -52,13 +52,14 @@ def broken(home: Path, what: str) -> None:  # noqa: C901 (one case each)
     elif what == "broken-off reproduction":
         (outputs / ".reproducing-x").mkdir()
         aged(outputs / ".reproducing-x")
-    elif what == "ledger":
+    elif what == "production":
         (home / "models").mkdir()
         (home / "models" / "ledger.jsonl").write_text('{"seq": 1}\n')
-    elif what == "stale snapshot":
+    elif what == "left in production":
         with ledger.changing(home / "models", NOW) as writer:
             writer.append(ledger.draft("refused", "ann", "no"), NOW)
-        (home / "models" / "registry.json").write_text("{}")
+            snapshot.rebuild(home / "models")
+            writer.append(ledger.draft("refused", "ann", "no again"), NOW)
 
 
 MENDED = [
@@ -67,9 +68,9 @@ MENDED = [
     "temporary file",
     "left in the trash",
     "broken-off reproduction",
-    "stale snapshot",
+    "left in production",
 ]
-LEFT = ["unreadable record", "moved run", "run twice", "link", "ledger"]
+LEFT = ["unreadable record", "moved run", "run twice", "link", "production"]
 
 
 def test_nothing_is_found_where_nothing_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,9 +158,10 @@ def test_rebuild_makes_the_index_anew_and_every_reading_command_answers_as_befor
 
 
 def test_rebuild_makes_the_registry_from_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    broken(tmp_path, "stale snapshot")
+    broken(tmp_path, "left in production")
+    (tmp_path / "models" / "registry.json").write_text("{")
     answer = typed(capsys, tmp_path, "rebuild", "--dry-run")
-    assert (tmp_path / "models" / "registry.json").read_text() == "{}"
+    assert (tmp_path / "models" / "registry.json").read_text() == "{"
     answer = typed(capsys, tmp_path, "rebuild")
-    assert answer.out.splitlines()[-1].endswith("registry.json made from 1 ledger entries.")
-    assert json.loads((tmp_path / "models" / "registry.json").read_text())["entries"] == 1
+    assert answer.out.splitlines()[-1].endswith("registry.json made from 2 ledger entries.")
+    assert json.loads((tmp_path / "models" / "registry.json").read_text())["entries"] == 2
