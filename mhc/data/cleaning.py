@@ -60,6 +60,7 @@ def clean(splits: dict[str, Rows], options: Cleaning) -> tuple[dict[str, Rows], 
     """Return the cleaned splits, and the number of rows dropped by reason. Texts must be normalised.
 
     Copies are dropped from train only. A text of val or test that is also in train leaves train, never the others.
+    Texts that differ in capital letters only are the same text.
     """
     dropped: Counter[str] = Counter()
     kept = {name: without_empty(rows, dropped) for name, rows in splits.items()}
@@ -81,7 +82,8 @@ def without_empty(rows: Rows, dropped: Counter[str]) -> Rows:
 
 def without_duplicates(train: Rows, dropped: Counter[str]) -> Rows:
     """Keep the first row of each (text, label)."""
-    first = {pair: row for row, pair in reversed(list(enumerate(zip(train.texts, train.labels, strict=True))))}
+    pairs = enumerate(zip(keys(train), train.labels, strict=True))
+    first = {pair: row for row, pair in reversed(list(pairs))}
     keep = sorted(first.values())
     dropped["duplicates_in_train"] += len(train) - len(keep)
     return train if len(keep) == len(train) else train.take(keep)
@@ -89,15 +91,21 @@ def without_duplicates(train: Rows, dropped: Counter[str]) -> Rows:
 
 def without_conflicts(train: Rows, dropped: Counter[str]) -> Rows:
     """Drop every row whose text has another label elsewhere; duplicates must be gone."""
-    times = Counter(train.texts)
-    kept = train.where(lambda row: times[train.texts[row]] == 1)
+    texts = keys(train)
+    times = Counter(texts)
+    kept = train.where(lambda row: times[texts[row]] == 1)
     dropped["conflicting_in_train"] += len(train) - len(kept)
     return kept
 
 
 def without_texts_of(train: Rows, other: Rows, reason: str, dropped: Counter[str]) -> Rows:
     """Drop the rows of train whose text stands in `other`."""
-    taken = set(other.texts)
-    kept = train.where(lambda row: train.texts[row] not in taken)
+    texts, taken = keys(train), set(keys(other))
+    kept = train.where(lambda row: texts[row] not in taken)
     dropped[reason] += len(train) - len(kept)
     return kept
+
+
+def keys(rows: Rows) -> list[str]:
+    """Return what makes two texts the same: their letters, whether capital or not."""
+    return [text.casefold() for text in rows.texts]

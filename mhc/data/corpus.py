@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from mhc.data import cleaning, fingerprint, labels, leakage, splits, store
+from mhc.data import cleaning, fingerprint, labels, splits, store
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning, Splitting
 from mhc.data.sources import Raw, Source
@@ -120,6 +120,8 @@ def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str) -> Rows:
 
 def counted(name: str, rows: dict[str, Rows], order: Sequence[str], near: float | None) -> SplitFacts:
     """Count and fingerprint one split; for val and test also what train has in common with it."""
+    from mhc.data import leakage  # its library takes half a second to import
+
     part, train = rows[name], rows["train"]
     times = Counter(part.labels)
     copies = len(leakage.near_duplicates(train.texts, part.texts, near)) if near and name != "train" else None

@@ -74,7 +74,7 @@ def arrow_of_json(path: Path, columns: Columns, cache: Path) -> Dataset:
         return datasets.Dataset.from_generator(
             rows_of_json,
             features=features,
-            gen_kwargs={"path": path, "columns": columns.names()},
+            gen_kwargs={"path": path, "columns": tuple(columns.names())},  # a list would be taken for shards
             cache_dir=str(cache),
             fingerprint=key,
         )
@@ -82,7 +82,7 @@ def arrow_of_json(path: Path, columns: Columns, cache: Path) -> Dataset:
         raise cause_of(error, path) from error
 
 
-def rows_of_json(path: Path, columns: list[str]) -> Iterator[dict[str, str | None]]:
+def rows_of_json(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str | None]]:
     """Yield the wanted fields of each line; blank lines are passed over.
 
     Raises:
@@ -97,7 +97,7 @@ def rows_of_json(path: Path, columns: list[str]) -> Iterator[dict[str, str | Non
 
 
 def fields_of(
-    content: bytes, decoder: msgspec.json.Decoder[object], columns: list[str], where: str
+    content: bytes, decoder: msgspec.json.Decoder[object], columns: Sequence[str], where: str
 ) -> dict[str, str | None]:
     """Return the wanted fields of one line of JSON as strings."""
     try:

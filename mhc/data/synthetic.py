@@ -63,7 +63,7 @@ class Synthetic:
         texts = [writer.post(label) for label in said]
         noise = random.Random(f"{self.edition}/{name}/noise")
         labels = [noise.choice(LABELS) if noise.random() < self.label_noise * 4 / 3 else label for label in said]
-        order = noise.sample(range(rows), rows)
+        order = random.Random(f"{self.edition}/{name}/order").sample(range(rows), rows)
         return Rows(texts=[texts[row] for row in order], labels=[labels[row] for row in order])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,19 +194,45 @@ def trained(options: Tokenizing, train: Iterable[str]) -> Tokenizer:
 
 
 def word_pieces(options: Tokenizing, train: Iterable[str]) -> Tokenizer:
-    """Train BERT's kind: words in pieces, `##` before what continues one."""
-    pieces = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=CHARACTERS_PER_TOKEN))
-    pieces.normalizer = normalizers.BertNormalizer(lowercase=options.lowercase)
-    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    pieces.decoder = decoders.WordPiece()
+    """Train BERT's kind: words in pieces, `##` before what continues one.
+
+    The library numbers the continuing letters in the order of a hash table, so that two trainings on the same texts
+    differ. They are told to it beforehand, in order, as if they were special, and are plain pieces in what is returned.
+    """
+    texts = list(train)
+    blank = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=CHARACTERS_PER_TOKEN))
+    blank.normalizer = normalizers.BertNormalizer(lowercase=options.lowercase)
+    blank.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    letters = alphabet(texts, blank.normalizer, vocab_size(options) // 4)
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size(options),
         min_frequency=options.min_frequency,
-        special_tokens=list(SPECIAL),
+        special_tokens=[*SPECIAL, *(f"##{letter}" for letter in letters)],
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
         show_progress=False,
     )
-    pieces.train_from_iterator(train, trainer)
+    blank.train_from_iterator(texts, trainer)
+    pieces = Tokenizer(
+        models.WordPiece(blank.get_vocab(), unk_token="[UNK]", max_input_chars_per_word=CHARACTERS_PER_TOKEN)
+    )
+    pieces.normalizer, pieces.pre_tokenizer = blank.normalizer, blank.pre_tokenizer
+    pieces.decoder = decoders.WordPiece()
+    pieces.add_special_tokens(list(SPECIAL))
     return pieces
+
+
+def alphabet(texts: Sequence[str], normalizer: normalizers.Normalizer, most: int) -> list[str]:
+    """Return the normalised letters of the texts, at most the `most` frequent ones, by code point."""
+    times: Counter[str] = Counter()
+    for start in range(0, len(texts), 4096):
+        codes = np.frombuffer("".join(texts[start : start + 4096]).encode("utf-32-le"), np.uint32)
+        found, counts = np.unique(codes, return_counts=True)
+        for code, count in zip(found.tolist(), counts.tolist(), strict=True):
+            for letter in normalizer.normalize_str(chr(code)):
+                times[letter] += count
+    del times[" "]
+    return sorted(sorted(times, key=lambda letter: (-times[letter], letter))[:most])
 
 
 def byte_pairs(options: Tokenizing, train: Iterable[str]) -> Tokenizer:

@@ -51,7 +51,7 @@ def test_empty_texts_are_dropped_from_all_splits(cleaning: Cleaning) -> None:
 
 
 def test_copies_are_dropped_from_train_only(cleaning: Cleaning) -> None:
-    train, test = rows_of(("a", "x"), ("a", "x"), ("c", "y")), rows_of(("b", "y"), ("b", "y"))
+    train, test = rows_of(("a", "x"), ("A", "x"), ("c", "y")), rows_of(("b", "y"), ("b", "y"))
     kept, dropped = clean({"train": train, "test": test}, cleaning)
     assert kept["train"].texts == ["a", "c"]
     assert kept["test"].texts == ["b", "b"]
