@@ -44,8 +44,7 @@ class RegisterRun(pl.Callback):
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note timing and the best checkpoint: ModelCheckpoint, always the last callback, has written it by now."""
-        self.run.note_timing(self.timing_of_fit(trainer))
-        note_best(self.run, best_checkpoint(trainer))
+        note_fit(self.run, self.timing_of_fit(trainer, pl_module), best_checkpoint(trainer))
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -61,16 +60,17 @@ class RegisterRun(pl.Callback):
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note the metrics of the best checkpoint on test."""
-        self.run.note_timing(Timing(test_s=time.monotonic() - self.test_begun))
-        note_results(self.run, pl_module, "test")
+        note_results(self.run, pl_module, "test", Timing(test_s=time.monotonic() - self.test_begun))
 
-    def timing_of_fit(self, trainer: pl.Trainer) -> Timing:
-        """Return seconds before and within fit, and how much was done."""
+    def timing_of_fit(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Timing:
+        """Return seconds before and within fit, and how much was done, by all processes together."""
+        rate = getattr(getattr(pl_module, "meter", None), "tokens_per_s", None)
         return Timing(
             setup_s=self.fit_begun - self.begun,
             fit_s=time.monotonic() - self.fit_begun,
             epochs=trainer.current_epoch,
             steps=trainer.global_step,
+            tokens_per_s=None if rate is None else rate * trainer.world_size,
         )
 
 
@@ -102,20 +102,20 @@ def best_checkpoint(trainer: pl.Trainer) -> ModelCheckpoint | None:
     return kept if isinstance(kept, ModelCheckpoint) and kept.best_model_path else None
 
 
-def note_best(run: LiveRun, kept: ModelCheckpoint | None) -> None:
-    """Note the best checkpoint with its checksum; one that is not whole on disk is said, not noted."""
-    if kept is None:
+def note_fit(run: LiveRun, timing: Timing, kept: ModelCheckpoint | None) -> None:
+    """Note timing and the best checkpoint with its checksum; one that is not whole on disk is said, not noted."""
+    path = Path(kept.best_model_path) if kept else None
+    if kept is None or path is None or not is_whole(path):
+        run.note_timing(timing)
+        if path is not None:
+            run.event("checkpoint not whole", f"{path.name} cannot be read as a checkpoint, so it is not on record")
         return
-    path = Path(kept.best_model_path)
-    if not is_whole(path):
-        run.event("checkpoint not whole", f"{path.name} cannot be read as a checkpoint, so it is not on record")
-        return
-    score = kept.best_model_score
-    run.note_checkpoint(path, monitor=kept.monitor, score=None if score is None else float(score))
+    score = None if kept.best_model_score is None else float(kept.best_model_score)
+    run.note_checkpoint(path, monitor=kept.monitor, score=score, timing=timing)
 
 
-def note_results(run: LiveRun, pl_module: pl.LightningModule, split: str) -> None:
+def note_results(run: LiveRun, pl_module: pl.LightningModule, split: str, timing: Timing | None = None) -> None:
     """Note the metrics that the module has measured on `split`."""
     result = getattr(pl_module, "results", {}).get(split)
     if result is not None:
-        run.note_metrics(split, result.metrics)
+        run.note_metrics(split, result.metrics, timing)

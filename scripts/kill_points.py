@@ -32,7 +32,6 @@ INTERRUPTED = frozenset({"interrupted"})
 COMPLETED = frozenset({"completed"})
 
 _WRITES = "mhc.runs.atomic"
-_CALLBACKS = "callbacks"
 
 POINTS = {
     "claim": Point("mhc.training", "register", 1, UNSEEN, UNSEEN),
@@ -48,8 +47,8 @@ POINTS = {
     "last validation": Point("mhc.model.classifier.TextClassifier", "on_validation_epoch_end", 3, LOST, INTERRUPTED),
     "test": Point("mhc.model.classifier.TextClassifier", "test_step", 1, LOST, INTERRUPTED),
     "evidence": Point("mhc.runs.evidence", "write", 2, LOST, INTERRUPTED),
-    "record writing": Point(_WRITES, "_sync_folder", 4, LOST, INTERRUPTED),
-    "record half written": Point(_WRITES, "_write_and_sync", 5, LOST, INTERRUPTED),
+    "record writing": Point(_WRITES, "_write_and_sync", 5, LOST, INTERRUPTED),
+    "draft not yet renamed": Point("os", "fsync", 6, LOST, INTERRUPTED),
     "last word": Point("mhc.runs.live.LiveRun", "complete", 1, LOST, COMPLETED),
 }
 """In the order of a run's life. During the last word SIGTERM and Ctrl-C are ignored, so the run completes."""

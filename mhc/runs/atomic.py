@@ -19,8 +19,11 @@ PATIENCE = 30.0
 """Seconds to wait for another writer, who holds the lock for milliseconds."""
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`: a temporary file in the same folder, fsync, rename, fsync of the folder.
+def write(path: Path, content: bytes, *, settled: bool = True) -> None:
+    """Replace `path` by `content`: a temporary file in the same folder, fsync, rename.
+
+    With `settled` the folder is synced too, so that a power cut right after this cannot bring back what stood there
+    before. Either way a reader sees the old content or the new, whole.
 
     Raises:
         NotFound: where the folder is gone.
@@ -30,7 +33,8 @@ def write(path: Path, content: bytes) -> None:
     try:
         _write_and_sync(draft, content)
         draft.replace(path)
-        _sync_folder(path.parent)
+        if settled:
+            _sync_folder(path.parent)
     except OSError as problem:
         raise unwritable(path, problem) from problem
     finally:

@@ -156,40 +156,31 @@ class LiveRun:
         """Note what the Trainer was told that makes the run a smoke test."""
         self._change(lambda old: replace(old, smoke=smoke))
 
-    def note_metrics(self, split: str, metrics: Metrics) -> None:
+    def note_metrics(self, split: str, metrics: Metrics, timing: Timing | None = None) -> None:
         """Note the final metrics of `split`, val or test; a number that is not finite is noted as unknown."""
         kept = finite(metrics)
         self._change(
-            lambda old: replace(old, metrics=replace(old.metrics, **{split: kept})),
+            lambda old: with_timing(replace(old, metrics=replace(old.metrics, **{split: kept})), timing),
             f"{split} measured",
             f"accuracy {_shown(kept.accuracy)}, macro-F1 {_shown(kept.f1_macro)}",
         )
 
     def note_timing(self, timing: Timing) -> None:
         """Note the seconds and amounts that `timing` knows; what it leaves out stays as it was."""
-        known = {key: value for key, value in msgspec.structs.asdict(timing).items() if value is not None}
-        self._change(lambda old: replace(old, timing=replace(old.timing, **known)))
+        self._change(lambda old: with_timing(old, timing))
 
     def note_checkpoint(
-        self,
-        path: Path,
-        *,
-        monitor: str | None = None,
-        score: float | None = None,
-        epoch: int | None = None,
-        step: int | None = None,
+        self, path: Path, *, monitor: str | None = None, score: float | None = None, timing: Timing | None = None
     ) -> None:
         """Note the best checkpoint, a file in the run's folder, with its SHA-256."""
         checkpoint = Checkpoint(
             path=path.absolute().relative_to(self.folder).as_posix(),
             sha256=checkpoints.sha256(path),
             bytes=path.stat().st_size,
-            epoch=epoch,
-            step=step,
             monitor=monitor,
             score=score if score is not None and math.isfinite(score) else None,
         )
-        self._change(lambda old: replace(old, checkpoint=checkpoint))
+        self._change(lambda old: with_timing(replace(old, checkpoint=checkpoint), timing))
 
     def note_promotion(self, promotion: Promotion) -> None:
         """Note whether the machine flags the run, with every gate."""
@@ -254,16 +245,22 @@ class LiveRun:
         heartbeat.stop(self.folder)
         if self.record().status in (Status.RUNNING, Status.LOST):
             now = clock.text(clock.now())
-            self._change(lambda old: replace(change(old), ended_at=now), what, why)
+            self._change(lambda old: replace(change(old), ended_at=now), what, why, settled=True)
 
     def _change(
-        self, change: Callable[[RunRecord], RunRecord], what: str | None = None, why: str = "", by: str = WRITER
+        self,
+        change: Callable[[RunRecord], RunRecord],
+        what: str | None = None,
+        why: str = "",
+        by: str = WRITER,
+        *,
+        settled: bool = False,
     ) -> None:
         if not is_writer():
             return
         now = clock.text(clock.now())
         event = Event(at=now, what=what, by=by, why=why) if what else None
-        store.update(self.folder, lambda old: change(self._found(old, now)), event)
+        store.update(self.folder, lambda old: change(self._found(old, now)), event, settled=settled)
         if event:
             log.info("Run %s %s%s", self.folder.name, event.what, f": {why}" if why else "")
 
@@ -274,6 +271,12 @@ class LiveRun:
         back = Event(at=now, what="came back", by=WRITER, why=f"it was presumed lost: {record.status_reason}")
         log.warning("Run %s was presumed lost, and lives: %s", record.id, record.status_reason)
         return replace(record, status=Status.RUNNING, status_reason="", history=[*record.history, back])
+
+
+def with_timing(record: RunRecord, timing: Timing | None) -> RunRecord:
+    """Return `record` with what `timing` knows over what it knew."""
+    known = {key: value for key, value in msgspec.structs.asdict(timing or Timing()).items() if value is not None}
+    return replace(record, timing=replace(record.timing, **known))
 
 
 def finite(metrics: Metrics) -> Metrics:

@@ -90,10 +90,13 @@ def update(
     change: Callable[[RunRecord], RunRecord],
     event: Event | None = None,
     expect_revision: int | None = None,
+    *,
+    settled: bool = True,
 ) -> RunRecord:
     """Change the record of `folder` under its lock, and return it as it is now.
 
     `change` gets the record as it is on disk; where it returns it as it was and there is no event, nothing is written.
+    `settled` is explained at `mhc.runs.atomic.write`.
 
     Raises:
         Conflict: where the record is no longer at `expect_revision`.
@@ -108,7 +111,7 @@ def update(
             return before
         history = [*after.history, event] if event else after.history
         after = msgspec.structs.replace(after, revision=before.revision + 1, history=history)
-        _write(folder, after)
+        _write(folder, after, settled=settled)
         return after
 
 
@@ -120,13 +123,13 @@ def _expect(folder: Path, record: RunRecord, revision: int | None) -> None:
         )
 
 
-def _write(folder: Path, record: RunRecord) -> None:
+def _write(folder: Path, record: RunRecord, *, settled: bool = True) -> None:
     content = encode(record)
     _decoder.decode(content)  # what could not be read again (a value that is not a number) must not replace what can
     if not folder.is_dir():
         raise NotFound(f"The folder {folder} is gone. It may have been archived")
     _sweep_drafts(folder)
-    atomic.write(folder / RECORD, content)
+    atomic.write(folder / RECORD, content, settled=settled)
 
 
 def _sweep_drafts(folder: Path) -> None:

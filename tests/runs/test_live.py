@@ -169,7 +169,7 @@ def test_second_signal_does_not_cut_the_last_word_short(tmp_path: Path) -> None:
         "import os, signal, sys\nfrom pathlib import Path\n"
         "from mhc.runs import atomic\nfrom mhc.runs.live import recorded\nfrom tests.runs.test_live import start\n"
         "run = start(Path(sys.argv[1]))\nwrite = atomic.write\n"
-        "def interrupted(path, content):\n"
+        "def interrupted(path, content, settled=True):\n"
         "    for signum in (signal.SIGTERM, signal.SIGINT):\n        os.kill(os.getpid(), signum)\n"
         "    write(path, content)\n"
         "with recorded(run):\n    atomic.write = interrupted\n    os.kill(os.getpid(), signal.SIGTERM)\n"
