@@ -11,13 +11,17 @@ import click
 from mhc.cli.chosen import who
 from mhc.cli.marks import DRY_RUN
 from mhc.cli.place import Place
-from mhc.cli.tables import Column, say, show, warn
+from mhc.cli.sanitise import clean
+from mhc.cli.tables import Column, on_terminal, say, show, warn, width
 from mhc.cli.units import age, now, size
 from mhc.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from mhc.runs.purging import Old
     from mhc.runs.tidying import Fate
+
+WIDE = 110
+"""Columns from which on a run and the reason for what becomes of it fit into one line."""
 
 
 @click.command()
@@ -49,12 +53,14 @@ def cleanup(place: Place, keep: int | None, everything: bool, dry_run: bool) -> 
 
 
 def show_fates(fates: Sequence[Fate]) -> None:
-    """The plan as a table."""
-    columns = [Column("run", least=24, middle=True), Column("age", right=True), Column("to"), Column("why", least=20)]
+    """The plan as a table; on a narrow terminal the reason has a line of its own, so that it can be read whole."""
     moment = now()
-    rows = [[fate.run.folder.name, age(fate.run.record.created_at, moment), fate.to, fate.why] for fate in fates]
-    if rows:
-        show(columns, rows)
+    rows = [(fate.run.folder.name, age(fate.run.record.created_at, moment), fate.to, fate.why) for fate in fates]
+    if on_terminal() and width() < WIDE:
+        for run, old, to, why in rows:
+            say(f"{clean(run)}  {old}  {to}\n    {clean(why)}")
+    elif rows:
+        show([Column("run", least=24, middle=True), Column("age", right=True), Column("to"), Column("why")], rows)
 
 
 @click.command()
