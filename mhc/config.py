@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def best_precision(accelerator: str) -> str:
     return best(accelerator)
 
 
-RESOLVERS = {
+RESOLVERS: dict[str, Callable[..., str]] = {
     "claim_run": claim_run,
     "claim_sweep": claim_sweep,
     "claim_job": claim_job,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mhc.config import CONF
@@ -81,9 +81,9 @@ def composed(overrides: list[str]) -> DictConfig:
 def keys_of(node: DictConfig, prefix: str = "") -> list[str]:
     """Return all dotted keys of a config, groups included."""
     keys = []
-    for key in node:
+    for key in map(str, node):
         keys.append(f"{prefix}{key}")
-        child = OmegaConf.select(node, str(key)) if OmegaConf.is_config(node._get_node(str(key))) else None
+        child = node._get_node(key)
         if isinstance(child, DictConfig):
             keys += keys_of(child, f"{prefix}{key}.")
     return keys

@@ -36,8 +36,7 @@ def rank(environ: Mapping[str, str] = os.environ) -> int:
 def launch(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return what all ranks of one launch share and no other launch has; None when this process is alone."""
     if int(environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in environ:
-        keys = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
-        return "slurm-" + "-".join(environ.get(key, "0") for key in keys)
+        return "slurm-" + "-".join(environ.get(f"SLURM_{key}", "0") for key in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
     if int(environ.get("WORLD_SIZE", "1")) > 1 and "TORCHELASTIC_RUN_ID" in environ:
         keys = ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT")
         return "torchrun-" + "-".join(environ.get(key, "0").replace("/", "_") for key in keys)

@@ -5,19 +5,12 @@ A value that is not listed may be anything; what it means is checked where it is
 
 from __future__ import annotations
 
-from omegaconf import (
-    AnyNode,
-    BooleanNode,
-    DictConfig,
-    FloatNode,
-    IntegerNode,
-    ListConfig,
-    Node,
-    OmegaConf,
-    StringNode,
-)
+from collections.abc import Callable
+from typing import Any
 
-NODES: dict[type, type[Node]] = {bool: BooleanNode, float: FloatNode, int: IntegerNode, str: StringNode}
+from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf, StringNode
+
+NODES: dict[type, Callable[[str], object]] = {bool: BooleanNode, float: FloatNode, int: IntegerNode, str: StringNode}
 
 TYPES: dict[str, type] = {
     "name": str,
@@ -48,6 +41,7 @@ TYPES: dict[str, type] = {
     "data.batching.prefetch": int,
     "model.name": str,
     "model.epochs": int,
+    "model.fast": str,
     "model.tokenizer.kind": str,
     "model.tokenizer.max_tokens": int,
     "model.optimizer.lr": float,
@@ -76,15 +70,11 @@ GROUPS = ("paths", "data", "model", "trainer", "callbacks", "logger", "policy")
 
 def schema() -> DictConfig:
     """Return a config of typed, missing values; Hydra merges the YAMLs into it."""
-    typed = OmegaConf.create({group: {} for group in GROUPS})
-    typed["tags"] = ListConfig([], element_type=str)
+    values: dict[str, Any] = {group: {} for group in GROUPS}
     for key, kind in TYPES.items():
         *parents, last = key.split(".")
-        node = typed
+        node = values
         for parent in parents:
-            if parent not in node:
-                node[parent] = {}
-            node = node[parent]
-        node._set_item_impl(last, AnyNode(None))
-        node._content[last] = NODES[kind]("???", is_optional=True, key=last, parent=node)
-    return typed
+            node = node.setdefault(parent, {})
+        node[last] = NODES[kind]("???")
+    return OmegaConf.create(values)

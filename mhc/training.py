@@ -18,9 +18,10 @@ from rich.console import Console
 from mhc import config, entry, policy, ranks
 from mhc.errors import BadConfig, MhcError
 from mhc.report.result import result
-from mhc.runs import lineage
+from mhc.runs import Runs, lineage
 from mhc.runs.live import LiveRun, last_checkpoint, recorded
 from mhc.runs.record import Category, Sweep
+from mhc.runs.summing import sentences
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -101,6 +102,15 @@ def check(cfg: DictConfig) -> None:
     policy.from_values(plain(cfg.policy), "policy")
 
 
+def tell_state(cfg: DictConfig, run: LiveRun) -> None:
+    """Log the state of all runs; a training is not stopped by what cannot be read of others."""
+    try:
+        for sentence in sentences(Runs(cfg.paths.outputs, cfg.paths.models).summary()):
+            log.info(sentence)
+    except (MhcError, OSError) as problem:
+        run.event("summary failed", str(problem))
+
+
 def plain(node: DictConfig) -> dict[str, object]:
     """Return a config node as plain Python values, interpolations worked out."""
     return cast(dict[str, object], OmegaConf.to_container(node, resolve=True))
@@ -112,6 +122,8 @@ def train(cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None) 
         return fit_and_judge(cfg, checkpoint)
     with recorded(run):
         check(cfg)
+        if cfg.summary:
+            tell_state(cfg, run)
         score = fit_and_judge(cfg, checkpoint)
     Console(stderr=True).print(result(run.record(), run.folder, gates=cfg.check_promotion))
     return score
@@ -170,6 +182,9 @@ def build(node: DictConfig, **collaborators: object) -> Any:  # what it is stand
         cause = error.__cause__
         if isinstance(cause, MhcError):
             raise cause from None
+        if type(cause).__name__ == "MisconfigurationException":
+            said = str(cause).rstrip("!. ")
+            raise BadConfig(f"The trainer cannot be built: {said}. trainer=auto takes what the machine has") from None
         if isinstance(cause, ImportError) and str(node.get("_target_")).startswith("pytorch_lightning.loggers."):
             extra = str(node["_target_"]).rpartition(".")[2].removesuffix("Logger").lower()
             raise BadConfig(f'logger={extra} needs an extra. Install it with: pip install "mhc[{extra}]"') from None

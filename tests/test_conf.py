@@ -43,7 +43,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     GlobalHydra.instance().clear()
 
 
-@pytest.mark.parametrize("option", [option for option in options(*GROUPS) if option != "data=common"])
+@pytest.mark.parametrize("option", [option for option in options(*GROUPS) if option != "data=_common"])
 def test_option_composes_and_every_value_resolves(option: str, tmp_path: Path) -> None:
     cfg = composed(option, *NEEDED.get(option, []), f"paths.run={tmp_path}")
     assert OmegaConf.to_container(cfg, resolve=True)
@@ -79,7 +79,7 @@ def test_model_can_be_built(option: str, tmp_path: Path) -> None:
     assert sum(weight.numel() for weight in network.parameters()) > 0
 
 
-@pytest.mark.parametrize("option", [option for option in options("data") if option != "data=common"])
+@pytest.mark.parametrize("option", [option for option in options("data") if option != "data=_common"])
 def test_data_module_can_be_built(option: str, tmp_path: Path) -> None:
     cfg = composed(option, *NEEDED.get(option, []))
     assert build(cfg.data).prepare
@@ -88,12 +88,11 @@ def test_data_module_can_be_built(option: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", options("trainer"))
 def test_trainer_can_be_built_where_its_hardware_is(option: str, tmp_path: Path) -> None:
     import torch
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
     cfg = composed(option)
     wants_gpu = option in ("trainer=gpu", "trainer=multi_gpu", "trainer=fsdp")
     if wants_gpu and not torch.cuda.is_available():
-        with pytest.raises((MisconfigurationException, BadConfig), match=r"(?i)gpu|cuda"):
+        with pytest.raises(BadConfig, match=r"trainer=auto"):
             build(cfg.trainer, logger=False)
         return
     assert build(cfg.trainer, logger=False, enable_progress_bar=False).max_epochs == cfg.model.epochs
