@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ class ModelParts(TypedDict):
     optimizer: OptimizerFactory
     schedule: ScheduleFactory
     loss: LossFactory
+    fast: NotRequired[str]
 
 
 def classifier(
@@ -42,4 +43,5 @@ def classifier(
         name=parts["name"],
         seed=seed,
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+        fast=parts.get("fast", "auto"),
     )

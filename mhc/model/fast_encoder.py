@@ -17,10 +17,37 @@ from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
 
+from mhc.errors import BadConfig
 from mhc.model.fast_layers import DropoutPool, Packing, attention, linear
 
 PACK_FROM = 0.03
 """Share of padding from which taking it out costs less than computing it; measured on 2 cores."""
+
+
+WAYS = {"auto": frozenset({"cpu"}), "always": frozenset({"cpu", "cuda", "mps"}), "never": frozenset[str]()}
+"""Kinds of devices by the value of model.fast; auto: where it was measured to pay."""
+
+
+def devices(said: str, network: nn.Module) -> frozenset[str]:
+    """Kinds of devices on which the network is to be computed by `logits`.
+
+    Args:
+        said: auto, always or never.
+        network: any; only what `fits` is ever computed so.
+
+    Raises:
+        BadConfig: there is no such way, or `always` was said and the network does not fit.
+    """
+    if said not in WAYS:
+        raise BadConfig(f"model.fast is {said!r}; it must be one of {', '.join(WAYS)}.")
+    if fits(network):
+        return WAYS[said]
+    if said == "always":
+        raise BadConfig(
+            f"model.fast is always, but {type(network).__name__} with these settings can only be computed by its own "
+            "forward. Leave it at auto"
+        )
+    return frozenset()
 
 
 def fits(network: nn.Module) -> bool:

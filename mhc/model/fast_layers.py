@@ -14,6 +14,10 @@ MASKED = -1e9
 """Added to the score of a padding token."""
 
 
+SAME_SHAPE = 128
+"""Packed tokens are a multiple of this: a product of a new shape costs its preparation, a tenth of a step in all."""
+
+
 @dataclass(frozen=True)
 class Packing:
     """Where the real tokens of a padded batch [rows, width] lie."""
@@ -21,7 +25,7 @@ class Packing:
     rows: int
     width: int
     flat: Tensor | None
-    """[tokens]: positions in the flattened batch; None: the batch is taken as it is, padding and all."""
+    """[tokens]: positions in the flattened batch, with at most SAME_SHAPE of padding; None: all of them."""
     first: Tensor
     """[rows]: the first token of each text among the packed ones."""
     bias: Tensor | None
@@ -39,8 +43,9 @@ class Packing:
         bias = torch.where(mask.bool(), 0.0, MASKED).to(kind)[:, None, :]
         if real > (1 - pack_from) * rows * width:
             return cls(rows, width, None, starts, bias)
-        flat = mask.reshape(-1).nonzero().squeeze(1)
-        return cls(rows, width, flat, lengths.cumsum(0) - lengths, bias)
+        kept = _rounded_up(mask.bool(), real)
+        counts = kept.sum(1)
+        return cls(rows, width, kept.view(-1).nonzero().squeeze(1), counts.cumsum(0) - counts, bias)
 
     def pack(self, padded: Tensor) -> Tensor:
         """[rows x width, ...] to [tokens, ...]."""
@@ -56,6 +61,14 @@ class Packing:
         """[tokens]: the place of each token in its text, from 0."""
         places = torch.arange(self.rows * self.width, device=self.first.device) if self.flat is None else self.flat
         return places % self.width
+
+
+def _rounded_up(real: Tensor, count: int) -> Tensor:
+    """[rows, width]: the real tokens and some of the padding, so that their number is a multiple of SAME_SHAPE."""
+    missing = -count % SAME_SHAPE
+    kept = real.clone().view(-1)
+    kept[(~kept).nonzero().squeeze(1)[:missing]] = True
+    return kept.view(real.shape)
 
 
 class DropoutPool:

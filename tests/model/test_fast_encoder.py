@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, ElectraConfig, ElectraForSequenceClassification
 
-from mhc.model import fast_encoder
+from mhc.errors import BadConfig
+from mhc.model import fast_encoder, fast_layers
 from mhc.model.fast_layers import DropoutPool, Packing, attention, linear
 
 VOCABULARY = 50
+
+
+@pytest.fixture(autouse=True, params=[1, 16, 128], ids="packed to a multiple of {}".format)
+def multiple(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_layers, "SAME_SHAPE", request.param)
 
 
 def a_network(dropout: float = 0.0, **changes: object) -> BertForSequenceClassification:
@@ -150,7 +156,7 @@ def test_layers_have_the_gradients_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(linear, (x, weight, bias))
     ids, mask = a_batch([4, 1])
     packing = Packing.of(ids, mask, 0.03, torch.double)
-    parts = torch.randn(5, 12, dtype=torch.double, requires_grad=True)
+    parts = packing.pack(torch.randn(8, 12, dtype=torch.double)).detach().requires_grad_()
     assert torch.autograd.gradcheck(lambda it: attention(it, packing, 2), (parts,))
 
 
@@ -161,6 +167,25 @@ def test_layers_have_the_gradients_of_finite_differences() -> None:
 )
 def test_only_what_it_computes_exactly_fits(changes: dict[str, object], fits: bool) -> None:
     assert fast_encoder.fits(a_network(**changes)) is fits
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("auto", {"cpu"}), ("always", {"cpu", "cuda", "mps"}), ("never", set())]
+)
+def test_the_setting_says_on_which_devices(said: str, expected: set[str]) -> None:
+    assert fast_encoder.devices(said, a_network()) == expected
+
+
+def test_a_network_that_does_not_fit_is_left_alone_unless_always_was_said() -> None:
+    network = a_network(hidden_act="relu")
+    assert fast_encoder.devices("auto", network) == set()
+    with pytest.raises(BadConfig, match=r"^model\.fast is always, but BertForSequenceClassification with these"):
+        fast_encoder.devices("always", network)
+
+
+def test_an_unknown_setting_names_the_key_and_the_choices() -> None:
+    with pytest.raises(BadConfig, match=r"^model\.fast is 'yes'; it must be one of auto, always, never\.$"):
+        fast_encoder.devices("yes", a_network())
 
 
 def test_another_family_does_not_fit() -> None:
