@@ -6,10 +6,11 @@ The originals are only read. The same source gives the same ids, so a second imp
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -121,23 +122,10 @@ def plan(path: Path, outputs: Path, *, now: datetime, zone: tzinfo, split: str |
     experiments: dict[tuple[str, str], list[Description]] = {}
     for description in told:
         experiments.setdefault((description.tracker, description.key), []).append(description)
-    here = {folder.name: folder for folder, _ in folders.walk(outputs)}
-    steps: dict[str, Step] = {}
-    doubtful: list[Problem] = []
-    for group in experiments.values():
-        try:
-            run = records.take(group, now=now, zone=zone, split=split)
-            step = _step(run, group, here, outputs, now=now, zone=zone, split=split)
-        except MhcError as error:
-            doubtful.append(Problem(source=group[0].source, line=group[0].line, why=str(error)))
-            continue
-        if run.record.id in steps:
-            why = f"its id {run.record.id} is that of another experiment of this import; not taken"
-            doubtful.append(Problem(source=group[0].source, line=group[0].line, why=why))
-            continue
-        steps[run.record.id] = step
+    take = partial(records.take, now=now, zone=zone, split=split)
+    steps, doubtful = _steps(list(experiments.values()), outputs, take)
     return Plan(
-        steps=list(steps.values()),
+        steps=steps,
         descriptions=len(told),
         files=len({description.source for description in told}),
         experiments=len(experiments),
@@ -146,16 +134,27 @@ def plan(path: Path, outputs: Path, *, now: datetime, zone: tzinfo, split: str |
     )
 
 
-def _step(
-    run: records.Taken,
-    group: list[Description],
-    here: dict[str, Path],
-    outputs: Path,
-    *,
-    now: datetime,
-    zone: tzinfo,
-    split: str | None,
-) -> Step:
+Take = Callable[[list[Description]], records.Taken]
+
+
+def _steps(experiments: list[list[Description]], outputs: Path, take: Take) -> tuple[list[Step], list[Problem]]:
+    """What becomes of each experiment, and why others cannot be taken."""
+    here = {folder.name: folder for folder, _ in folders.walk(outputs)}
+    steps: dict[str, Step] = {}
+    doubtful = []
+    for group in experiments:
+        try:
+            step = _step(group, here, outputs, take)
+            if step.run.record.id in steps:
+                raise Conflict(f"its id {step.run.record.id} is that of another experiment of this import; not taken")
+            steps[step.run.record.id] = step
+        except MhcError as error:
+            doubtful.append(Problem(source=group[0].source, line=group[0].line, why=str(error)))
+    return list(steps.values()), doubtful
+
+
+def _step(group: list[Description], here: dict[str, Path], outputs: Path, take: Take) -> Step:
+    run = take(group)
     folder = here.get(run.record.id)
     if folder is None:
         folder = _new_folder(run, outputs)
@@ -169,9 +168,7 @@ def _step(
     news = {records.content_key(d.content) for d in group} - {records.content_key(d.content) for d in known}
     if not news:
         return Step(action=Action.KEEP, run=run, folder=folder)
-    return Step(
-        action=Action.EXTEND, run=records.take([*known, *group], now=now, zone=zone, split=split), folder=folder
-    )
+    return Step(action=Action.EXTEND, run=take([*known, *group]), folder=folder)
 
 
 def _new_folder(run: records.Taken, outputs: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mhc.errors import Unreadable
 from mhc.migrate import said as say
 from mhc.migrate.source import Content, Description
 from mhc.runs.folders import slug
@@ -102,20 +103,26 @@ def imported(descriptions: list[Description]) -> Content:
 
 
 def descriptions_of(record: RunRecord) -> list[Description]:
-    """What an imported record keeps of its sources."""
-    kept = record.imported
-    return [
-        Description(
-            key=str(kept["experiment"]),
-            tracker=str(kept["tracker"]),
-            source=place["source"],
-            place=place["place"],
-            line=place.get("line"),
-            content=entry["content"],
-        )
-        for entry in kept["descriptions"]
-        for place in entry["stands_in"]
-    ]
+    """What an imported record keeps of its sources.
+
+    Raises:
+        Unreadable: somebody has changed it by hand.
+    """
+    try:
+        return [
+            Description(
+                key=str(record.imported["experiment"]),
+                tracker=str(record.imported["tracker"]),
+                source=place["source"],
+                place=place["place"],
+                line=place.get("line"),
+                content=entry["content"],
+            )
+            for entry in record.imported["descriptions"]
+            for place in entry["stands_in"]
+        ]
+    except (KeyError, TypeError, AttributeError):
+        raise Unreadable(f"What run {record.id} keeps of its import is not as the import wrote it") from None
 
 
 def content_key(content: Content) -> bytes:

@@ -369,6 +369,19 @@ def test_a_link_in_outputs_is_not_followed_by_an_import(tmp_path: Path) -> None:
     assert not plan.complete
 
 
+def test_a_record_whose_import_was_changed_by_hand_is_left_alone_and_named(tmp_path: Path) -> None:
+    write_log(tmp_path / "old", second_layout("a_20250101_000000"))
+    take_over(tmp_path / "old", tmp_path / "outputs")
+    (folder,) = (folder for folder, _ in folders.walk(tmp_path / "outputs"))
+    content = json.loads((folder / "run.json").read_bytes())
+    content["imported"]["descriptions"] = [7]
+    (folder / "run.json").write_text(json.dumps(content))
+    before = fingerprint(tmp_path / "outputs")
+    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    assert (plan.complete, "not as the import wrote it" in plan.doubtful[0].why) == (False, True)
+    assert fingerprint(tmp_path / "outputs") == before
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     os.mkfifo(tmp_path / "old" / "models_registry_consolidated.json")
