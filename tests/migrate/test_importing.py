@@ -14,7 +14,6 @@ from mhc.migrate import importing
 from mhc.migrate.importing import Action, Plan
 from mhc.runs import folders, store
 from mhc.runs.record import Category, Location, RunRecord, Status
-
 from tests.migrate.old_files import (
     FIRST_LAYOUT,
     second_layout,
