@@ -67,7 +67,7 @@ def anchor(writer: Writer) -> Anchor:
 
 
 def build(
-    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool = False
+    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool, onnx: bool
 ) -> tuple[Dossier, str]:
     """Build the bundle in `folder`; return what was decided, with the proof, and the sha256 of its checksums.
 
@@ -79,14 +79,15 @@ def build(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        return _built(folder, run, decided, record, models, makers, force)
+        with export.silent():
+            return _built(folder, run, decided, record, models, makers, force, onnx)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _built(
-    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool
+    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool, onnx: bool
 ) -> tuple[Dossier, str]:
     trained = makers.load(run)
     temperature = decided.scores.temperature if decided.scores else None
@@ -102,6 +103,8 @@ def _built(
         gates=[*decided.gates, gate],
         forced=bool(gates.refusals([*decided.gates, gate])),
     )
+    if onnx:
+        _add_onnx(folder)
     _copy(run, folder)
     (folder / bundle.PROMOTION).write_bytes(dossier.encode(decided))
     (folder / bundle.CARD).write_text(card.render(decided, record), encoding="utf-8")
@@ -109,6 +112,14 @@ def _built(
     if harmful:
         raise Unreadable(f"the bundle would hold what no bundle may: {'; '.join(harmful)}")
     return decided, bundle.seal(folder)
+
+
+def _add_onnx(folder: Path) -> None:
+    """Write model.onnx, checked for equal outputs; the temperature is in its weights as well."""
+    from mhc.loading import from_bundle
+    from mhc.model.onnx_export import export as export_onnx
+
+    export_onnx(from_bundle(folder), folder)
 
 
 def _must_hold(found: dossier.Proof, force: bool) -> Gate:

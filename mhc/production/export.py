@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,10 +49,25 @@ class Trained(Protocol):
 
 
 def standalone(trained: Trained) -> bool:
-    """Whether transformers alone can load the folder: the network is one of its own."""
+    """Whether transformers alone can load the folder: the network's config is one of its own."""
     from transformers import PreTrainedModel
 
-    return isinstance(trained.network, PreTrainedModel)
+    network = trained.network
+    return isinstance(network, PreTrainedModel) and type(network.config).__module__.startswith("transformers.")
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep transformers from drawing progress bars over our own lines."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def write(trained: Trained, folder: Path, temperature: float) -> None:
@@ -109,7 +125,7 @@ def _save_ours(network: torch.nn.Module, trained: Trained, folder: Path) -> None
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
     config = {
-        "model_type": "mhc_linear",
+        "model_type": "mhc_bag",
         "architectures": [type(network).__name__],
         "id2label": dict(enumerate(trained.labels)),
         "label2id": {label: number for number, label in enumerate(trained.labels)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,10 @@ from mhc.runs.record import RunRecord, Status
 
 REFERENCE_MODEL = "linear"
 MAJORITY = "the majority class"
+SCORE = "python -m mhc.evaluate bundle={0} data=... output=models/evaluations/{0}/today.npz"
+
+Rescore = Callable[[str, Evidence], Evidence]
+"""Called with a bundle's name and the evidence of a run: what the bundle says of the same examples."""
 
 
 def measure(
@@ -32,10 +36,12 @@ def measure(
     policy: PromotionPolicy,
     near_copies: int | None = None,
     answers: Mapping[str, str] | None = None,
+    rescore: Rescore | None = None,
 ) -> Findings:
     """Gather the findings of the run in `folder`, as its `record` tells.
 
-    `near_copies` of the test split, where they were counted anew, go before those on record.
+    `near_copies` of the test split, where they were counted anew, go before those on record. `rescore` scores the
+    champion on the run's test split, where it was scored on another one.
 
     Raises:
         Unreadable: where the ledger cannot be believed.
@@ -56,7 +62,7 @@ def measure(
         found,
         scores=scores(scored, validation_evidence(folder), policy),
         reference=reference(scored, peers, policy),
-        champion=champion(scored, record, models, picked, policy),
+        champion=champion(scored, models, picked, policy, rescore),
     )
 
 
@@ -122,7 +128,9 @@ def _strength(rival: Rival) -> float:
     return rival.comparison.incumbent_f1_macro if rival.comparison else 0.0
 
 
-def champion(test: Evidence, record: RunRecord, models: Path, picked: int, policy: PromotionPolicy) -> Rival | None:
+def champion(
+    test: Evidence, models: Path, picked: int, policy: PromotionPolicy, rescore: Rescore | None = None
+) -> Rival | None:
     """The champion of the run's task on the same test examples; None where the task has none."""
     entries = ledger.believed(models)
     name = state.champion(state.fold(entries), state.task_of(test.label_names))
@@ -133,14 +141,23 @@ def champion(test: Evidence, record: RunRecord, models: Path, picked: int, polic
         against(test, name, path, picked, policy)
         for path in [bundle / "evaluation" / "test.npz", *sorted((models / "evaluations" / name).glob("*.npz"))]
     ]
-    return next((rival for rival in tried if rival.comparison), tried[0])
+    found = next((rival for rival in tried if rival.comparison), None)
+    if found is None and rescore is not None:
+        found = _paired(test, name, lambda: rescore(name, test), picked, policy)
+    if found is None or found.comparison:
+        return found or replace(tried[0], flaw=f"{tried[0].flaw}; score it on this one with: {SCORE.format(name)}")
+    return replace(found, flaw=f"{tried[0].flaw}; and it could not be scored on this one: {found.flaw}")
 
 
 def against(test: Evidence, name: str, path: Path, picked: int, policy: PromotionPolicy) -> Rival:
     """Compare with the evidence at `path`, which must be of the very same examples."""
+    return _paired(test, name, lambda: evidence.read(path), picked, policy)
+
+
+def _paired(test: Evidence, name: str, rival: Callable[[], Evidence], picked: int, policy: PromotionPolicy) -> Rival:
     try:
-        paired = evidence.pair(evidence.read(path), test)
-    except MhcError as problem:
+        paired = evidence.pair(rival(), test)
+    except (MhcError, OSError) as problem:
         return Rival(name=name, flaw=str(problem))
     if paired.only_first or paired.only_second:
         return Rival(

@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from mhc.production.findings import Findings
 from mhc.production.ledger import Entry, Writer
 from mhc.production.measure import measure
 from mhc.production.policy import PromotionPolicy, name_of
+from mhc.production.rescoring import rescored
 from mhc.runs import clock, store
 from mhc.runs.record import Event, Gate, RunRecord
 
@@ -85,6 +87,7 @@ def judge(
         policy=policy,
         near_copies=building.near_copies(request.run, policy.leakage.similarity, makers or Makers()),
         answers=request.answers,
+        rescore=partial(rescored, request.run, models, (makers or Makers()).texts),
     )
     name = _name(request, record, models)
     return Verdict(name=name, findings=found, gates=gates.judge(found, policy), policy_name=name_of(policy))
@@ -118,7 +121,7 @@ def promote(
         draft = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
         try:
             dossier, seal = building.build(
-                draft, request.run, dossier, verdict.findings.record, models, makers, request.force
+                draft, request.run, dossier, verdict.findings.record, models, makers, request.force, request.onnx
             )
         except MhcError as problem:
             raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem

@@ -13,6 +13,7 @@ from mhc.model.calibration import apply_temperature
 from mhc.production import export
 from mhc.production.dossier import Proof
 from mhc.production.export import Trained
+from mhc.production.rescoring import texts_of
 from mhc.runs import evidence
 from mhc.runs.evidence import Evidence
 
@@ -48,24 +49,15 @@ def prove(folder: Path, run: Path, trained: Trained, temperature: float, models:
 
 
 def sampled(known: Evidence, texts: Sequence[str], key: bytes) -> tuple[NDArray[np.int64], list[str]]:
-    """Rows of the evidence, evenly spread, and their texts, found by their keyed ids.
-
-    Raises:
-        MhcError: where the texts are not those that the evidence is of.
-    """
+    """Rows of the evidence, evenly spread, and their texts. Raises MhcError where the texts are others."""
     rows = np.unique(np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(np.int64))
-    wanted = {known.ids[row].tobytes() for row in rows}
-    found = {}
-    for text in texts:
-        identity = evidence.example_id(text, key)
-        if identity in wanted:
-            found[identity] = text
-    if len(found) < len(wanted):
-        raise MhcError(
-            f"the test texts that can be read now hold {len(found)} of {len(wanted)} sampled examples of the evidence; "
-            "the data, or the key models/.evidence_key, is another one"
-        )
-    return rows, [found[known.ids[row].tobytes()] for row in rows]
+    few = Evidence(
+        ids=known.ids[rows],
+        labels=known.labels[rows],
+        probabilities=known.probabilities[rows],
+        label_names=known.label_names,
+    )
+    return rows, texts_of(few, texts, key)
 
 
 def contradiction(proof: Proof) -> str:
