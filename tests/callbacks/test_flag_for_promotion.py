@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from callbacks.flag_for_promotion import FlagForPromotion
+from mhc import policy as policies
+from mhc.errors import BadConfig
+from mhc.production import gates, ledger
+from mhc.production.promote import Request, judge
+from mhc.runs import store
+from mhc.runs.live import LiveRun
+from mhc.runs.record import Status
+from tests.production.builders import World, a_trained_run, make_world
+
+Place = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return tmp_path / "outputs", tmp_path / "models"
+
+
+def still_running(run: Path) -> LiveRun:
+    store.update(run, lambda old: replace(old, status=Status.RUNNING, ended_at=None))
+    return LiveRun(run)
+
+
+def flag(run: Path, place: Place, **changes: object) -> None:
+    chosen = policies.load()
+    promotion = replace(chosen.promotion, **changes)
+    FlagForPromotion(still_running(run), replace(chosen, promotion=promotion), *place).judge()
+
+
+def test_run_that_passes_every_gate_is_a_candidate(world: World, place: Place) -> None:
+    run = a_trained_run(*place, world)
+    flag(run, place)
+    found = store.read(run).promotion
+    assert found.candidate
+    assert found.reason == f"passed all {len(found.gates)} gates"
+    assert found.policy == "default"
+    assert store.read(run).history[-1].what == "flagged as candidate"
+
+
+@pytest.mark.parametrize("wrong", [{"data": {"synthetic": True}}, {"category": "debug"}], ids=["synthetic", "debug"])
+def test_run_that_fails_a_gate_is_none_and_says_why(world: World, place: Place, wrong: dict[str, object]) -> None:
+    run = a_trained_run(*place, world, **wrong)
+    flag(run, place)
+    found = store.read(run).promotion
+    assert found.candidate is False
+    assert "failed: the " in found.reason
+
+
+def test_flag_and_promotion_judge_the_same(world: World, place: Place) -> None:
+    run = a_trained_run(*place, world)
+    flag(run, place)
+    flagged = store.read(run).promotion.gates
+    store.update(run, lambda old: replace(old, status=Status.COMPLETED))
+    verdict = judge(
+        Request(run=run, by="", why=""), outputs=place[0], models=place[1], policy=policies.load().promotion
+    )
+    assert flagged == verdict.gates
+    assert {gate.verdict for gate in flagged} == {gates.PASSED}
+
+
+def test_policy_promotes_by_itself_where_it_says_so(world: World, place: Place) -> None:
+    flag(a_trained_run(*place, world), place, require_manual_approval=False)
+    [entry] = ledger.believed(place[1])
+    assert entry.what == "promoted"
+    assert entry.by.startswith("policy custom ")
+
+
+def test_policy_promotes_nothing_that_fails(world: World, place: Place) -> None:
+    flag(a_trained_run(*place, world, data={"synthetic": True}), place, require_manual_approval=False)
+    assert ledger.believed(place[1]) == []
+
+
+def test_failure_to_judge_is_logged_and_costs_no_training(
+    world: World, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = still_running(a_trained_run(*place, world))
+    place[1].mkdir(exist_ok=True)
+    (place[1] / ledger.FILE).write_text("nonsense\n")
+    with caplog.at_level(logging.WARNING):
+        FlagForPromotion(run, policies.load(), *place).on_test_end(None, None)  # type: ignore[arg-type]
+    assert "The run was not judged: The ledger" in caplog.text
+    assert store.read(run.folder).promotion.candidate is None
+
+
+def test_run_without_a_test_split_is_no_candidate(world: World, place: Place) -> None:
+    splits = {name: split for name, split in world.facts.splits.items() if name != "test"}
+    run = still_running(a_trained_run(*place, world, data={"splits": splits}))
+    FlagForPromotion(run, policies.load(), *place).on_fit_end(None, None)  # type: ignore[arg-type]
+    found = run.record().promotion
+    assert (found.candidate, found.reason) == (False, "the data has no test split to judge on")
+
+
+def test_empty_folders_are_a_sentence(place: Place) -> None:
+    with pytest.raises(BadConfig, match="needs its outputs and models"):
+        FlagForPromotion(LiveRun(place[0]), policies.load(), "", place[1])
