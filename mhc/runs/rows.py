@@ -12,7 +12,7 @@ from mhc.runs import clock
 from mhc.runs.record import RunRecord
 from mhc.runs.scan import location_of
 
-VERSION = 1
+VERSION = 2
 """Kept in SQLite's user_version; raise it with every change of SCHEMA or of `row_of`."""
 
 SCHEMA = """
@@ -25,7 +25,7 @@ CREATE TABLE runs (
     accuracy REAL, f1_macro REAL, val_accuracy REAL, val_f1_macro REAL,
     candidate INTEGER, pinned INTEGER NOT NULL, tags TEXT NOT NULL
 );
-CREATE INDEX newest ON runs (created);
+CREATE INDEX newest ON runs (created DESC, id);
 CREATE INDEX by_id ON runs (id);
 CREATE INDEX counted ON runs (error, shown, category, candidate, location, id);
 CREATE INDEX recently_changed ON runs (changed);
