@@ -97,7 +97,8 @@ class TextClassifier(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Makes this step's random numbers independent of all that was drawn before."""
-        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)
+        step = self.current_epoch * 1_000_003 + batch_idx
+        torch.manual_seed((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch; logged every `trainer.log_every_n_steps` steps, which is the only wait for it."""

@@ -1,0 +1,81 @@
+"""Every option of the `model` group becomes a classifier that takes a training step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from transformers import BertConfig, BertModel
+
+from mhc.model import build
+from mhc.model.classifier import TextClassifier
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+LABELS = ["anxiety", "normal"]
+MILLIONS = {"micro": (0.3, 0.4), "baseline": (4.5, 5.5), "medium": (26, 28), "large": (100, 103), "linear": (0.5, 0.6)}
+"""Parameters of each option with its whole vocabulary."""
+
+
+def parts(option: str, *overrides: str) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return instantiate(compose(f"model/{option}", list(overrides)).model, _convert_="all")
+
+
+def a_model(option: str, *overrides: str, seed: int = 1) -> TextClassifier:
+    chosen = parts(option, *overrides)
+    size = chosen["tokenizer"].get("vocab_size", 50)
+    return build.classifier(chosen, labels=LABELS, class_counts=[30, 70], vocab_size=size, pad_id=0, seed=seed)
+
+
+def takes_a_step(model: TextClassifier) -> bool:
+    draw = torch.Generator().manual_seed(1)
+    ids, labels = torch.randint(5, 45, (4, 12), generator=draw), torch.tensor([0, 1, 0, 1])
+    optimizer = model._optimizer_factory(model.network)
+    schedule = model._schedule_factory(optimizer, 10)
+    before = [parameter.detach().clone() for parameter in model.network.parameters()]
+    loss = model.loss(model({"input_ids": ids, "attention_mask": torch.ones_like(ids)}), labels)
+    loss.backward()
+    optimizer.step()
+    schedule.step()
+    moved = [not torch.equal(old, new) for old, new in zip(before, model.network.parameters(), strict=True)]
+    return bool(loss.isfinite()) and any(moved)
+
+
+@pytest.mark.parametrize("option", MILLIONS)
+def test_every_option_has_its_size_and_takes_a_step(option):
+    model = a_model(option)
+    fewest, most = MILLIONS[option]
+    assert fewest * 1e6 < model.facts().parameters < most * 1e6
+    assert model.facts().name == option
+    assert model.facts().max_tokens == model.max_tokens
+    assert takes_a_step(model)
+
+
+def test_pretrained_takes_a_step_and_says_where_it_comes_from(tmp_path):
+    config = BertConfig(vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
+    BertModel(config).save_pretrained(tmp_path)
+    model = a_model("pretrained", f"model.network.name={tmp_path}")
+    assert model.facts().pretrained == str(tmp_path)
+    assert takes_a_step(model)
+
+
+def test_no_option_is_forgotten_here():
+    assert {path.stem for path in (CONF / "model").glob("*.yaml")} == {*MILLIONS, "pretrained"}
+
+
+def test_the_first_weights_depend_on_the_seed_alone():
+    first = a_model("micro")
+    torch.rand(10)
+    again, other = a_model("micro"), a_model("micro", seed=2)
+    key = "network.classifier.weight"
+    assert torch.equal(first.state_dict()[key], again.state_dict()[key])
+    assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
+
+
+def test_focal_loss_and_class_weights_are_chosen_by_config():
+    chosen = ["model.loss._target_=mhc.model.losses.Focal", "~model.loss.label_smoothing", "model.loss.weights=sqrt"]
+    assert takes_a_step(a_model("micro", *chosen))
