@@ -35,6 +35,8 @@ def labelled(path, seed, rows=80, labels=LABELS):
 def home(tmp_path, monkeypatch):
     """Data on the disk, and a run that was trained on it."""
     monkeypatch.chdir(tmp_path)
+    for name in ("MHC_OUTPUTS", "MHC_MODELS", "MHC_CACHE", "MHC_EVIDENCE_KEY"):
+        monkeypatch.delenv(name, raising=False)
     run = a_trained_run(tmp_path / "outputs")
     train, test = labelled(tmp_path / "train.csv", 1), labelled(tmp_path / "test.csv", 2)
     source = {"_target_": "mhc.data.sources.Files", "train": "${data.train}", "test": "${data.test}"}
