@@ -356,3 +356,53 @@ def test_strict_policy_judges_on_what_is_sure(world: World, place: Place) -> Non
     assert default.measured is not None
     assert strict.measured is not None
     assert strict.measured < default.measured
+
+
+def test_champion_is_scored_on_the_new_test_set_where_its_texts_can_be_read(
+    world: World, place: Place, tmp_path: Path
+) -> None:
+    ask(a_trained_run(*place, world, "weak_20261120_120000_aaaa", quality="weak"), place)
+    halved = with_half_the_test_split(world, tmp_path)
+    run = a_trained_run(*place, halved, "strong_20261121_120000_cccc")
+    made = ask(run, place)
+    assert made.champion is not None
+    assert made.champion.comparison is not None
+    assert made.champion.comparison.examples == 120
+    assert made.champion.name == "weak_v1"
+
+
+def with_half_the_test_split(world: World, tmp_path: Path) -> World:
+    """The same data with only the first 120 test rows."""
+    folder = tmp_path / "halved"
+    shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("cache"))
+    lines = (folder / "test.csv").read_text().splitlines(keepends=True)
+    (folder / "test.csv").write_text("".join(lines[:121]))
+    test = msgspec.structs.replace(world.facts.splits["test"], rows=120, fingerprint="half" * 16)
+    return dataclasses.replace(
+        world,
+        folder=folder,
+        texts=world.texts | {"test": world.texts["test"][:120]},
+        labels=world.labels | {"test": world.labels["test"][:120]},
+        probabilities=world.probabilities | {("strong", "test"): world.probabilities["strong", "test"][:120]},
+        facts=msgspec.structs.replace(world.facts, splits=world.facts.splits | {"test": test}),
+    )
+
+
+def test_onnx_is_added_on_request_and_says_the_same(world: World, place: Place) -> None:
+    import onnxruntime
+
+    from mhc.production import export
+
+    made = ask(a_trained_run(*place, world), place, onnx=True)
+    folder = place[1] / "production" / made.name
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    ids = np.array([[2, 5, 9, 13, 3], [2, 6, 10, 14, 3]])
+    logits = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    with export.silent(), torch.inference_mode():
+        network = AutoModelForSequenceClassification.from_pretrained(folder)
+        expected = network(input_ids=torch.tensor(ids), attention_mask=torch.ones(2, 5, dtype=torch.long)).logits
+    assert np.abs(logits - expected.numpy()).max() < 1e-4
+    assert verify.check(place[1]).ok

@@ -1,0 +1,140 @@
+"""`mhc promote, alias, rollback, retire, history, champion, verify, publish, card` on a tree of real runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mhc.cli.main import cli
+from mhc.production.promote import Request, promote
+from tests.production.builders import NOW, World, a_trained_run, make_world, policy
+
+Mhc = Callable[..., Any]
+STRONG, WEAK = "strong_20261120_130000_bbbb", "weak_20261120_120000_aaaa"
+WHO = ("--by", "ada", "--reason", "best of the week")
+MINE = ("promote", "alias", "rollback", "retire", "history", "champion", "verify", "publish", "card")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def runs(tmp_path: Path, world: World) -> None:
+    a_trained_run(tmp_path / "outputs", tmp_path / "models", world, WEAK, quality="weak")
+    a_trained_run(tmp_path / "outputs", tmp_path / "models", world, STRONG, description="<b>\x1b[31mred")
+
+
+@pytest.mark.usefixtures("runs")
+def test_two_promotions_and_the_way_back(mhc: Mhc) -> None:
+    first = mhc("promote", "weak", *WHO)
+    assert first.code == 0
+    assert "weak_20261120_120000_aaaa is promoted as weak_v1" in first.out
+    second = mhc("promote", "strong", *WHO)
+    assert "of weak_v1 on the same 240 examples" in second.out
+    assert "strong_v1" in mhc("champion").out
+    assert mhc("rollback", "--by", "bob", "--reason", "worse in the field").out == (
+        "weak_v1 is champion again, instead of strong_v1\n"
+    )
+    assert mhc("history").out.count("\n") == 3
+    assert re.search(
+        r"champion rolled back to weak_v1 \(was strong_v1\) by bob: worse in the field", mhc("history").out
+    )
+    assert mhc("verify").out.startswith("3 ledger entries and 2 bundles are whole")
+    assert json.loads(mhc("champion", "--json").out)[0]["name"] == "weak_v1"
+    assert mhc("champion", "--at", "2020-01-01").out.startswith("No champion on 2020-01-01")
+
+
+@pytest.mark.usefixtures("runs")
+def test_rehearsal_shows_every_gate_and_changes_nothing(mhc: Mhc, tmp_path: Path) -> None:
+    answer = mhc("promote", "strong", "--dry-run")
+    assert answer.code == 0
+    assert "not_worse_than_champion" in answer.out
+    assert answer.out.endswith(f"{STRONG} would be promoted as strong_v1\n")
+    assert not (tmp_path / "models" / "production").exists()
+
+
+def test_refusal_is_a_sentence_and_exit_code_1(mhc: Mhc, tmp_path: Path, world: World) -> None:
+    a_trained_run(tmp_path / "outputs", tmp_path / "models", world, STRONG, data={"synthetic": True})
+    answer = mhc("promote", "strong", *WHO)
+    assert answer.code == 1
+    assert f"{STRONG} was not promoted:\n  real_data: failed:" in answer.err
+    assert "Overrule the gates with --force and a reason" in answer.err
+    assert "refused (real_data: failed" in mhc("history").out
+    assert mhc("promote", "strong", "--dry-run").code == 1
+    forced = mhc("promote", "strong", "--force", "--by", "ada", "--reason", "a demonstration")
+    assert "is promoted by force as strong_v1" in forced.out
+    assert "strong_v1 promoted by force" in mhc("history").out
+    assert "Promoted by force" in mhc("card").out
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("promote", "strong"), "needs who does it and why"),
+        (("promote", "nobody", *WHO), "No run 'nobody'"),
+        (("promote", "strong", "--name", "../x", *WHO), "cannot name a bundle or an alias"),
+        (("promote", "strong", "--answer", "nonsense", *WHO), "--answer needs the gate and the answer"),
+        (("rollback", *WHO), "No bundle and no alias 'champion'"),
+        (("retire", "nobody", *WHO), "No bundle and no alias 'nobody'"),
+        (("card", "nobody"), "No bundle and no alias 'nobody'"),
+        (("champion", "--at", "soon"), "'soon' is no date"),
+    ],
+)
+def test_mistake_gets_one_sentence(mhc: Mhc, words: tuple[str, ...], sentence: str) -> None:
+    answer = mhc(*words)
+    assert (answer.code, sentence in answer.err) == (1, True), answer.err
+
+
+@pytest.mark.usefixtures("runs")
+def test_tampering_is_told_by_the_exit_code(mhc: Mhc, tmp_path: Path) -> None:
+    mhc("promote", "strong", *WHO)
+    path = tmp_path / "models" / "production" / "strong_v1" / "README.md"
+    path.write_text(path.read_text() + "and it cures")
+    answer = mhc("verify")
+    assert answer.code == 1
+    assert "strong_v1: README.md was changed" in answer.out
+    assert "1 wrong, 0 left over" in answer.err
+    assert mhc("verify", "--fix").code == 1
+    assert mhc("card").code == 1
+    assert json.loads(mhc("verify", "--json").out)["wrong"] == ["strong_v1: README.md was changed"]
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_people_wrote_reaches_no_terminal_raw(mhc: Mhc) -> None:
+    mhc("promote", "strong", "--by", "a\x1b[31mda", "--reason", "x\x1b]0;owned\x07")
+    for words in (("history",), ("history", "--json"), ("card",), ("champion",), ("details", STRONG)):
+        answer = mhc(*words)
+        assert answer.code == 0
+        assert "\x1b" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("command", MINE)
+def test_example_in_the_help_runs(mhc: Mhc, tmp_path: Path, world: World, command: str) -> None:
+    run = a_trained_run(tmp_path / "outputs", tmp_path / "models", world)
+    for alias in ("champion", "champion", "challenger"):
+        request = Request(run=run, by="ada", why="x", alias=alias)
+        promote(request, outputs=tmp_path / "outputs", models=tmp_path / "models", policy=policy(), now=NOW)
+    context = cli.make_context("mhc", ["--help"], resilient_parsing=True)
+    found = cli.get_command(context, command)
+    assert found is not None
+    inner = [found, *getattr(found, "commands", {}).values()]
+    for one in inner:
+        example = re.search(r"Example: mhc (.+)", one.help or "")
+        assert example, f"The help of mhc {command} has no example"
+        answer = mhc(*shlex.split(example[1]))
+        assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize("command", MINE)
+def test_help_fits_80_columns(mhc: Mhc, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, mhc(command, "--help").out.splitlines())) <= 80
