@@ -107,9 +107,9 @@ def show_groups(groups: list[Group]) -> None:
         Column("group", least=8),
         Column("runs", right=True),
         Column("macro-F1"),
-        Column("95 % of the mean"),
+        Column("95 % interval"),
         Column("accuracy"),
-        Column("95 % of the mean", rank=1),
+        Column("95 % interval", rank=1),
     )
     rows = []
     for group in groups:

@@ -216,8 +216,8 @@ def history(record: RunRecord) -> None:
     """Tell every event: when, what, by whom, why."""
     if record.history:
         title("History")
-        columns = (Column("at"), Column("what"), Column("by"), Column("why", wrap=True))
-        show(columns, [(when(event.at), event.what, event.by, event.why) for event in record.history])
+        columns = (Column("at (UTC)"), Column("what", least=10), Column("by", least=10), Column("why", wrap=True))
+        show(columns, [(when(event.at)[:19], event.what, event.by, event.why) for event in record.history])
 
 
 def files(folder: Path) -> None:

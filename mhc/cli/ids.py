@@ -56,12 +56,3 @@ def row(place: Place, given: str) -> Row:
 def folder(place: Place, given: str) -> Path:
     """The folder of the run that a person named; errors as `row`."""
     return place.outputs / row(place, given).path
-
-
-def folders(place: Place, given: tuple[str, ...]) -> list[Path]:
-    """The folders of several runs, each once; errors as `row`."""
-    from mhc.cli.reading import index_of
-    from mhc.runs.ids import folder_of
-
-    index = index_of(place)
-    return list(dict.fromkeys(folder_of(index, word) for word in given))

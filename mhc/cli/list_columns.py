@@ -24,7 +24,7 @@ def show_columns(selection: Selection, rows: list[Row], said: str) -> None:
     names = [name.strip() for name in said.split(",") if name.strip()]
     found = [resolve(split(name)) for name in names]
     columns = [
-        Column(name, right=kind in NUMERIC, least=0 if kind in NUMERIC else 8, middle=name == "id")
+        Column(name, right=kind in NUMERIC, least=0 if kind in NUMERIC or name == "status" else 10, middle=name == "id")
         for name, (_, kind) in zip(names, found, strict=True)
     ]
     values = selection.values(rows, [path for path, _ in found])

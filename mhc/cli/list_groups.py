@@ -15,7 +15,7 @@ COLUMNS = (
     Column("group", least=20, middle=True),
     Column("runs", right=True),
     Column("F1"),
-    Column("95 % of the mean"),
+    Column("95 % interval"),
     Column("acc", rank=2),
     Column("best run", least=22, middle=True, rank=3),
 )
@@ -36,7 +36,7 @@ def show_groups(selection: Selection, by: str, limit: int, as_json: bool) -> Non
     unit = {"seed": "seed group", "sweep": "sweep", "model": "model"}[by]
     remark(
         f"{len(groups):,} {unit}{'s' * (len(groups) != 1)}. F1 and acc: mean ± standard deviation of completed runs "
-        "on test; the interval is Student's t"
+        "on test; the interval is Student's t for the mean"
     )
 
 

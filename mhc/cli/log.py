@@ -84,9 +84,9 @@ def show_events(happened: list[Happening], place: Place, *, header: bool) -> Non
             remark(f"Nothing happened in {place.outputs} in that time.")
         return
     columns = (
-        Column("at"),
+        Column("at (UTC)"),
         Column("run", least=22, middle=True),
-        Column("what"),
+        Column("what", least=10),
         Column("why", least=12),
         Column("by", rank=1),
     )

@@ -133,7 +133,10 @@ def live() -> Iterator[Callable[[Sequence[Column], Sequence[Row]], None]]:
 
 
 def fit(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], total: int) -> list[tuple[int, int]]:
-    """(index, width) of the columns that fit into `total`: first cut, then leave out by rank. Pure."""
+    """(index, width) of the columns that fit into `total`: first cut, then leave out by rank. Pure.
+
+    What is to spare goes to the narrowest of the columns that are cut.
+    """
     wanted = [max([len(c.title), *(len(row[i].text) for row in rows)]) for i, c in enumerate(columns)]
     kept = [i for i in range(len(columns)) if not columns[i].rank or any(row[i].text.strip("- ") for row in rows)]
     while True:
@@ -142,14 +145,13 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], total: int) -
         if narrow <= total or not kept or columns[leaving].rank == 0:
             break
         kept.remove(leaving)
-    spare = max(total - narrow, 0)
-    widths = []
-    for i in kept:
-        least = _narrowest(columns[i], wanted[i])
-        extra = min(wanted[i] - least, spare)
-        spare -= extra
-        widths.append((i, least + extra))
-    return widths
+    widths = {i: _narrowest(columns[i], wanted[i]) for i in kept}
+    for _ in range(total - narrow):
+        short = [i for i in kept if widths[i] < wanted[i]]
+        if not short:
+            break
+        widths[min(short, key=widths.__getitem__)] += 1
+    return list(widths.items())
 
 
 def _narrowest(column: Column, wanted: int) -> int:

@@ -39,7 +39,7 @@ def test_details_tell_category_gates_metrics_history_lineage_and_files(mhc: Mhc,
         "test\t1,000\t-\ttest0test0test0t",
         "command\tpython -m mhc.train model=baseline",
         "git\t0123456789ab on main",
-        "2026-11-20 14:12:00 UTC\tcompleted\tRegisterRun\tthe training ended",
+        "2026-11-20 14:12:00\tcompleted\tRegisterRun\tthe training ended",
         "checkpoints/best.ckpt\t64 B",
     ):
         assert line in told
