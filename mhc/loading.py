@@ -117,7 +117,9 @@ def _network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, max_tok
     from hydra.utils import instantiate
 
     from mhc.data.tokenizer import Encoder
+    from mhc.model.quiet import quieten
 
+    quieten()
     encoder = Encoder(tokenizer_folder, max_tokens)
     try:
         with torch.random.fork_rng(devices=[]):
@@ -186,6 +188,9 @@ def _by_transformers(folder: Path) -> nn.Module:
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging
 
+    from mhc.model.quiet import quieten
+
+    quieten()
     logging.disable_progress_bar()
     try:
         network: nn.Module = AutoModelForSequenceClassification.from_pretrained(
