@@ -120,14 +120,15 @@ def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str) -> Rows:
 
 def counted(name: str, rows: dict[str, Rows], order: Sequence[str], near: float | None) -> SplitFacts:
     """Count and fingerprint one split; for val and test also what train has in common with it."""
-    from mhc.data import leakage  # its library takes half a second to import
-
     part, train = rows[name], rows["train"]
     times = Counter(part.labels)
-    copies = len(leakage.near_duplicates(train.texts, part.texts, near)) if near and name != "train" else None
-    shared = None
+    copies = shared = None
+    if near is not None and name != "train":
+        from mhc.data import leakage  # its library takes half a second to import
+
+        copies = len(leakage.near_duplicates(train.texts, part.texts, near))
     if name != "train" and part.groups is not None and train.groups is not None:
-        shared = leakage.shared_groups(known(train.groups), known(part.groups))
+        shared = len(known(train.groups) & known(part.groups))
     return SplitFacts(
         rows=len(part),
         fingerprint=fingerprint.of_rows(part),
@@ -137,9 +138,9 @@ def counted(name: str, rows: dict[str, Rows], order: Sequence[str], near: float 
     )
 
 
-def known(groups: Sequence[str | None]) -> list[str]:
+def known(groups: Sequence[str | None]) -> set[str]:
     """Return the groups that are known."""
-    return [group for group in groups if group is not None]
+    return {group for group in groups if group is not None}
 
 
 def write_rows(rows: Rows, order: Sequence[str], name: str, draft: Path) -> None:

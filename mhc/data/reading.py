@@ -137,10 +137,10 @@ def loaded(kind: str, path: Path, cache: Path, **options: object) -> Dataset:
     import datasets
 
     datasets.disable_progress_bars()
+    here = cache / fingerprint.of_files([path])[: fingerprint.SHORT]  # `datasets` itself goes by name and time only
     try:
         return cast(
-            "Dataset",
-            datasets.load_dataset(kind, data_files=str(path), split="train", cache_dir=str(cache), **options),
+            "Dataset", datasets.load_dataset(kind, data_files=str(path), split="train", cache_dir=str(here), **options)
         )
     except datasets.exceptions.DatasetGenerationError as error:
         raise cause_of(error, path) from error

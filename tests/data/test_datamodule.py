@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,6 +132,20 @@ def test_changed_contents_are_read_again(a_datamodule: Make, make_csv: MakeCsv) 
     first = prepared(a_datamodule(make_csv(rows=ROWS))).facts()
     second = prepared(a_datamodule(make_csv(rows=[*ROWS, ("one more", "sad")]))).facts()
     assert first.splits["train"].fingerprint != second.splits["train"].fingerprint
+
+
+def test_changed_contents_are_read_again_even_under_the_same_name_size_and_time(
+    a_datamodule: Make, make_csv: MakeCsv
+) -> None:
+    path = make_csv(rows=ROWS)
+    before = path.stat()
+    first = texts_of(prepared(a_datamodule(path)))
+    path.write_bytes(path.read_bytes().replace(b"number 7 ", b"number X "))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    second = texts_of(prepared(a_datamodule(path)))
+    assert any("number X" in text for texts in second.values() for text in texts)
+    assert not any("number X" in text for texts in first.values() for text in texts)
 
 
 def test_a_run_whose_data_is_in_the_cache_imports_neither_datasets_nor_pandas(
