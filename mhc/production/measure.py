@@ -61,7 +61,7 @@ def measure(
     return replace(
         found,
         scores=scores(scored, validation_evidence(folder), policy),
-        reference=reference(scored, peers, policy),
+        reference=reference(scored, [] if is_reference(record) else peers, policy),
         champion=champion(scored, models, picked, policy, rescore),
     )
 
@@ -118,10 +118,15 @@ def reference(test: Evidence, peers: Sequence[tuple[Path, RunRecord]], policy: P
     known += [
         against(test, record.id, folder / "evaluation" / "test.npz", 1, policy)
         for folder, record in peers
-        if record.model is not None and record.model.name == REFERENCE_MODEL
+        if is_reference(record)
     ]
     flawed = [rival for rival in known if rival.comparison is None]
     return flawed[0] if flawed else max(known, key=_strength)
+
+
+def is_reference(record: RunRecord) -> bool:
+    """Tell whether the run trained the reference itself; it is held against the majority class alone."""
+    return record.model is not None and record.model.name == REFERENCE_MODEL
 
 
 def _strength(rival: Rival) -> float:
