@@ -128,7 +128,7 @@ def promote(
         _put_in_place(draft, models, verdict.name)
         writer.append(_promotion(request, verdict, dossier, seal, writer), now)
         snapshot.write(models, writer.entries, policy, f"Promote {verdict.name}", tag=verdict.name)
-    _note(request, verdict, now)
+    _note(request, dossier, now)
     return dossier
 
 
@@ -238,15 +238,16 @@ def _promotion(request: Request, verdict: Verdict, dossier: Dossier, seal: str, 
     )
 
 
-def _note(request: Request, verdict: Verdict, now: datetime) -> None:
+def _note(request: Request, made: Dossier, now: datetime) -> None:
     """Tell the run's own record. The ledger has it already, so a record that cannot be written is no failure."""
-    event = Event(at=clock.text(now), what="promoted", by=request.by, why=f"as {verdict.name}: {request.why}")
+    what = "promoted by force" if made.forced else "promoted"
+    event = Event(at=clock.text(now), what=what, by=made.by, why=f"as {made.name}: {made.why}")
 
     def noted(record: RunRecord) -> RunRecord:
-        bundles = [*record.promotion.bundles, verdict.name]
-        return replace(record, promotion=replace(record.promotion, gates=verdict.gates, bundles=bundles))
+        bundles = [*record.promotion.bundles, made.name]
+        return replace(record, promotion=replace(record.promotion, gates=made.gates, bundles=bundles))
 
     try:
         store.update(request.run, noted, event)
     except MhcError as problem:
-        log.warning("%s is promoted, but its run's record does not say so: %s", verdict.name, problem)
+        log.warning("%s is promoted, but its run's record does not say so: %s", made.name, problem)

@@ -282,6 +282,7 @@ def test_force_overrules_the_gates_and_shows_for_ever(world: World, place: Place
     assert "real_data: failed" in entries(place)[-1].failed[0]
     assert "Promoted by force" in (place[1] / "production" / made.name / "README.md").read_text()
     assert json.loads((place[1] / "registry.json").read_text())["forced"] == 1
+    assert store.read(run).history[-1].what == "promoted by force"
 
 
 def test_force_that_nothing_was_overruled_by_is_no_force(world: World, place: Place) -> None:
