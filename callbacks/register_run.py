@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.facts import DataFacts, ModelFacts, Smoke, Timing
 from mhc.runs.checkpoints import is_whole
+from mhc.runs.endings import take_signals_back
 from mhc.runs.live import LiveRun
 
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
@@ -36,9 +38,23 @@ class RegisterRun(pl.Callback):
             data, model = data_facts(trainer), model_facts(pl_module)
             self.run.note_start(smoke=smoke(trainer), data=data, model=model, world_size=trainer.world_size)
 
-    @rank_zero_only
+    def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The first hook of a fit after Lightning has set its signal handlers."""
+        take_signals_back()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The first hook of a validation after Lightning has set its signal handlers."""
+        take_signals_back()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """End the processes that help: Lightning leaves them waiting for this one; the entry point records the end."""
+        launcher = trainer.strategy.launcher
+        if launcher is not None:
+            launcher.kill(signal.SIGKILL)
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the fit."""
+        take_signals_back()
         self.fit_begun = time.monotonic()
 
     @rank_zero_only
@@ -52,9 +68,9 @@ class RegisterRun(pl.Callback):
         if not trainer.sanity_checking and trainer.state.fn == "validate":
             note_results(self.run, pl_module, "val")
 
-    @rank_zero_only
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the test."""
+        take_signals_back()
         self.test_begun = time.monotonic()
 
     @rank_zero_only

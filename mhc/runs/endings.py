@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -37,17 +38,30 @@ def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
+_raising: dict[int, Callable[[int, FrameType | None], None]] = {}
+"""The handlers that raise, by signal, while `signals_raise` lasts."""
+
+
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM, and under SLURM on SIGUSR1 too (its notice of preemption), while within.
-
-    Lightning puts its own handler before ours during fit and calls ours after it.
-    """
+    """Raise `Terminated` on SIGTERM, and under SLURM on SIGUSR1 too (its notice of preemption), while within."""
     if not in_main_thread():
         yield
         return
+    handler = raiser(os.getpid())
     signals = [signal.SIGTERM, signal.SIGUSR1] if "SLURM_JOB_ID" in os.environ else [signal.SIGTERM]
-    owner = os.getpid()
+    before = {signum: signal.signal(signum, handler) for signum in signals}
+    _raising.update(dict.fromkeys(signals, handler))
+    try:
+        yield
+    finally:
+        _raising.clear()
+        for signum, former in before.items():
+            signal.signal(signum, former if former is not None else signal.SIG_DFL)
+
+
+def raiser(owner: int) -> Callable[[int, FrameType | None], None]:
+    """Return a handler that raises `Terminated` in the process `owner`, once, and lets its forked workers just end."""
 
     def terminate(signum: int, frame: FrameType | None) -> None:
         signal.signal(signum, signal.SIG_IGN if os.getpid() == owner else signal.SIG_DFL)
@@ -55,12 +69,22 @@ def signals_raise() -> Iterator[None]:
             os.kill(os.getpid(), signum)
         raise Terminated(signum)  # once: a second signal must not interrupt what the first began
 
-    before = {signum: signal.signal(signum, terminate) for signum in signals}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
+    return terminate
+
+
+def take_signals_back() -> None:
+    """Put our handlers before Lightning's, which it sets at the start of each fit, validation and test.
+
+    Its own waits for all ranks in the middle of whatever they are doing, which hangs for ever when they train
+    together, and it would keep SLURM's notice of preemption to itself. A process that only helps another one with its
+    training has no run on record, so it just ends.
+    """
+    if not in_main_thread():
+        return
+    if not _raising:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for signum, handler in _raising.items():
+        signal.signal(signum, handler)
 
 
 @contextmanager
@@ -125,6 +149,8 @@ def recorded(run: LiveRun) -> Iterator[LiveRun]:
         except BaseException as error:
             with undisturbed():
                 _last_word(run, error)
+                if isinstance(error, Terminated) and error.signal == signal.SIGUSR1:
+                    requeue(run)
             raise
 
 
@@ -137,3 +163,13 @@ def _last_word(run: LiveRun, error: BaseException) -> None:
             run.fail(error)
     except MhcError as problem:
         log.error("How run %s ended is not on record: %s", run.folder.name, problem)
+
+
+def requeue(run: LiveRun) -> None:
+    """Put this SLURM job back into the queue, where it finds its run by the job's number and resumes it."""
+    job = os.environ.get("SLURM_JOB_ID", "")
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, timeout=60)
+        run.event("requeued", f"SLURM job {job} is in the queue again")
+    except (OSError, subprocess.SubprocessError, MhcError) as problem:
+        log.error("SLURM job %s was not put back into the queue: %s", job, problem)

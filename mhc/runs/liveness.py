@@ -57,14 +57,8 @@ def this_process(world_size: int = 1) -> Process:
         pid_ticks=start.ticks if start else None,
         pid_namespace=pid_namespace(),
         world_size=world_size,
-        slurm_job_id=slurm_job_id(),
+        slurm_job_id=os.environ.get("SLURM_JOB_ID"),  # its own for each task of an array, kept by a requeue
     )
-
-
-def slurm_job_id() -> str | None:
-    """Return the SLURM job that this process belongs to, `<array job>_<task>` in an array; None outside SLURM."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
 
 
 @cache

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+
+from mhc.runs import folders, store
+from mhc.runs.record import Status
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,3 +30,28 @@ def test_trainings_killed_anywhere_leave_the_truth_on_record(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 torn records, 0 still running at the next read" in " ".join(done.stdout.split())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_sigterm_to_a_training_of_two_processes_ends_both_and_is_on_record(tmp_path: Path) -> None:
+    places = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
+    command = [
+        sys.executable, "-m", "mhc.train", "model=micro", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp",
+        "trainer.max_epochs=9999", "callbacks.early_stopping=null", "data.rows=400", *places,
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
+    ) as training:
+        assert training.stdout is not None
+        while "epoch 2/" not in training.stdout.readline():
+            assert training.poll() is None
+        helpers = psutil.Process(training.pid).children()
+        training.send_signal(signal.SIGTERM)
+        training.communicate()
+    assert training.returncode == 143
+    ((folder, _),) = folders.walk(tmp_path / "outputs")
+    assert (store.read(folder).status, store.read(folder).status_reason) == (Status.INTERRUPTED, "SIGTERM")
+    assert helpers
+    assert psutil.wait_procs(helpers, timeout=30)[1] == []

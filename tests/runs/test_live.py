@@ -138,6 +138,20 @@ def test_notice_of_preemption_under_slurm_is_an_interruption(run: LiveRun, monke
     assert run.record().status_reason == "SIGUSR1 from SLURM"
 
 
+def test_preempted_slurm_job_is_put_back_into_the_queue(
+    run: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    ends(run, Terminated, lambda: signal.raise_signal(signal.SIGUSR1))
+    assert (tmp_path / "asked").read_text() == "requeue 17\n"
+    assert events(run.record())[-2:] == ["interrupted", "requeued"]
+    assert run.record().status is Status.INTERRUPTED
+
+
 def test_error_while_being_terminated_is_still_an_interruption(run: LiveRun) -> None:
     def clean_up_badly() -> None:
         try:
