@@ -1,0 +1,1 @@
+"""Verbs: what happens to a run, and when. Each calls one named function of mhc."""

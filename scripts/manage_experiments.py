@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mhc.cli.main import main  # noqa: E402 the folder above must be on the path first
+from mhc.cli.main import main
 
 if __name__ == "__main__":
     main()

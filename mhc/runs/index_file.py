@@ -50,7 +50,7 @@ def connect_in_memory(outputs: Path) -> sqlite3.Connection:
         file = (outputs / FILE).resolve().as_uri()
         with _closing(sqlite3.connect(f"{file}?mode=ro", uri=True, timeout=0.1)) as source:
             source.execute("BEGIN")
-            source.execute("SELECT 1 FROM files LIMIT 1").fetchone()  # locked: says so now; `backup` would wait for ever
+            source.execute("SELECT 1 FROM files LIMIT 1").fetchone()  # locked: says so now, `backup` would wait
             database = sqlite3.connect(":memory:", isolation_level=None)
             source.backup(database)
             _prepare(database)

@@ -46,7 +46,8 @@ def summary_of(index: Index) -> Summary:
 
 def _counted(index: Index, column: str) -> dict[str, int]:
     found = index.query(
-        f"SELECT {column}, COUNT(*) FROM runs WHERE {ONCE} AND error = '' GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"
+        f"SELECT {column}, COUNT(*) FROM runs WHERE {ONCE} AND error = ''"
+        f" GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"
     )
     return {"none" if value is None else str(value): int(count or 0) for value, count in found}
 
