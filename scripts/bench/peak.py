@@ -1,0 +1,44 @@
+"""The machine's own limit: the fastest matrix product that torch makes of it."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+SIZES = (1024, 2048)
+REPEATS = 6
+
+
+def peak(kind: torch.dtype, device: str = "cpu") -> float:
+    """Return the highest FLOP/s seen in products of square matrices."""
+    return max(product(kind, size, device) for size in SIZES)
+
+
+def product(kind: torch.dtype, size: int, device: str) -> float:
+    """Return FLOP/s of the fastest of a few products [size, size] x [size, size]."""
+    left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    torch.mm(left, right)
+    best = float("inf")
+    for _ in range(REPEATS):
+        wait(device)
+        started = time.perf_counter()
+        torch.mm(left, right)
+        wait(device)
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def wait(device: str) -> None:
+    """Wait for what the device still has to do."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def flops_per_token(layers: int, width: int, lengths: list[int]) -> float:
+    """Return FLOPs of a training step per real token: Kaplan et al. 2020, 6 N without embeddings, and attention.
+
+    Attention of a text of n tokens: 4 n^2 width per layer forward, twice that backward; feed-forward is 4 x width.
+    """
+    tokens, squares = sum(lengths), sum(length * length for length in lengths)
+    return 6 * 12 * layers * width**2 + 12 * layers * width * squares / tokens

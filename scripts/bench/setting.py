@@ -1,0 +1,102 @@
+"""What all contenders share: the data as mhc tokenised it, the first weights, the hyper-parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, open_dict
+from torch import Tensor
+
+from mhc import training
+from mhc.config import CONF, register
+from mhc.data.datamodule import TextDataModule
+from mhc.model.classifier import TextClassifier
+
+GRADIENT_NORM = 1.0
+
+
+@dataclass
+class Setting:
+    """One model on one data set."""
+
+    name: str
+    """What the result is called."""
+    model: str
+    train: Path
+    """A CSV with the columns text and label."""
+    work: Path
+    """A folder for runs and caches."""
+    precision: str
+    """Of contenders that use the hardware's best: bf16-mixed or 32-true."""
+    extra: list[str] = field(default_factory=list)
+    """Further overrides of mhc, such as data.batching.tokens=8192."""
+
+    def overrides(self, seed: int) -> list[str]:
+        """What a user would type after `python -m mhc.train`."""
+        return [
+            f"model={self.model}",
+            "data=files",
+            f"data.train={self.train}",
+            f"paths.outputs={self.work / 'outputs'}",
+            f"paths.models={self.work / 'models'}",
+            f"paths.cache={self.work / 'cache'}",
+            f"seed={seed}",
+            "test=false",
+            "data.near_duplicates=null",
+            *self.extra,
+        ]
+
+    def config(self, seed: int, further: list[str] | None = None) -> DictConfig:
+        """The config with Hydra's own part, composed as Hydra does."""
+        register()
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            return compose("train", [*self.overrides(seed), *(further or [])], return_hydra_config=True)
+
+    @cached_property
+    def plain(self) -> DictConfig:
+        """The config without Hydra's part."""
+        cfg = self.config(0)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        cfg.paths.run = str(self.work)
+        return cfg
+
+    @cached_property
+    def data(self) -> TextDataModule:
+        """The tokenised data."""
+        made: TextDataModule = training.build(self.plain.data)
+        made.prepare()
+        return made
+
+    def classifier(self) -> TextClassifier:
+        """A classifier with the first weights that every contender starts from."""
+        return training.build_model(self.plain, self.data)
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The first weights."""
+        return {name: value.clone() for name, value in self.classifier().network.state_dict().items()}
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text of train."""
+        return [int(length) for length in self.data.tokens["train"].lengths]
+
+    @property
+    def rows_per_step(self) -> int:
+        """Texts of a step of mhc, on average: what the others get as their batch size."""
+        batches = len(self.data.loader("train", train=True))
+        return max(1, round(len(self.lengths) / batches))
+
+    def rows(self) -> list[dict[str, object]]:
+        """Train as others want it: a dict of lists per text."""
+        split = self.data.tokens["train"]
+        ids = np.asarray(split.ids)
+        return [
+            {"input_ids": ids[start : start + length].tolist(), "labels": int(label), "length": int(length)}
+            for start, length, label in zip(split.starts, split.lengths, split.labels, strict=True)
+        ]
