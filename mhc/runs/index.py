@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mhc.runs import index_file
 from mhc.runs.rows import Row
-from mhc.runs.scan import UNREADABLE
-from mhc.runs.settling import once, settled
+from mhc.runs.scan import UNREADABLE, stamp_of
+from mhc.runs.settling import look_up, once, settled, tail_of
 
 if TYPE_CHECKING:
     from mhc.policy import LivenessPolicy
@@ -128,16 +128,18 @@ def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress:
         return
     changed = [path for path, stamp in seen.items() if known.get(path) != stamp]
     gone = [path for path in known if path not in seen]
-    if gone:
-        with index_file.transaction(database):
-            _forget(database, gone)
     for start in range(0, len(changed), AT_ONCE):
         batch = changed[start : start + AT_ONCE]
         entries = [(path, _entry(outputs, path, _settled(seen[path], begun))) for path in batch]
+        moved = [place for path, entry in entries if entry is None for place in look_up(outputs, tail_of(path))]
+        entries += [(place, _entry(outputs, place, "")) for place in moved]
+        gone += [path for path, entry in entries if entry is None]
         with index_file.transaction(database):
-            _forget(database, [path for path, entry in entries if entry is None])
             _keep(database, [entry for _, entry in entries if entry is not None])
         progress(start + len(batch), len(changed))
+    if gone:  # last, so that no other reader sees a run that moved at neither place; it may have come back since
+        with index_file.transaction(database):
+            _forget(database, [path for path in gone if stamp_of(outputs / path) is None])
 
 
 def _settled(stamp: str, begun: int) -> str:

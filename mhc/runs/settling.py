@@ -26,7 +26,7 @@ def settled(outputs: Path, models: Path, known: Mapping[str, str]) -> dict[str, 
     for tail in doubtful:
         for path in _places(tail, seen):
             del seen[path]
-        seen |= _look_up(outputs, tail)
+        seen |= look_up(outputs, tail)
     return seen
 
 
@@ -40,7 +40,7 @@ def _places(tail: str, seen: Mapping[str, str]) -> list[str]:
     return [tail] if tail[:1] == "/" else [path for place in PLACES if (path := place + tail) in seen]
 
 
-def _look_up(outputs: Path, tail: str) -> dict[str, str]:
+def look_up(outputs: Path, tail: str) -> dict[str, str]:
     """Where the run is now, and its stamp: one place, but for copies that somebody made."""
     found: dict[str, str] = {}
     for _ in range(ROUNDS):
@@ -59,7 +59,7 @@ def once(outputs: Path, rows: list[Row]) -> list[Row]:
     if len({row.id for row in rows}) == len(rows):
         return rows
     counts = Counter(tail_of(row.path) for row in rows)
-    there = {
-        tail: _look_up(outputs, tail).keys() for tail, count in counts.items() if count > 1 and not tail.startswith("/")
-    }
-    return [row for row in rows if (tail := tail_of(row.path)) not in there or row.path in there[tail]]
+    doubtful = [tail for tail, count in counts.items() if count > 1 and not tail.startswith("/")]
+    there = {tail: found.keys() for tail in doubtful if (found := look_up(outputs, tail))}
+    shown = [row for row in rows if (tail := tail_of(row.path)) not in there or row.path in there[tail]]
+    return shown if len(shown) >= len(counts) else rows  # moved on while it was looked up: better twice than never
