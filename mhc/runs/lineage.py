@@ -109,19 +109,21 @@ def git_state(tree: Path) -> GitState:
 
     Untracked files are named at the end of the diff, not copied: they may hold data.
     """
-    head = _git(tree, "rev-parse", "--show-toplevel", "HEAD", "--abbrev-ref", "HEAD")
-    if head is None:
-        return GitState()
-    root, commit, branch = (*head.decode("utf-8", "replace").splitlines(), "", "", "")[:3]
-    top = Path(root)
-    status = _git(top, "status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames")
+    status = _git(tree, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
     if status is None:
-        return GitState(commit or None, branch or None, None)
+        return GitState()
     entries = [entry for entry in status.decode("utf-8", "replace").split("\0") if entry]
-    untracked = [entry[3:] for entry in entries if entry.startswith("??")]
-    changed = len(entries) > len(untracked)
-    diff = (_git(top, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff") or b"") if changed else b""
-    return GitState(commit or None, branch or None, bool(entries), diff + _named(untracked))
+    said = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
+    untracked = [entry[2:] for entry in entries if entry.startswith("? ")]
+    changed = any(entry[0] not in "#?" for entry in entries)
+    diff = _git(tree, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--no-relative") if changed else b""
+    commit = said.get("branch.oid", "(initial)")
+    return GitState(
+        commit=None if commit == "(initial)" else commit,
+        branch=said.get("branch.head"),
+        dirty=changed or bool(untracked),
+        diff=(diff or b"") + _named(untracked),
+    )
 
 
 def _named(untracked: Sequence[str]) -> bytes:
