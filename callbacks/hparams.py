@@ -61,6 +61,8 @@ def leaves(values: Tree, prefix: str = "") -> dict[str, str | int | float | bool
     """`{"optimizer": {"lr": 1}}` becomes `{"optimizer.lr": 1}`; what is neither number nor text becomes text."""
     flat: dict[str, str | int | float | bool] = {}
     for key, value in values.items():
+        if key.startswith("_"):  # how Hydra builds it
+            continue
         if isinstance(value, Mapping):
             flat |= leaves(value, f"{prefix}{key}.")
         else:
