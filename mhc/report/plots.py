@@ -92,4 +92,4 @@ def _figure(width: float, height: float) -> Figure:
     """A figure of its own: pyplot's would be kept in memory until the process ends."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return Figure(figsize=(width, height), dpi=90, layout="constrained")
