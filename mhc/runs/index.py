@@ -137,9 +137,19 @@ def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress:
         with index_file.transaction(database):
             _keep(database, [entry for _, entry in entries if entry is not None])
         progress(start + len(batch), len(changed))
-    if gone:  # last, so that no other reader sees a run that moved at neither place; it may have come back since
-        with index_file.transaction(database):
-            _forget(database, [path for path in gone if stamp_of(outputs / path) is None])
+    if gone:  # last, so that no other reader sees a run that moved at neither place
+        _leave(database, outputs, gone)
+
+
+def _leave(database: sqlite3.Connection, outputs: Path, gone: list[str]) -> None:
+    """Forget what is not there any more, and keep it where it is now if no other reader has."""
+    with index_file.transaction(database):
+        left = [path for path in gone if stamp_of(outputs / path) is None]
+        _forget(database, left)
+        kept = {path for (path,) in database.execute("SELECT path FROM files")}
+        places = {place for path in left for place in look_up(outputs, tail_of(path))} - kept
+        entries = [_entry(outputs, place, "") for place in places]
+        _keep(database, [entry for entry in entries if entry is not None])
 
 
 def _settled(stamp: str, begun: int) -> str:
