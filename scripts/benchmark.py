@@ -5,6 +5,7 @@ Parts: train, predict, startup, memory, quality, cli, life. Run it on a machine 
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -69,6 +70,96 @@ def train(
                 show.add_json(json_path, "train", {name: results[name].plain()})
     if plot_path:
         show.plot(results, plot_path)
+
+
+@benchmark.command()
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--texts", default=2000, show_default=True, help="How many are labelled.")
+@click.option("--quick", is_flag=True, help="500 texts.")
+@JSON
+def predict(rounds: int, texts: int, quick: bool, json_path: Path | None) -> None:
+    """Texts labelled per second: mhc.predict, transformers.pipeline, ONNX Runtime."""
+    from mhc.hardware import best_precision
+    from scripts.bench import predict as part
+    from scripts.bench import show, silence
+    from scripts.bench.setting import Setting
+
+    silence.libraries()
+    with tempfile.TemporaryDirectory() as work:
+        setting = Setting("predict", "baseline", None, Path(work), best_precision("cpu"), ["trainer.max_epochs=3"])
+        result = part.run(setting, rounds=rounds, texts=500 if quick else texts, tell=console.print)
+    console.print(part.table(result))
+    if json_path:
+        show.add_json(json_path, "predict", result.plain())
+
+
+@benchmark.command()
+@click.option("--repeats", default=5, show_default=True)
+@click.option("--quick", is_flag=True, help="One repeat.")
+@JSON
+def startup(repeats: int, quick: bool, json_path: Path | None) -> None:
+    """Seconds from the command to the first training step, cold and warm, and where they go."""
+    from scripts.bench import show
+    from scripts.bench import startup as part
+
+    result = part.run(1 if quick else repeats)
+    console.print(part.table(result))
+    if json_path:
+        show.add_json(json_path, "startup", result)
+
+
+@benchmark.command()
+@click.option("--texts", default=1_000_000, show_default=True)
+@click.option("--steps", default=300, show_default=True, help="Training steps.")
+@click.option("--quick", is_flag=True, help="50,000 texts, 30 steps.")
+@JSON
+def memory(texts: int, steps: int, quick: bool, json_path: Path | None) -> None:
+    """Peak memory of training on a million short texts, and how fast they are tokenised."""
+    from scripts.bench import memory as part
+    from scripts.bench import show
+
+    result = part.run(50_000 if quick else texts, 30 if quick else steps)
+    console.print(part.table(result))
+    if json_path:
+        show.add_json(json_path, "memory", dict(result))
+
+
+@benchmark.command()
+@click.option("--model", default="baseline", show_default=True)
+@click.option("--seeds", default=5, show_default=True)
+@click.option("--quick", is_flag=True, help="model=micro, two seeds.")
+@JSON
+def quality(model: str, seeds: int, quick: bool, json_path: Path | None) -> None:
+    """Macro-F1 of the fast path against fp32 without bucketing and without our forward, on the embedded data."""
+    from mhc.hardware import best_precision
+    from scripts.bench import quality as part
+    from scripts.bench import show, silence
+    from scripts.bench.setting import Setting
+
+    silence.libraries()
+    with tempfile.TemporaryDirectory() as work:
+        setting = Setting("quality", "micro" if quick else model, None, Path(work), best_precision("auto"))
+        found = part.run(setting, seeds=2 if quick else seeds, tell=console.print)
+    console.print(part.table(found))
+    if json_path:
+        show.add_json(json_path, "quality", part.plain(found))
+
+
+PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@benchmark.command(context_settings=PASSED_ON)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def cli(words: tuple[str, ...]) -> None:
+    """Speed of the command line over many runs: what scripts/bench/cli.py takes."""
+    sys.exit(subprocess.call([sys.executable, str(ROOT / "scripts" / "bench" / "cli.py"), *words]))
+
+
+@benchmark.command(context_settings=PASSED_ON)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def life(words: tuple[str, ...]) -> None:
+    """What the record of a run costs its training: what scripts/bench/life.py takes."""
+    sys.exit(subprocess.call([sys.executable, str(ROOT / "scripts" / "bench" / "life.py"), *words]))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ def begin(setting: Setting, seed: int, further: list[str]) -> float | None:
     with open_dict(cfg):
         cfg.hydra.runtime.output_dir = OmegaConf.select(cfg, "hydra.run.dir")
     HydraConfig.instance().set_config(cfg)
+    folder = Path(cfg.hydra.runtime.output_dir) / ".hydra"
     with open_dict(cfg):
         del cfg["hydra"]
+    folder.mkdir()
+    OmegaConf.save(cfg, folder / "config.yaml")
     return training.begin(cfg)

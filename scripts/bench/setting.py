@@ -26,8 +26,8 @@ class Setting:
     name: str
     """What the result is called."""
     model: str
-    train: Path
-    """A CSV with the columns text and label."""
+    train: Path | None
+    """A CSV with the columns text and label; None: the embedded data."""
     work: Path
     """A folder for runs and caches."""
     precision: str
@@ -39,8 +39,7 @@ class Setting:
         """What a user would type after `python -m mhc.train`."""
         return [
             f"model={self.model}",
-            "data=files",
-            f"data.train={self.train}",
+            *(["data=files", f"data.train={self.train}"] if self.train else ["data=synthetic"]),
             f"paths.outputs={self.work / 'outputs'}",
             f"paths.models={self.work / 'models'}",
             f"paths.cache={self.work / 'cache'}",

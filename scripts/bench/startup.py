@@ -1,0 +1,112 @@
+"""Part `startup`: seconds from the command to the first training step, and where they go."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning import Callback
+from rich.table import Table
+
+from mhc.config import CONF
+
+ROOT = CONF.parent
+GOAL_SECONDS, GOAL_OWN_SECONDS = 12.0, 1.0
+IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| (\s*)(\S+)")
+FURTHER = ["data=synthetic", "model=baseline", "test=false"]
+
+
+class FirstStep(Callback):
+    """Leaves the time of the first step in a file and ends the process' training."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Once."""
+        if not self.path.exists():
+            self.path.write_text(str(time.time()), encoding="utf-8")
+        trainer.should_stop = True
+        trainer.limit_val_batches = 0
+
+
+def command(work: Path, first: Path) -> list[str]:
+    """What a user types, and the callback."""
+    return [
+        "-m",
+        "mhc.train",
+        *FURTHER,
+        *(f"paths.{name}={work / name}" for name in ("outputs", "models", "cache")),
+        "+callbacks.first._target_=scripts.bench.startup.FirstStep",
+        f"+callbacks.first.path={first}",
+    ]
+
+
+def once(work: Path, *python_options: str) -> tuple[float, str]:
+    """Start a training; returns the seconds to its first step, and what it wrote to stderr."""
+    first = work / f"first_{time.time_ns()}"
+    begun = time.time()
+    done = subprocess.run(
+        [sys.executable, *python_options, *command(work, first)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if not first.exists():
+        raise RuntimeError(done.stderr[-2000:])
+    return float(first.read_text(encoding="utf-8")) - begun, done.stderr
+
+
+def imports_by_package(stderr: str) -> dict[str, float]:
+    """Seconds by top-level package, of `python -X importtime`."""
+    spent: dict[str, float] = defaultdict(float)
+    for line in stderr.splitlines():
+        if found := IMPORT.match(line):
+            spent[found[4].partition(".")[0]] += int(found[1]) / 1e6
+    return dict(sorted(spent.items(), key=lambda item: -item[1]))
+
+
+def own_seconds(work: Path) -> float:
+    """Seconds in functions of mhc and callbacks themselves, not in what they call, by cProfile (which adds to them)."""
+    import pstats
+
+    path = work / "profile"
+    once(work, "-m", "cProfile", "-o", str(path))
+    return sum(
+        row[2]
+        for (file, _, _), row in pstats.Stats(str(path)).stats.items()  # type: ignore[attr-defined]
+        if file.startswith((str(ROOT / "mhc"), str(ROOT / "callbacks")))
+    )
+
+
+def run(repeats: int) -> dict[str, object]:
+    """Cold: nothing tokenised yet. Warm: as every later run. Then the imports, and mhc's own share."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        cold, _ = once(work)
+        warm = sorted(once(work)[0] for _ in range(repeats))
+        _, said = once(work, "-X", "importtime")
+        packages = imports_by_package(said)
+        return {
+            "cold_s": cold,
+            "warm_s": {"median": warm[len(warm) // 2], "min": warm[0], "max": warm[-1]},
+            "own_code_s": own_seconds(work),
+            "own_imports_s": packages.get("mhc", 0.0) + packages.get("callbacks", 0.0),
+            "imports_s": dict(list(packages.items())[:12]),
+        }
+
+
+def table(result: dict[str, object]) -> Table:
+    """Every number on its line."""
+    made = Table(title="from the command to the first step")
+    made.add_column("")
+    made.add_column("seconds", justify="right")
+    for name, value in result.items():
+        made.add_row(name, json.dumps(value, default=float) if isinstance(value, dict) else f"{float(str(value)):.2f}")
+    return made
