@@ -60,7 +60,9 @@ def from_run(folder: Path) -> Loaded:
     tokenizer_folder = _tokenizer_folder(folder / "tokenizer")
     cfg = recorded_model(folder)
     max_tokens = int(cfg.model.tokenizer.max_tokens)
-    network = fill(_network(cfg, labels, tokenizer_folder, max_tokens), checkpoint_weights(path), path)
+    shape = folder / "network"
+    empty = _shaped(shape) if shape.is_dir() else _network(cfg, labels, tokenizer_folder, max_tokens)
+    network = fill(empty, checkpoint_weights(path), path)
     return Loaded(
         network=network, tokenizer_folder=tokenizer_folder, labels=labels, max_tokens=max_tokens, name=record.id
     )
@@ -108,6 +110,24 @@ def recorded_model(folder: Path) -> DictConfig:
     if not isinstance(cfg, DictConfig) or OmegaConf.select(cfg, "model.network._target_") is None:
         raise Unreadable(f"{path} does not say how the network is built (model.network). Choose another run")
     return cfg
+
+
+def _shaped(folder: Path) -> nn.Module:
+    """Build an encoder without its weights from the config that its training kept; the same, wherever it came from.
+
+    Raises:
+        Unreadable: the config is damaged.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+            network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    except (OSError, ValueError, KeyError) as error:
+        raise Unreadable(f"{folder} cannot be read ({type(error).__name__}). Choose another run") from error
+    return network
 
 
 def _network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, max_tokens: int) -> nn.Module:

@@ -139,9 +139,9 @@ def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build(cfg.data)
     datamodule.prepare()
-    if ranks.rank() == 0:
-        datamodule.tokenizer.save_pretrained(Path(cfg.paths.run) / "tokenizer")
     model = build_model(cfg, datamodule)
+    if ranks.rank() == 0:
+        keep_shape(Path(cfg.paths.run), datamodule, model)
     trainer = build(cfg.trainer, callbacks=all_of(cfg.callbacks), logger=all_of(cfg.logger))
     with ranks.launching(Path(cfg.paths.run)):
         trainer.fit(model, datamodule, ckpt_path=checkpoint)
@@ -149,6 +149,14 @@ def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
             judge(trainer, model, datamodule)
     score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
     return None if score is None else float(score)
+
+
+def keep_shape(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
+    """Keep beside the checkpoints what they cannot be read without, wherever a pretrained encoder came from."""
+    datamodule.tokenizer.save_pretrained(folder / "tokenizer")
+    config = getattr(model.network, "config", None)
+    if config is not None:
+        config.save_pretrained(folder / "network")
 
 
 def judge(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:

