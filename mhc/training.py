@@ -153,10 +153,12 @@ def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
 
 def keep_shape(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
     """Keep beside the checkpoints what they cannot be read without, wherever a pretrained encoder came from."""
+    from transformers import PreTrainedModel
+
     datamodule.tokenizer.save_pretrained(folder / "tokenizer")
-    config = getattr(model.network, "config", None)
-    if config is not None:
-        config.save_pretrained(folder / "network")
+    network = model.network
+    if isinstance(network, PreTrainedModel) and type(network).__module__.startswith("transformers."):
+        network.config.save_pretrained(folder / "network")
 
 
 def judge(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:
