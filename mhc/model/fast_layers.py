@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+HALF = (torch.bfloat16, torch.float16)
+"""What flash attention computes in."""
 MASKED = -1e9
 """Added to the score of a padding token."""
 
@@ -30,10 +32,14 @@ class Packing:
     """[rows]: the first token of each text among the packed ones."""
     bias: Tensor | None
     """[rows, 1, width]: 0, or MASKED where there is padding; None: there is none."""
+    bounds: Tensor | None = None
+    """[rows + 1], int32: where each text begins among the packed tokens, and the end; only where no padding is left."""
 
     @classmethod
     def of(cls, input_ids: Tensor, mask: Tensor | None, pack_from: float, kind: torch.dtype) -> Packing:
-        """Look at a batch; padding is taken out where it makes up `pack_from` of it or more."""
+        """Look at a batch; padding is taken out where it makes up `pack_from` of it or more, all of it on a GPU."""
+        if input_ids.is_cuda and kind in HALF:
+            return cls.exact(torch.ones_like(input_ids) if mask is None else mask)
         rows, width = input_ids.shape
         starts = torch.arange(0, rows * width, width, device=input_ids.device)
         lengths = None if mask is None else mask.sum(1)
@@ -46,6 +52,15 @@ class Packing:
         kept = _rounded_up(mask.bool(), real)
         counts = kept.sum(1)
         return cls(rows, width, kept.view(-1).nonzero().squeeze(1), counts.cumsum(0) - counts, bias)
+
+    @classmethod
+    def exact(cls, mask: Tensor) -> Packing:
+        """Leave no padding at all, as attention over texts of any lengths wants it."""
+        rows, width = mask.shape
+        lengths = mask.sum(1)
+        bounds = nn.functional.pad(lengths.cumsum(0), (1, 0))
+        flat = mask.reshape(-1).nonzero().squeeze(1)
+        return cls(rows, width, flat, bounds[:-1], None, bounds.int())
 
     def pack(self, padded: Tensor) -> Tensor:
         """[rows x width, ...] to [tokens, ...]."""
@@ -133,8 +148,20 @@ class _Linear(torch.autograd.Function):
 
 def attention(query_key_value: Tensor, packing: Packing, heads: int) -> Tensor:
     """[tokens, 3 x width], queries scaled, to [tokens, width]: every text attends to itself alone."""
+    if packing.bounds is not None:
+        return _flash(query_key_value, packing.bounds, packing.width, heads)
     result: Tensor = _Attention.apply(query_key_value, packing, heads)  # type: ignore[no-untyped-call]
     return result
+
+
+def _flash(query_key_value: Tensor, bounds: Tensor, longest: int, heads: int) -> Tensor:
+    """Attention on a GPU, which reads where each text begins and computes no padding."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    query, key, value = query_key_value.view(len(query_key_value), 3, heads, -1).unbind(1)
+    mixed = varlen_attn(query, key, value, bounds, bounds, longest, longest, scale=1.0)
+    assert isinstance(mixed, Tensor)
+    return mixed.reshape(len(query_key_value), -1)
 
 
 class _Attention(torch.autograd.Function):

@@ -81,6 +81,7 @@ def run(count: int, steps: int) -> dict[str, float]:
         command = ["-m", "mhc.train", "data=files", f"data.train={csv}", "model=baseline", "test=false"]
         command += [f"paths.{name}={work / name}" for name in ("outputs", "models", "cache")]
         command += [f"trainer.max_steps={steps}", "data.near_duplicates=null", "trainer.limit_val_batches=10"]
+        command += ["callbacks.early_stopping=null"]  # it would ask for a validation that never comes
         seconds, watch = watched(command)
         tokenising = tokenised(csv, work)
         return {

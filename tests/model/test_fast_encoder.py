@@ -109,6 +109,28 @@ def test_a_text_is_scored_alike_whatever_else_is_in_its_batch() -> None:
     torch.testing.assert_close(together[1:2], alone, atol=1e-6, rtol=1e-5)
 
 
+def test_packing_for_flash_attention_leaves_no_padding() -> None:
+    ids, mask = a_batch([4, 1, 3])
+    packing = Packing.exact(mask)
+    assert packing.bounds is not None
+    assert packing.bounds.tolist() == [0, 4, 5, 8]
+    assert packing.bounds.dtype == torch.int32
+    assert packing.first.tolist() == [0, 4, 5]
+    assert packing.positions().tolist() == [0, 1, 2, 3, 0, 0, 1, 2]
+    assert packing.pack(ids.view(-1)).tolist() == ids[mask.bool()].tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="flash attention needs a GPU")
+def test_on_a_gpu_bfloat16_is_near_to_fp32() -> None:
+    network = a_network(hidden_size=64).cuda().eval()
+    ids, mask = (tensor.cuda() for tensor in a_batch([24, 3, 1, 17]))
+    with torch.no_grad():
+        exact = network(input_ids=ids, attention_mask=mask).logits.softmax(1)
+        with torch.autocast("cuda", torch.bfloat16):
+            ours = fast_encoder.logits(network, ids, mask)
+    torch.testing.assert_close(ours.softmax(1), exact, atol=1e-2, rtol=0)
+
+
 def test_frozen_weights_get_no_gradient() -> None:
     network, (ids, mask) = a_network(), a_batch([5, 9])
     for parameter in network.bert.parameters():
