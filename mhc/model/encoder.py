@@ -39,27 +39,16 @@ def from_config(
     architecture: str = "bert",
     feed_forward: int | None = None,
 ) -> PreTrainedModel:
-    """An encoder with random weights, drawn from torch's global generator.
+    """An encoder of `layers` blocks with random weights, drawn from torch's global generator.
 
-    Args:
-        num_labels: classes.
-        vocab_size: entries of the tokenizer, special tokens included.
-        pad_id: id of the padding token.
-        labels: class names in the order of the outputs.
-        layers: transformer blocks.
-        width: size of a token's vector.
-        heads: attention heads; width must be a multiple.
-        max_tokens: longest text, special tokens included.
-        dropout: share of each block's outputs set to 0 while training.
-        architecture: one of ARCHITECTURES.
-        feed_forward: inner size of a block; 4 x width when None.
+    `width` is the size of a token's vector, a multiple of `heads`; `max_tokens` the longest text, special tokens
+    included; `dropout` the share of each block's outputs set to 0 while training; `architecture` one of
+    ARCHITECTURES; `feed_forward` the inner size of a block, 4 x width when None.
+
+    Raises:
+        BadConfig: width is no multiple of heads, or the architecture is none of ours.
     """
-    if width % heads:
-        raise BadConfig(f"model.network.width is {width}; it must be a multiple of model.network.heads, {heads}.")
-    if architecture not in ARCHITECTURES:
-        raise BadConfig(
-            f"model.network.architecture is {architecture!r}; it must be one of {', '.join(ARCHITECTURES)}."
-        )
+    _check_shape(width, heads, architecture)
     config = AutoConfig.for_model(
         architecture,
         vocab_size=vocab_size,
@@ -77,6 +66,15 @@ def from_config(
         **label_names(num_labels, labels),
     )
     return AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+
+
+def _check_shape(width: int, heads: int, architecture: str) -> None:
+    if width % heads:
+        raise BadConfig(f"model.network.width is {width}; it must be a multiple of model.network.heads, {heads}.")
+    if architecture not in ARCHITECTURES:
+        raise BadConfig(
+            f"model.network.architecture is {architecture!r}; it must be one of {', '.join(ARCHITECTURES)}."
+        )
 
 
 def pretrained(
