@@ -43,10 +43,8 @@ def from_config(
 
     `width` is the size of a token's vector, a multiple of `heads`; `max_tokens` the longest text, special tokens
     included; `dropout` the share of each block's outputs set to 0 while training; `architecture` one of
-    ARCHITECTURES; `feed_forward` the inner size of a block, 4 x width when None.
-
-    Raises:
-        BadConfig: width is no multiple of heads, or the architecture is none of ours.
+    ARCHITECTURES; `feed_forward` the inner size of a block, 4 x width when None. Raises BadConfig for a shape that
+    cannot be built.
     """
     _check_shape(width, heads, architecture)
     config = AutoConfig.for_model(
