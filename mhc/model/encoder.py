@@ -88,48 +88,41 @@ def pretrained(
 ) -> PreTrainedModel:
     """An encoder with pretrained weights and a fresh head.
 
-    Args:
-        num_labels: classes.
-        vocab_size: entries of the tokenizer, which must be the encoder's own.
-        pad_id: id of the padding token.
-        labels: class names in the order of the outputs.
-        name: hub name, or a local folder with config.json and weights; a folder is never looked up on the hub.
-        dropout: of the hidden layers while fine-tuning.
-        revision: a tag or commit of the hub.
-        offline: True uses what is already in the hub's cache.
+    `name` is a hub name, or a local folder, which is never looked up on the hub; `dropout` that of the hidden layers;
+    `revision` a tag or commit of the hub; `offline` uses what is already in the hub's cache.
 
     Raises:
         NotFound: it cannot be loaded.
         BadConfig: its vocabulary is smaller than the tokenizer's, or it has no fused attention.
     """
-    local = offline or Path(name).expanduser().is_dir()
-    source = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
-    disable_progress_bar()  # of reading weights, which takes a moment
+    folder = Path(name).expanduser()
+    source = str(folder) if folder.is_dir() else name
+    origin = {"revision": revision, "local_files_only": offline or folder.is_dir()}
+    disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision, local_files_only=local)
+        config = AutoConfig.from_pretrained(source, **origin)
         _set_dropout(config, dropout)
         config.pad_token_id = pad_id
         for key, value in label_names(num_labels, labels).items():
             setattr(config, key, value)
         network = AutoModelForSequenceClassification.from_pretrained(
-            source,
-            config=config,
-            revision=revision,
-            local_files_only=local,
-            attn_implementation="sdpa",
-            ignore_mismatched_sizes=True,
+            source, config=config, attn_implementation="sdpa", ignore_mismatched_sizes=True, **origin
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise NotFound(
             f"The pretrained model {name!r} cannot be loaded ({type(error).__name__}). Give the hub name of a "
             "BERT-family encoder while online, or the folder where it lies: model.network.name=/path/to/folder"
         ) from error
-    if network.config.vocab_size < vocab_size:
-        raise BadConfig(
-            f"model.network.name is {name!r} with {network.config.vocab_size} word pieces, but its tokenizer has "
-            f"{vocab_size}; set model.tokenizer.name to the same model."
-        )
+    _check_vocabulary(name, network.config.vocab_size, vocab_size)
     return network.float()
+
+
+def _check_vocabulary(name: str, known: int, needed: int) -> None:
+    if known < needed:
+        raise BadConfig(
+            f"model.network.name is {name!r} with {known} word pieces, but its tokenizer has {needed}; set "
+            "model.tokenizer.name to the same model."
+        )
 
 
 def label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
