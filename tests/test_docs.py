@@ -122,3 +122,17 @@ def test_walk_of_the_readme_ends_with_the_first_bundle_as_champion_and_a_whole_l
     second = said[next(line for line in lines if line.startswith("mhc promote second"))]
     assert "champion" in second  # the paired comparison with it is shown
     assert (tmp_path / "models" / "registry.json").exists()
+    for section in ("Manage runs", "Predict"):
+        for line in examples_of(section, tmp_path):
+            assert step(shlex.split(line), tmp_path)
+
+
+def examples_of(section: str, place: Path) -> list[str]:
+    """The commands of a section of the README, for the world of the walk: its runs, its texts, this working tree."""
+    (place / "section.md").write_text(
+        (ROOT / "README.md").read_text().partition(f"## {section}")[2].partition("\n## ")[0]
+    )
+    write_table(place / "posts.csv", 20, seed=3)
+    lines = [line for line in typed_in(place / "section.md") if "evaluate" not in line]
+    assert lines
+    return [line.replace("<run id>", "second").replace("scripts/", f"{ROOT}/scripts/") for line in lines]
