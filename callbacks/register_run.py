@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.facts import DataFacts, ModelFacts, Smoke, Timing
 from mhc.runs.checkpoints import is_whole
-from mhc.runs.endings import take_signals_back
+from mhc.runs.endings import heed, take_signals_back
 from mhc.runs.live import LiveRun
 
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
@@ -56,6 +56,12 @@ class RegisterRun(pl.Callback):
         """Start the clock of the fit."""
         take_signals_back()
         self.fit_begun = time.monotonic()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        """End here, where a library has swallowed a request to end."""
+        heed()
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
-
 from mhc.errors import NotFound
 
 RUN = "MHC_RUN"
@@ -81,6 +79,8 @@ def launching(run: Path) -> Iterator[None]:
     Hydra's own way of starting them would start a whole sweep again in each (Lightning 2.6 appends to the command
     line of the sweep), and what one job leaves in the environment would hang the next job of the same process.
     """
+    from hydra.core.hydra_config import HydraConfig  # here: the command line asks this module for ranks, not for Hydra
+
     before = {name: os.environ.get(name) for name in (RUN, *LEFT_BY_LIGHTNING)}
     hydra = HydraConfig.instance()
     hydra_cfg, hydra.cfg = hydra.cfg, None

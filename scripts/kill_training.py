@@ -227,6 +227,7 @@ def run(kills: int, seed: int, place: Path, console: Console) -> list[Kill]:
     """Carry out the plan and return all kills."""
     outputs, log = place / "outputs", place / "trainings.log"
     outputs.mkdir(parents=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, it would be ignored
     warm_up()
     done: list[Kill] = []
     with LiveRuns(outputs, count=8, suspended=2) as lives:

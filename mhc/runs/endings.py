@@ -40,22 +40,31 @@ def in_main_thread() -> bool:
 
 _raising: dict[int, Callable[[int, FrameType | None], None]] = {}
 """The handlers that raise, by signal, while `signals_raise` lasts."""
+_raised: list[BaseException] = []
+"""What they have raised: a library in whose midst that was (its imports, most likely) may have swallowed it, or have
+stumbled over it and raised something else."""
 
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM, and under SLURM on SIGUSR1 too (its notice of preemption), while within."""
+    """Raise `Terminated` on SIGTERM, and under SLURM on SIGUSR1 too (its notice of preemption), while within.
+
+    Ctrl-C raises KeyboardInterrupt as ever, and is remembered; where it is ignored (`nohup`), it stays so.
+    """
     if not in_main_thread():
         yield
         return
     handler = raiser(os.getpid())
     signals = [signal.SIGTERM, signal.SIGUSR1] if "SLURM_JOB_ID" in os.environ else [signal.SIGTERM]
-    before = {signum: signal.signal(signum, handler) for signum in signals}
     _raising.update(dict.fromkeys(signals, handler))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        _raising[signal.SIGINT] = interrupt
+    before = {signum: signal.signal(signum, handler) for signum, handler in _raising.items()}
     try:
         yield
     finally:
         _raising.clear()
+        _raised.clear()
         for signum, former in before.items():
             signal.signal(signum, former if former is not None else signal.SIG_DFL)
 
@@ -67,9 +76,22 @@ def raiser(owner: int) -> Callable[[int, FrameType | None], None]:
         signal.signal(signum, signal.SIG_IGN if os.getpid() == owner else signal.SIG_DFL)
         if os.getpid() != owner:  # a forked worker has inherited this handler, but not the run
             os.kill(os.getpid(), signum)
-        raise Terminated(signum)  # once: a second signal must not interrupt what the first began
+        _raised.append(Terminated(signum))
+        raise _raised[-1]  # once: a second signal must not interrupt what the first began
 
     return terminate
+
+
+def interrupt(signum: int, frame: FrameType | None) -> None:
+    """Do what Python does on Ctrl-C, and remember it."""
+    _raised.append(KeyboardInterrupt())
+    raise _raised[-1]
+
+
+def heed() -> None:
+    """Raise a request to end once more: training has come here all the same, so somebody has swallowed it."""
+    if _raised:
+        raise _raised[-1]
 
 
 def take_signals_back() -> None:
@@ -81,6 +103,7 @@ def take_signals_back() -> None:
     """
     if not in_main_thread():
         return
+    heed()
     if not _raising:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for signum, handler in _raising.items():
@@ -147,11 +170,19 @@ def recorded(run: LiveRun) -> Iterator[LiveRun]:
             with undisturbed():
                 run.complete()
         except BaseException as error:
+            cause = cause_of(error)
             with undisturbed():
-                _last_word(run, error)
-                if isinstance(error, Terminated) and error.signal == signal.SIGUSR1:
+                _last_word(run, cause)
+                if isinstance(cause, Terminated) and cause.signal == signal.SIGUSR1:
                     requeue(run)
+            if cause is not error:
+                raise cause from error
             raise
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what ended the training: the request to end, where there was one that `error` does not know of."""
+    return _raised[-1] if _raised and interruption(error) is None else error
 
 
 def _last_word(run: LiveRun, error: BaseException) -> None:

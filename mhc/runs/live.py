@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from mhc import ranks
 from mhc.errors import MhcError
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
 from mhc.runs import atomic, checkpoints, clock, failure, heartbeat, resuming, store
@@ -37,9 +37,7 @@ WRITER = "training"
 
 def is_writer() -> bool:
     """Tell whether this process is rank 0 of its training, or alone."""
-    if int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ:
-        return os.environ["SLURM_PROCID"] == "0"
-    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"
+    return ranks.rank() == 0
 
 
 class LiveRun:

@@ -17,7 +17,7 @@ import pytest
 from mhc import policy
 from mhc.errors import BadInput, Conflict, Refused
 from mhc.facts import Metrics, Smoke, Timing
-from mhc.runs import folders, heartbeat, live, liveness, store
+from mhc.runs import endings, folders, heartbeat, live, liveness, store
 from mhc.runs.endings import Terminated
 from mhc.runs.live import LiveRun, recorded
 from mhc.runs.record import Category, Lineage, Location, Promotion, RunRecord, Status
@@ -161,6 +161,38 @@ def test_error_while_being_terminated_is_still_an_interruption(run: LiveRun) -> 
 
     ends(run, RuntimeError, clean_up_badly)
     assert run.record().status is Status.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("signum", "why"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")], ids=["sigterm", "ctrl-c"]
+)
+@pytest.mark.parametrize("stumbles", [True, False], ids=["stumbles over it", "swallows it"])
+def test_request_to_end_in_the_midst_of_a_library_is_an_interruption_whatever_the_library_makes_of_it(
+    run: LiveRun, signum: signal.Signals, why: str, stumbles: bool
+) -> None:
+    def library() -> None:
+        try:
+            signal.raise_signal(signum)
+        except BaseException:
+            if stumbles:
+                raise RecursionError("numpy was imported in halves") from None
+
+    def training() -> None:
+        library()
+        endings.heed()
+
+    ends(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
+    assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, why)
+
+
+def test_ignored_ctrl_c_stays_ignored(run: LiveRun) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with recorded(run):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.record().status is Status.COMPLETED
 
 
 def test_worker_that_a_training_forked_dies_of_sigterm_without_a_word_on_record(run: LiveRun) -> None:
