@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from mhc import arguments, entry
+from mhc.allocator import reuse_memory
 from mhc.cli.sanitise import clean
 from mhc.errors import BadConfig, BadInput
 from mhc.labelling import label_table, summary
@@ -128,6 +129,7 @@ def label_rows(values: dict[str, str], threshold: float | None, read: str, write
     with ExitStack() as stack:
         table: Table = stack.enter_context(reading.opened(source, read, values.get("encoding", "utf-8")))
         reading.check_column(table, column)
+        reuse_memory()
         file = stack.enter_context(writing.opened(target))
         predictor = load(values)
         visible = sys.stderr.isatty() and not (target == STDIO and sys.stdout.isatty())

@@ -24,6 +24,7 @@ TYPES: dict[str, type] = {
     "resume": str,
     "resume_sweep": str,
     "test": bool,
+    "reuse_memory": bool,
     "paths.outputs": str,
     "paths.models": str,
     "paths.cache": str,

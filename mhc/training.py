@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from mhc import config, entry, policy, ranks
+from mhc.allocator import reuse_memory
 from mhc.errors import BadConfig, MhcError
 from mhc.report.result import result
 from mhc.runs import Runs, lineage
@@ -136,6 +137,8 @@ def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
     from mhc.model.quiet import quieten
 
     quieten()
+    if cfg.get("reuse_memory", True):  # a run recorded by an older version has no such key
+        reuse_memory()
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build(cfg.data)
     datamodule.prepare()
