@@ -78,6 +78,8 @@ class Tokenizing(Strict, frozen=True, kw_only=True):
     """Of a pretrained tokenizer: hub name or folder."""
     ngrams: Positive = 2
     """Longest run of words that is hashed."""
+    subwords: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
+    """Longest run of letters within a word that is hashed; 0: none."""
 
 
 Node = TypeVar("Node", bound=Strict)

@@ -145,7 +145,9 @@ def key(options: Tokenizing, train_fingerprint: str) -> str:
     if options.kind == "pretrained" and options.name and Path(options.name).expanduser().is_dir():
         files = sorted(path for path in Path(options.name).expanduser().glob("*") if is_of_tokenizer(path))
         content = fingerprint.of_files(files)
-    how = {name: getattr(options, name) for name in options.__struct_fields__ if trained is False or name != "ngrams"}
+    for_ngrams = ("ngrams", "subwords")
+    names = [name for name in options.__struct_fields__ if not (trained and name in for_ngrams)]
+    how = {name: getattr(options, name) for name in names}
     return f"{options.kind}-{fingerprint.of_values([VERSION, how, content])}"
 
 
@@ -169,6 +171,7 @@ def build(options: Tokenizing, train: Iterable[str], folder: Path) -> None:
             ngrams=options.ngrams,
             max_tokens=options.max_tokens,
             lowercase=options.lowercase,
+            subwords=options.subwords,
         ).save_pretrained(folder)
     else:
         save_trained(trained(options, train), options, folder)

