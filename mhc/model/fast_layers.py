@@ -39,14 +39,14 @@ class Packing:
     def of(cls, input_ids: Tensor, mask: Tensor | None, pack_from: float, kind: torch.dtype) -> Packing:
         """Look at a batch; padding is taken out where it makes up `pack_from` of it or more, all of it on a GPU."""
         if input_ids.is_cuda and kind in HALF:
-            return cls.exact(torch.ones_like(input_ids) if mask is None else mask)
+            return cls.exact(torch.ones_like(input_ids) if mask is None else mask, kind)
         rows, width = input_ids.shape
         starts = torch.arange(0, rows * width, width, device=input_ids.device)
         lengths = None if mask is None else mask.sum(1)
         real = rows * width if lengths is None else int(lengths.sum())
         if mask is None or lengths is None or real == rows * width:
             return cls(rows, width, None, starts, None)
-        bias = torch.where(mask.bool(), 0.0, MASKED).to(kind)[:, None, :]
+        bias = _masking(mask, kind)
         if real > (1 - pack_from) * rows * width:
             return cls(rows, width, None, starts, bias)
         kept = _rounded_up(mask.bool(), real)
@@ -54,13 +54,13 @@ class Packing:
         return cls(rows, width, kept.view(-1).nonzero().squeeze(1), counts.cumsum(0) - counts, bias)
 
     @classmethod
-    def exact(cls, mask: Tensor) -> Packing:
+    def exact(cls, mask: Tensor, kind: torch.dtype) -> Packing:
         """Leave no padding at all, as attention over texts of any lengths wants it."""
         rows, width = mask.shape
         lengths = mask.sum(1)
         bounds = nn.functional.pad(lengths.cumsum(0), (1, 0))
         flat = mask.reshape(-1).nonzero().squeeze(1)
-        return cls(rows, width, flat, bounds[:-1], None, bounds.int())
+        return cls(rows, width, flat, bounds[:-1], _masking(mask, kind), bounds.int())
 
     def pack(self, padded: Tensor) -> Tensor:
         """[rows x width, ...] to [tokens, ...]."""
@@ -76,6 +76,11 @@ class Packing:
         """[tokens]: the place of each token in its text, from 0."""
         places = torch.arange(self.rows * self.width, device=self.first.device) if self.flat is None else self.flat
         return places % self.width
+
+
+def _masking(mask: Tensor, kind: torch.dtype) -> Tensor:
+    """[rows, 1, width]: what is added to scores."""
+    return torch.where(mask.bool(), 0.0, MASKED).to(kind)[:, None, :]
 
 
 def _rounded_up(real: Tensor, count: int) -> Tensor:
@@ -152,6 +157,32 @@ def attention(query_key_value: Tensor, packing: Packing, heads: int) -> Tensor:
         return _flash(query_key_value, packing.bounds, packing.width, heads)
     result: Tensor = _Attention.apply(query_key_value, packing, heads)  # type: ignore[no-untyped-call]
     return result
+
+
+Weights = tuple[Tensor, Tensor]
+"""Of a linear layer: [out, in] and [out]."""
+
+
+def attention_of_first(
+    query: Tensor, hidden: Tensor, key: Weights, value: Weights, packing: Packing, heads: int
+) -> Tensor:
+    """What the first token of each text takes from its text: query [rows, width], scaled; the result is alike.
+
+    With one query a text, q (K h) is computed as (q K) h, and the sum of shares times V h as V times the sum: that is
+    2 x heads x width products a token instead of 2 x width^2. `hidden` is [tokens, width].
+    """
+    rows, width, kind = packing.rows, query.shape[1], query.dtype
+    texts = packing.unpack(hidden).view(rows, packing.width, width)
+    by_head = query.view(rows, heads, -1).transpose(0, 1)
+    asked = torch.bmm(by_head, key[0].to(kind).view(heads, -1, width)).transpose(0, 1)
+    scores = torch.bmm(asked, texts.transpose(1, 2))
+    for_all = (query * key[1].to(kind)).view(rows, heads, -1).sum(-1, keepdim=True)  # moves a text's scores alike
+    scores = scores + for_all
+    if packing.bias is not None:
+        scores = scores + packing.bias
+    found = torch.bmm(torch.softmax(scores, -1), texts).transpose(0, 1)
+    mixed = torch.bmm(found, value[0].to(kind).view(heads, -1, width).transpose(1, 2))
+    return mixed.transpose(0, 1).reshape(rows, width) + value[1].to(kind)
 
 
 def _flash(query_key_value: Tensor, bounds: Tensor, longest: int, heads: int) -> Tensor:

@@ -111,7 +111,7 @@ def test_a_text_is_scored_alike_whatever_else_is_in_its_batch() -> None:
 
 def test_packing_for_flash_attention_leaves_no_padding() -> None:
     ids, mask = a_batch([4, 1, 3])
-    packing = Packing.exact(mask)
+    packing = Packing.exact(mask, torch.float32)
     assert packing.bounds is not None
     assert packing.bounds.tolist() == [0, 4, 5, 8]
     assert packing.bounds.dtype == torch.int32
