@@ -19,7 +19,7 @@ from mhc.data import fingerprint, synthetic_phrases
 from mhc.data.cleaning import Rows
 from mhc.data.synthetic import LABELS, SLOT, Synthetic
 
-AS_SHIPPED = Synthetic(rows=5600, label_noise=0.06, edition=1)
+AS_SHIPPED = Synthetic(rows=4000, label_noise=0.06, edition=1)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def splits() -> dict[str, Rows]:
 def test_the_texts_are_the_same_in_every_process(splits: dict[str, Rows]) -> None:
     program = (
         "from pathlib import Path; from mhc.data import fingerprint; from mhc.data.synthetic import Synthetic;"
-        "print(fingerprint.of_rows(Synthetic(rows=5600, label_noise=0.06, edition=1).read(Path()).splits['test']))"
+        "print(fingerprint.of_rows(Synthetic(rows=4000, label_noise=0.06, edition=1).read(Path()).splits['test']))"
     )
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == fingerprint.of_rows(splits["test"])
@@ -43,7 +43,7 @@ def test_another_edition_has_other_texts(splits: dict[str, Rows]) -> None:
 
 
 def test_each_label_is_about_equally_frequent(splits: dict[str, Rows]) -> None:
-    assert {name: len(rows) for name, rows in splits.items()} == {"train": 3920, "val": 840, "test": 840}
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 2800, "val": 600, "test": 600}
     for rows in splits.values():
         counts = Counter(rows.labels)
         assert set(counts) == set(LABELS)
