@@ -127,10 +127,15 @@ def memory(texts: int, steps: int, quick: bool, json_path: Path | None) -> None:
 @benchmark.command()
 @click.option("--model", default="baseline", show_default=True)
 @click.option("--seeds", default=5, show_default=True)
+@click.option("--train", "path", type=click.Path(path_type=Path), help="A CSV of texts and labels; else embedded data.")
+@click.option("--epochs", type=int, help="Passes over the data; else the model's own.")
 @click.option("--quick", is_flag=True, help="model=micro, two seeds.")
 @JSON
-def quality(model: str, seeds: int, quick: bool, json_path: Path | None) -> None:
-    """Macro-F1 of the fast path against fp32 without bucketing and without our forward, on the embedded data."""
+def quality(model: str, seeds: int, path: Path | None, epochs: int | None, quick: bool, json_path: Path | None) -> None:
+    """Macro-F1 of the fast path against fp32 without bucketing and without our forward.
+
+    Example: python scripts/benchmark.py quality --train posts.csv --epochs 6
+    """
     from mhc.hardware import best_precision
     from scripts.bench import quality as part
     from scripts.bench import show, silence
@@ -138,7 +143,8 @@ def quality(model: str, seeds: int, quick: bool, json_path: Path | None) -> None
 
     silence.libraries()
     with tempfile.TemporaryDirectory() as work:
-        setting = Setting("quality", "micro" if quick else model, None, Path(work), best_precision("auto"))
+        extra = [f"model.epochs={epochs}"] if epochs else []
+        setting = Setting("quality", "micro" if quick else model, path, Path(work), best_precision("auto"), extra)
         found = part.run(setting, seeds=2 if quick else seeds, tell=console.print)
     console.print(part.table(found))
     if json_path:

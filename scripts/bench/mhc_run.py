@@ -33,9 +33,7 @@ class StepClock(Callback):
         tokens = classifier.of(pl_module).meter.tokens
         over = self.clock.step(tokens - self.before)
         self.before = tokens
-        if over:
-            trainer.should_stop = True
-            trainer.limit_val_batches = 0  # what follows is not measured
+        trainer.should_stop = over
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves the rate."""
@@ -53,6 +51,7 @@ def turn(setting: Setting, seed: int, seconds: float) -> float:
         "callbacks.checkpoint=null",
         "callbacks.early_stopping=null",
         "+trainer.enable_checkpointing=false",
+        "trainer.limit_val_batches=0",  # the others only train as well
     ]
     with contextlib.redirect_stderr(io.StringIO()):  # its closing page
         begin(setting, seed, further)

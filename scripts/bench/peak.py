@@ -42,3 +42,12 @@ def flops_per_token(layers: int, width: int, lengths: list[int]) -> float:
     """
     tokens, squares = sum(lengths), sum(length * length for length in lengths)
     return 6 * 12 * layers * width**2 + 12 * layers * width * squares / tokens
+
+
+def unread_flops_per_token(width: int, heads: int, lengths: list[int]) -> float:
+    """Return how many of them are for what a classifier never reads of the last layer: all but one token of each text.
+
+    That token's attention takes heads x width products per token of its text, for the scores and for their sum.
+    """
+    tokens, squares, texts = sum(lengths), sum(length * length for length in lengths), len(lengths)
+    return 6 * 12 * width**2 * (1 - texts / tokens) + 12 * width * (squares / tokens - heads)

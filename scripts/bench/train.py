@@ -10,21 +10,15 @@ from pathlib import Path
 import torch
 
 from scripts.bench import mhc_run, others, peak
+from scripts.bench.apart import PEERS, Apart, Turn
 from scripts.bench.setting import Setting
 
-Turn = Callable[[Setting, int, float], float]
-"""Setting, seed and seconds to real tokens per second."""
-
-CONTENDERS: dict[str, Turn] = {
+HERE: dict[str, Turn] = {
     "mhc": mhc_run.turn,
     "bare_loop": others.bare_loop(own_forward=True),
     "bare_loop_hf_forward": others.bare_loop(own_forward=False),
-    "hf_best_no_attention_dropout": others.hugging_face(best=True, attention_dropout=0.0),
-    "hf_best_attention_dropout": others.hugging_face(best=True, attention_dropout=others.ATTENTION_DROPOUT),
-    "hf_default": others.hugging_face(best=False, attention_dropout=others.ATTENTION_DROPOUT),
-    "lightning": others.lightning,
 }
-"""In the order of a round; every other round goes backwards."""
+"""In the process of mhc, with its allocator; the peers are in one of their own."""
 
 GOALS = {"hf_default": 6.0, "hf_best": 1.8, "lightning": 6.0, "bare_loop": 0.97}
 """How many times as fast mhc is to be."""
@@ -39,6 +33,8 @@ class Result:
     peaks: dict[str, list[float]]
     """FLOP/s of a matrix product by type and round."""
     flops_per_token: float
+    computed_per_token: float
+    """Of these, what mhc computes: of the last layer it leaves out what nothing reads."""
     about: dict[str, object]
 
     def ratios(self) -> dict[str, list[float]]:
@@ -53,10 +49,14 @@ class Result:
             if name != "mhc"
         }
 
-    def share_of_peak(self, contender: str = "mhc") -> float:
-        """Median over rounds of FLOPs for real tokens over those of the same round's bf16 product."""
+    def share_of_peak(self, contender: str = "mhc", *, computed: bool = False) -> float:
+        """Median over rounds of FLOPs for real tokens over those of the same round's bf16 product.
+
+        Counted are those of the whole model, so that a share means a speed; or `computed`, what mhc really multiplies.
+        """
         pairs = zip(self.rates[contender], self.peaks["bf16"], strict=True)
-        return statistics.median(rate * self.flops_per_token / top for rate, top in pairs)
+        each = self.computed_per_token if computed else self.flops_per_token
+        return statistics.median(rate * each / top for rate, top in pairs)
 
     def plain(self) -> dict[str, object]:
         """For JSON."""
@@ -65,6 +65,7 @@ class Result:
             "ratio": {name: statistics.median(ratios) for name, ratios in self.ratios().items()},
             "ratio_range": {name: [min(ratios), max(ratios)] for name, ratios in self.ratios().items()},
             "share_of_peak": self.share_of_peak(),
+            "share_of_peak_computed": self.share_of_peak(computed=True),
             "peak_gflops": {kind: summary([value / 1e9 for value in values]) for kind, values in self.peaks.items()},
             "flops_per_token": self.flops_per_token,
         } | self.about
@@ -85,10 +86,12 @@ def run(setting: Setting, *, rounds: int, seconds: float, tell: Callable[[str], 
         tell: hears of each turn.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    apart = Apart()
+    contenders = HERE | {name: apart.turn_of(name) for name in PEERS}
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for number in range(rounds + 1):
-        order = list(CONTENDERS.items())
+        order = list(contenders.items())
         for name, turn in order if number % 2 else reversed(order):
             rate = turn(setting, number, seconds if number else seconds / 3)
             tell(f"{setting.name}  round {number or 'to warm up'}  {name:<30}{rate:>10,.0f} tokens/s")
@@ -97,13 +100,11 @@ def run(setting: Setting, *, rounds: int, seconds: float, tell: Callable[[str], 
         if number:
             peaks["fp32"].append(peak.peak(torch.float32, device))
             peaks["bf16"].append(peak.peak(torch.bfloat16, device))
-    return Result(rates, peaks, flops_of(setting), facts(setting, device))
-
-
-def flops_of(setting: Setting) -> float:
-    """FLOPs per real token of a training step."""
-    network = setting.plain.model.network
-    return peak.flops_per_token(int(network.layers), int(network.width), setting.lengths)
+    apart.close()
+    layers, width, heads = (int(setting.plain.model.network[name]) for name in ("layers", "width", "heads"))
+    whole = peak.flops_per_token(layers, width, setting.lengths)
+    computed = whole - peak.unread_flops_per_token(width, heads, setting.lengths)
+    return Result(rates, peaks, whole, computed, facts(setting, device))
 
 
 def facts(setting: Setting, device: str) -> dict[str, object]:

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertForSequenceClassification
 
+from mhc.model import fast_encoder
 from scripts.bench import peak, show, texts
 from scripts.bench.clock import Clock
 
@@ -47,6 +51,22 @@ def test_lengths_stay_within_their_bounds() -> None:
 def test_flops_are_six_per_weight_and_token_and_those_of_attention() -> None:
     weights = 12 * 3 * 256**2
     assert peak.flops_per_token(3, 256, [10, 10]) == 6 * weights + 12 * 3 * 256 * 10
+
+
+def test_flops_that_the_fast_forward_leaves_out_are_those_it_does_not_compute() -> None:
+    rows, length, layers, width, classes = 16, 12, 2, 64, 2
+    config = BertConfig(
+        vocab_size=50, hidden_size=width, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=4 * width
+    )
+    config.attention_probs_dropout_prob = 0.0
+    network = BertForSequenceClassification(config)
+    ids = torch.randint(5, 50, (rows, length))
+    with FlopCounterMode(display=False) as counter:
+        fast_encoder.logits(network, ids, None).sum().backward()
+    layer_by_layer = peak.flops_per_token(layers, width, [length] * rows)
+    unread = peak.unread_flops_per_token(width, 4, [length] * rows)
+    head = 6 * rows * width * (width + classes)  # pooler and classifier, which the formula leaves out
+    assert counter.get_total_flops() == pytest.approx((layer_by_layer - unread) * rows * length + head, rel=1e-3)
 
 
 def test_json_keeps_what_other_parts_wrote(tmp_path: Path) -> None:
