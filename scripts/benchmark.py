@@ -30,6 +30,7 @@ def benchmark() -> None:
 @click.option("--setting", "chosen", multiple=True, help="baseline, medium, large, baseline@goemotions_group4, ...")
 @click.option("--rounds", default=5, show_default=True, help="Turns of each contender.")
 @click.option("--seconds", default=8.0, show_default=True, help="Of a turn.")
+@click.option("--only", multiple=True, metavar="CONTENDER", help="Beside mhc, such as bare_loop; else all.")
 @click.option("--texts", default=2048, show_default=True, help="Generated texts.")
 @click.option("--quick", is_flag=True, help="Baseline only, short turns: under five minutes on two cores.")
 @click.option("--data", default=DATA, type=click.Path(path_type=Path), help="Folder of real data sets.")
@@ -37,6 +38,7 @@ def benchmark() -> None:
 @JSON
 def train(
     chosen: tuple[str, ...],
+    only: tuple[str, ...],
     rounds: int,
     seconds: float,
     texts: int,
@@ -64,7 +66,7 @@ def train(
         for name in chosen or [name for name in known if name != "large"]:
             if name not in known:
                 raise click.BadParameter(f"{name} is none of {', '.join(known)}")
-            results[name] = part.run(known[name], rounds=rounds, seconds=seconds, tell=console.print)
+            results[name] = part.run(known[name], rounds=rounds, seconds=seconds, tell=console.print, only=only)
             console.print(show.table(name, results[name]))
             if json_path:
                 show.add_json(json_path, "train", {name: results[name].plain()})

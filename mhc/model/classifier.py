@@ -190,7 +190,8 @@ class TextClassifier(pl.LightningModule):
             return
         whole = self.trainer.strategy.model
         clip = getattr(whole, "clip_grad_norm_", None)  # FSDP knows the norm over all shards
-        norm = clip(gradient_clip_val) if clip else nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        trained = (weight for group in optimizer.param_groups for weight in group["params"])
+        norm = clip(gradient_clip_val) if clip else nn.utils.clip_grad_norm_(trained, gradient_clip_val)
         self._log_where_asked("train/grad_norm", norm)
 
     def _describe(self) -> ModelFacts:

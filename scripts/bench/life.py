@@ -145,7 +145,8 @@ def entrances() -> list[tuple[Any, str]]:
     from mhc import training
     from mhc.runs.live import LiveRun
 
-    hooks = ("setup", "on_fit_end", "on_train_start", "on_validation_end", "on_test_start", "on_test_end")
+    hooks = ["setup", "on_fit_end", "on_train_start", "on_train_batch_start", "on_validation_end"]
+    hooks += ["on_test_start", "on_test_end"]
     modules = (archive_debug_runs, classify_run, flag_for_promotion, register_run)
     classes = ("ArchiveDebugRuns", "ClassifyRun", "FlagForPromotion", "RegisterRun")
     callbacks = [getattr(module, name) for module, name in zip(modules, classes, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from itertools import chain, repeat
 
 import pytorch_lightning as pl
 import torch
@@ -176,7 +177,7 @@ def bare_loop(*, own_forward: bool) -> Callable[[Setting, int, float], float]:
         clock, mixed = Clock(seconds), setting.precision.startswith("bf16")
         loader = setting.data.loader("train", train=True)
         loader.seed = seed
-        for batch in loader:
+        for batch in chain.from_iterable(repeat(loader)):  # epoch after epoch, as mhc's turn goes on
             tokens = int(batch["attention_mask"].sum())
             ids, mask, labels = (batch[key].to(device) for key in ("input_ids", "attention_mask", "labels"))
             with torch.autocast(device, torch.bfloat16, enabled=mixed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +41,8 @@ class Result:
         """Of mhc to each other one, round by round: what disturbs a round disturbs both."""
         whole = dict(self.rates)
         variants = [name for name in whole if name.startswith("hf_best")]
-        fastest = max(variants, key=lambda name: statistics.median(whole[name]))
-        whole["hf_best"] = whole[fastest]
+        if variants:
+            whole["hf_best"] = whole[max(variants, key=lambda name: statistics.median(whole[name]))]
         return {
             name: [ours / theirs for ours, theirs in zip(self.rates["mhc"], rates, strict=True)]
             for name, rates in whole.items()
@@ -76,7 +76,9 @@ def summary(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def run(setting: Setting, *, rounds: int, seconds: float, tell: Callable[[str], None]) -> Result:
+def run(
+    setting: Setting, *, rounds: int, seconds: float, tell: Callable[[str], None], only: Sequence[str] = ()
+) -> Result:
     """Warm everything up once, then let the contenders take turns.
 
     Args:
@@ -84,10 +86,12 @@ def run(setting: Setting, *, rounds: int, seconds: float, tell: Callable[[str], 
         rounds: turns of each contender.
         seconds: of a turn; contenders that must read an epoch to be fair take as long as that takes.
         tell: hears of each turn.
+        only: contenders beside mhc; none named: all.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     apart = Apart()
-    contenders = HERE | {name: apart.turn_of(name) for name in PEERS}
+    everybody = HERE | {name: apart.turn_of(name) for name in PEERS}
+    contenders = {name: turn for name, turn in everybody.items() if name == "mhc" or name in (only or everybody)}
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for number in range(rounds + 1):
