@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from mhc.errors import MhcError
+from mhc.runs import slurm
 
 if TYPE_CHECKING:
     from mhc.runs.live import LiveRun
@@ -55,7 +55,7 @@ def signals_raise() -> Iterator[None]:
         yield
         return
     handler = raiser(os.getpid())
-    signals = [signal.SIGTERM, signal.SIGUSR1] if "SLURM_JOB_ID" in os.environ else [signal.SIGTERM]
+    signals = [signal.SIGTERM, signal.SIGUSR1] if slurm.job() else [signal.SIGTERM]
     _raising.update(dict.fromkeys(signals, handler))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         _raising[signal.SIGINT] = interrupt
@@ -135,7 +135,7 @@ def interruption(error: BaseException) -> str | None:
         if isinstance(link, KeyboardInterrupt):
             return "Ctrl-C"
         if isinstance(link, Terminated):
-            return f"{link.signal.name}{' from SLURM' if 'SLURM_JOB_ID' in os.environ else ''}"
+            return f"{link.signal.name}{' from SLURM' if slurm.job() else ''}"
         if type(link).__name__ == "SIGTERMException":
             return "SIGTERM"
         if isinstance(link, SystemExit) and _raised_in(link, "/submitit/"):
@@ -173,8 +173,8 @@ def recorded(run: LiveRun) -> Iterator[LiveRun]:
             cause = cause_of(error)
             with undisturbed():
                 _last_word(run, cause)
-                if isinstance(cause, Terminated) and cause.signal == signal.SIGUSR1:
-                    requeue(run)
+                if isinstance(cause, Terminated) and slurm.is_preempted(cause.signal):
+                    slurm.requeue(run)
             if cause is not error:
                 raise cause from error
             raise
@@ -194,13 +194,3 @@ def _last_word(run: LiveRun, error: BaseException) -> None:
             run.fail(error)
     except MhcError as problem:
         log.error("How run %s ended is not on record: %s", run.folder.name, problem)
-
-
-def requeue(run: LiveRun) -> None:
-    """Put this SLURM job back into the queue, where it finds its run by the job's number and resumes it."""
-    job = os.environ.get("SLURM_JOB_ID", "")
-    try:
-        subprocess.run(["scontrol", "requeue", job], check=True, capture_output=True, timeout=60)
-        run.event("requeued", f"SLURM job {job} is in the queue again")
-    except (OSError, subprocess.SubprocessError, MhcError) as problem:
-        log.error("SLURM job %s was not put back into the queue: %s", job, problem)

@@ -138,17 +138,38 @@ def test_notice_of_preemption_under_slurm_is_an_interruption(run: LiveRun, monke
     assert run.record().status_reason == "SIGUSR1 from SLURM"
 
 
-def test_preempted_slurm_job_is_put_back_into_the_queue(
-    run: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+TOLD_BY_SLURM = {
+    "preempted": "JobState=RUNNING Reason=None Requeue=1 Restarts=0 PreemptTime=2026-11-24T16:47:12",
+    "cancelled": "JobState=CANCELLED Reason=None Requeue=1 Restarts=0 PreemptTime=None",
+    "never queued again": "JobState=RUNNING Reason=None Requeue=0 Restarts=0 PreemptTime=2026-11-24T16:47:12",
+    "unknown": "",
+}
+"""By `scontrol show job`, as a real SLURM 22.05 has it."""
+
+
+@pytest.mark.parametrize(
+    ("signum", "told", "queued"),
+    [
+        (signal.SIGUSR1, "unknown", True),
+        (signal.SIGTERM, "preempted", True),
+        (signal.SIGTERM, "cancelled", False),
+        (signal.SIGTERM, "never queued again", False),
+        (signal.SIGTERM, "unknown", False),
+    ],
+)
+def test_slurm_job_is_put_back_into_the_queue_where_it_was_preempted(
+    run: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals, told: str, queued: bool
 ) -> None:
     scontrol = tmp_path / "scontrol"
-    scontrol.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    answers = f'show) echo "{TOLD_BY_SLURM[told]}" ;; requeue) echo "$@" > {tmp_path}/asked ;;'
+    scontrol.write_text(f'#!/bin/sh\ncase "$1" in {answers} esac\n')
     scontrol.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    ends(run, Terminated, lambda: signal.raise_signal(signal.SIGUSR1))
-    assert (tmp_path / "asked").read_text() == "requeue 17\n"
-    assert events(run.record())[-2:] == ["interrupted", "requeued"]
+    ends(run, Terminated, lambda: signal.raise_signal(signum))
+    asked = tmp_path / "asked"
+    assert (asked.read_text() if asked.exists() else None) == ("requeue 17\n" if queued else None)
+    assert events(run.record())[-1] == ("requeued" if queued else "interrupted")
     assert run.record().status is Status.INTERRUPTED
 
 
