@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -178,6 +179,17 @@ class TextClassifier(pl.LightningModule):
         optimizer = self._optimizer_factory(self.network)
         schedule = self._schedule_factory(optimizer, int(steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], object] | None = None,
+    ) -> None:
+        """Steps, and frees the gradients at once; Lightning would keep them through the forward of the next step."""
+        optimizer.step(closure=optimizer_closure)  # type: ignore[arg-type]  # Lightning's, which wants no float
+        optimizer.zero_grad(set_to_none=True)
 
     def configure_gradient_clipping(
         self,

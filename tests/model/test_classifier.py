@@ -123,13 +123,27 @@ def test_gradients_are_clipped_with_the_fused_optimizer(tmp_path, precision):
     seen: list[float] = []
 
     class Norms(pl.Callback):
-        def on_before_zero_grad(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: object) -> None:
-            gradients = [p.grad.norm() for p in pl_module.parameters() if p.grad is not None]
-            seen.extend([float(torch.stack(gradients).norm())] if gradients else [])
+        def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            def look(*_: object) -> None:
+                seen.append(float(torch.stack([p.grad.norm() for p in pl_module.parameters()]).norm()))
+
+            trainer.optimizers[0].register_step_post_hook(look)
 
     a_trainer(tmp_path, Norms(), precision=precision, gradient_clip_val=0.01).fit(a_classifier(), datamodule=Data())
     assert seen
     assert max(seen) < 0.0101
+
+
+def test_gradients_are_free_while_the_next_batch_is_computed(tmp_path):
+    kept: list[bool] = []
+
+    class Looks(pl.Callback):
+        def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+            kept.append(any(p.grad is not None for p in pl_module.parameters()))
+
+    a_trainer(tmp_path, Looks(), max_epochs=1).fit(a_classifier(), datamodule=Data())
+    assert len(kept) > 1
+    assert not any(kept)
 
 
 def test_a_network_may_return_plain_logits(tmp_path):
