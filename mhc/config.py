@@ -75,17 +75,9 @@ def best_precision(accelerator: str) -> str:
     return best(accelerator)
 
 
-def best_pad_multiple(accelerator: str) -> int:
-    """Return what lengths are best padded up to; torch is imported only when it is asked for."""
-    from mhc.hardware import best_pad_multiple as best
-
-    return best(accelerator)
-
-
-RESOLVERS: dict[str, Callable[..., str | int]] = {
+RESOLVERS: dict[str, Callable[..., str]] = {
     "claim_run": claim_run,
     "claim_sweep": claim_sweep,
     "claim_job": claim_job,
     "precision": best_precision,
-    "pad_multiple": best_pad_multiple,
 }

@@ -37,8 +37,3 @@ def test_precision_is_one_that_lightning_knows():
 def test_asking_for_the_precision_of_the_cpu_does_not_import_torch():
     code = "import sys, mhc.hardware as h; h.best_precision('cpu'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
-
-
-@pytest.mark.parametrize(("accelerator", "multiple"), [("cpu", 1), ("gpu", 8), ("cuda", 8), ("mps", 8)])
-def test_lengths_are_padded_only_where_matrix_units_like_it(accelerator: str, multiple: int) -> None:
-    assert hardware.best_pad_multiple(accelerator) == multiple
