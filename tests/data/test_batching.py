@@ -68,3 +68,15 @@ def test_all_ranks_get_equally_many_batches_and_together_all_rows(lengths: npt.N
 @pytest.mark.parametrize(("multiple", "expected"), [(1, [1, 3, 8, 9]), (8, [8, 8, 8, 16])])
 def test_lengths_are_padded_up_to_a_multiple(multiple: int, expected: list[int]) -> None:
     assert batching.padded(np.array([0, 3, 8, 9]), multiple).tolist() == expected
+
+
+def test_padded_lengths_make_batches_of_few_shapes() -> None:
+    draw = np.random.default_rng(0)
+    lengths = np.clip(draw.lognormal(4.2, 0.8, 20_000).astype(np.int64), 3, 256)
+
+    def shapes(multiple: int) -> int:
+        rounded = batching.padded(lengths, multiple)
+        return len({(len(rows), int(rounded[rows].max())) for rows in batching.by_length(rounded, 4096, 128, None)})
+
+    assert shapes(8) < 60  # oneDNN keeps 1,024 prepared products, and a step needs about thirty for each new shape
+    assert shapes(1) > 150
