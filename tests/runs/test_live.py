@@ -144,7 +144,7 @@ TOLD_BY_SLURM = {
     "never queued again": "JobState=RUNNING Reason=None Requeue=0 Restarts=0 PreemptTime=2026-11-24T16:47:12",
     "unknown": "",
 }
-"""By `scontrol show job`, as a real SLURM 22.05 has it."""
+"""By `scontrol show job`; the first one is what a real SLURM 22.05 said."""
 
 
 @pytest.mark.parametrize(
