@@ -24,6 +24,9 @@ def explain(error: HydraException | OmegaConfBaseException, typed: Sequence[str]
     key = unknown_key(error)
     if key:
         return misspelt_key(key, typed)
+    missing = re.search(r"Missing mandatory value: ([\w.]*\w)", str(error))
+    if missing:
+        return f"{missing[1]} has no value, and none can be guessed. Give it one: {missing[1]}=..."
     first_line, *rest = [line.strip(" .") for line in str(error.__cause__ or error).splitlines() if line.strip()]
     at = next((line.split(":", 1)[1].strip() for line in rest if line.startswith("full_key:")), "")
     where = f"{at}: " if at else ""

@@ -14,6 +14,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from mhc import policy
 from mhc.config import CONF, register
@@ -142,6 +143,15 @@ def test_override_that_does_not_fit_is_explained(typed: str, sentence: str) -> N
     with pytest.raises(HydraException) as error:
         composed(typed)
     assert explain(error.value, [typed]).startswith(sentence)
+
+
+def test_value_that_only_the_user_knows_is_asked_for() -> None:
+    cfg = composed("data=files")
+    with pytest.raises(OmegaConfBaseException) as error:
+        OmegaConf.to_container(cfg, resolve=True)
+    assert explain(error.value, ["data=files"]) == (
+        "data.train has no value, and none can be guessed. Give it one: data.train=..."
+    )
 
 
 def test_every_group_has_its_line_in_the_help() -> None:
