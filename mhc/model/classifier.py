@@ -17,6 +17,7 @@ from mhc.errors import BadConfig, MhcError
 from mhc.facts import Metrics, ModelFacts
 from mhc.model import fast_encoder
 from mhc.model.meter import Meter
+from mhc.model.optimizers import clip_norm
 from mhc.model.results import Collector, SplitResult
 
 Batch = dict[str, Tensor]
@@ -200,10 +201,8 @@ class TextClassifier(pl.LightningModule):
         """Clips the norm; Lightning's own clipping refuses fused optimizers even where no gradient is scaled."""
         if not gradient_clip_val:
             return
-        whole = self.trainer.strategy.model
-        clip = getattr(whole, "clip_grad_norm_", None)  # FSDP knows the norm over all shards
-        trained = (weight for group in optimizer.param_groups for weight in group["params"])
-        norm = clip(gradient_clip_val) if clip else nn.utils.clip_grad_norm_(trained, gradient_clip_val)
+        clip = getattr(self.trainer.strategy.model, "clip_grad_norm_", None)  # FSDP knows the norm over all shards
+        norm = clip(gradient_clip_val) if clip else clip_norm(optimizer, gradient_clip_val)
         self._log_where_asked("train/grad_norm", norm)
 
     def _describe(self) -> ModelFacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -58,6 +58,20 @@ def parameter_groups(network: nn.Module, weight_decay: float, *, decay_embedding
                 (kept if keep_all or name == "bias" else decayed).append(parameter)
     groups: Groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def clip_norm(optimizer: Optimizer, most: float) -> Tensor:
+    """Clip the gradients' norm for the next step, and return what it was: `torch.nn.utils.clip_grad_norm_`.
+
+    A fused optimizer divides the gradients while it reads them anyway, as it would for a gradient scaler; another one
+    has them multiplied before.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if not optimizer.defaults.get("fused"):
+        return nn.utils.clip_grad_norm_(weights, most)
+    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    optimizer.grad_scale = ((norm + 1e-6) / most).clamp(min=1.0)  # type: ignore[attr-defined]  # what a scaler sets
+    return norm
 
 
 def warmup_then(optimizer: Optimizer, total_steps: int, *, warmup: float, decay: str, floor: float = 0.0) -> LambdaLR:

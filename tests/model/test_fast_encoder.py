@@ -10,15 +10,14 @@ from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, ElectraConfig, ElectraForSequenceClassification
 
 from mhc.errors import BadConfig
-from mhc.model import fast_encoder, fast_layers
-from mhc.model.fast_layers import DropoutPool, Packing, attention, linear
+from mhc.model import fast_encoder, packing
 
 VOCABULARY = 50
 
 
 @pytest.fixture(autouse=True, params=[1, 16, 128], ids="packed to a multiple of {}".format)
 def multiple(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_layers, "SAME_SHAPE", request.param)
+    monkeypatch.setattr(packing, "SAME_SHAPE", request.param)
 
 
 def a_network(dropout: float = 0.0, **changes: object) -> BertForSequenceClassification:
@@ -109,17 +108,6 @@ def test_a_text_is_scored_alike_whatever_else_is_in_its_batch() -> None:
     torch.testing.assert_close(together[1:2], alone, atol=1e-6, rtol=1e-5)
 
 
-def test_packing_for_flash_attention_leaves_no_padding() -> None:
-    ids, mask = a_batch([4, 1, 3])
-    packing = Packing.exact(mask, torch.float32)
-    assert packing.bounds is not None
-    assert packing.bounds.tolist() == [0, 4, 5, 8]
-    assert packing.bounds.dtype == torch.int32
-    assert packing.first.tolist() == [0, 4, 5]
-    assert packing.positions().tolist() == [0, 1, 2, 3, 0, 0, 1, 2]
-    assert packing.pack(ids.view(-1)).tolist() == ids[mask.bool()].tolist()
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="flash attention needs a GPU")
 def test_on_a_gpu_bfloat16_is_near_to_fp32() -> None:
     network = a_network(hidden_size=64).cuda().eval()
@@ -151,35 +139,6 @@ def test_dropout_depends_on_the_seed_alone_and_is_off_in_evaluation() -> None:
     assert not torch.equal(drawn(1), drawn(2))
     network.eval()
     assert torch.equal(drawn(1), drawn(2))
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("share", [0.1, 0.5])
-def test_the_pool_drops_the_share_that_was_asked_for_and_scales_the_rest(kind: torch.dtype, share: float) -> None:
-    torch.manual_seed(0)
-    like = torch.zeros(1000, 256, dtype=kind)
-    mask = DropoutPool(like, share).take(like)
-    assert mask.shape == like.shape
-    assert float((mask == 0).float().mean()) == pytest.approx(share, abs=4e-3)
-    assert mask.unique().tolist() == [0.0, float(torch.tensor(1 / (1 - share), dtype=kind))]
-
-
-def test_two_layers_get_different_masks_of_one_pool() -> None:
-    torch.manual_seed(0)
-    like = torch.zeros(100, 64)
-    pool = DropoutPool(like, 0.5)
-    first, second = pool.take(like) != 0, pool.take(like) != 0
-    assert float((first == second).float().mean()) == pytest.approx(0.5, abs=0.05)
-
-
-def test_layers_have_the_gradients_of_finite_differences() -> None:
-    torch.manual_seed(0)
-    x, weight, bias = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((5, 4), (6, 4), (6,)))
-    assert torch.autograd.gradcheck(linear, (x, weight, bias))
-    ids, mask = a_batch([4, 1])
-    packing = Packing.of(ids, mask, 0.03, torch.double)
-    parts = packing.pack(torch.randn(8, 12, dtype=torch.double)).detach().requires_grad_()
-    assert torch.autograd.gradcheck(lambda it: attention(it, packing, 2), (parts,))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mhc.errors import BadConfig
-from mhc.model.optimizers import adamw, parameter_groups, sgd, warmup_then
+from mhc.model.optimizers import adamw, clip_norm, parameter_groups, sgd, warmup_then
 from tests.learning import a_classifier
 
 
@@ -31,6 +31,36 @@ def test_embeddings_can_be_kept_from_decay():
 
 def test_adamw_is_fused():
     assert adamw(nn.Linear(2, 2), lr=1e-3, weight_decay=0.1).defaults["fused"] is True
+
+
+@pytest.mark.parametrize("most", [0.1, 100.0], ids=["above the most", "below the most"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda net: adamw(net, lr=1e-2, weight_decay=0.1),
+        lambda net: sgd(net, lr=1e-2, weight_decay=0.1, momentum=0.9),
+        lambda net: torch.optim.AdamW(net.parameters(), lr=1e-2, fused=False),
+    ],
+    ids=["fused AdamW", "fused SGD", "another optimizer"],
+)
+def test_clipping_moves_the_weights_as_torch_does(build, most):
+    def moved(clip) -> tuple[torch.Tensor, float]:
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+        optimizer = build(network)
+        for _ in range(3):
+            optimizer.zero_grad()
+            network(torch.randn(5, 4)).square().sum().backward()
+            norm = float(clip(optimizer))
+            optimizer.step()
+        return nn.utils.parameters_to_vector(network.parameters()), norm
+
+    def as_torch_does(optimizer: torch.optim.Optimizer) -> torch.Tensor:
+        return nn.utils.clip_grad_norm_([w for group in optimizer.param_groups for w in group["params"]], most)
+
+    (ours, norm), (theirs, expected) = moved(lambda optimizer: clip_norm(optimizer, most)), moved(as_torch_does)
+    assert norm == pytest.approx(expected)
+    torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=1e-6)
 
 
 def rates(decay: str, warmup: float, steps: int, floor: float = 0.0) -> list[float]:
