@@ -6,7 +6,7 @@ by an index that all layers of a step share brings them there, another one bring
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -124,17 +124,37 @@ def attention_of_first(
     2 x heads x width products a token instead of 2 x width^2. `hidden` is [tokens, width].
     """
     rows, width, kind = packing.rows, query.shape[1], query.dtype
-    texts = packing.unpack(hidden).view(rows, packing.width, width)
     by_head = query.view(rows, heads, -1).transpose(0, 1)
     asked = torch.bmm(by_head, key[0].to(kind).view(heads, -1, width)).transpose(0, 1)
-    scores = torch.bmm(asked, texts.transpose(1, 2))
     for_all = (query * key[1].to(kind)).view(rows, heads, -1).sum(-1, keepdim=True)  # moves a text's scores alike
-    scores = scores + for_all
-    if packing.bias is not None:
-        scores = scores + packing.bias
-    found = torch.bmm(torch.softmax(scores, -1), texts).transpose(0, 1)
-    mixed = torch.bmm(found, value[0].to(kind).view(heads, -1, width).transpose(1, 2))
+    found: Tensor = _Found.apply(asked, for_all, hidden, packing)  # type: ignore[no-untyped-call]
+    mixed = torch.bmm(found.transpose(0, 1), value[0].to(kind).view(heads, -1, width).transpose(1, 2))
     return mixed.transpose(0, 1).reshape(rows, width) + value[1].to(kind)
+
+
+class _Found(torch.autograd.Function):
+    """Tokens of each text, [texts, heads, width], weighed by how much they are what is asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, asked: Tensor, for_all: Tensor, hidden: Tensor, packing: Packing) -> Tensor:
+        texts = packing.unpack(hidden).view(packing.rows, packing.width, -1)
+        scores = torch.bmm(asked, texts.transpose(1, 2)).add_(for_all)
+        if packing.bias is not None:
+            scores.add_(packing.bias)
+        shares = torch.softmax(scores, -1)
+        ctx.packing = packing
+        ctx.save_for_backward(asked, texts, shares)
+        return torch.bmm(shares, texts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        asked, texts, shares = ctx.saved_tensors
+        above = torch.bmm(gradients[0], texts.transpose(1, 2))
+        scores = torch._softmax_backward_data(above, shares, -1, shares.dtype)
+        as_key_and_value = torch.cat([scores, shares], 1), torch.cat([asked, gradients[0]], 1)
+        for_texts = torch.bmm(as_key_and_value[0].transpose(1, 2), as_key_and_value[1])
+        for_hidden = ctx.packing.pack(for_texts.view(-1, texts.shape[-1]))
+        return torch.bmm(scores, texts), scores.sum(-1, keepdim=True), for_hidden, None
 
 
 def flash(query_key_value: Tensor, bounds: Tensor, longest: int, heads: int) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,11 +64,8 @@ class Packing:
         return padded if self.flat is None else padded.index_select(0, self.flat)
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """[tokens, ...] to [rows x width, ...]; padding holds some token, to be masked, and gives it no gradient."""
-        if self.flat is None:
-            return packed
-        result: Tensor = _Unpack.apply(packed, self)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return result
+        """[tokens, ...] to [rows x width, ...]; padding holds some token, to be masked."""
+        return packed if self.flat is None else packed.index_select(0, self.packed.clamp(max=self.tokens - 1))
 
     @property
     def tokens(self) -> int:
@@ -106,14 +102,3 @@ def _rounded_up(real: Tensor, count: int) -> Tensor:
     kept = real.clone().view(-1)
     kept[(~kept).nonzero().squeeze(1)[:missing]] = True
     return kept.view(real.shape)
-
-
-class _Unpack(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, packed: Tensor, packing: Packing) -> Tensor:
-        ctx.packing = packing
-        return packed.index_select(0, packing.packed.clamp(max=packing.tokens - 1))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.packing.pack(gradients[0]), None

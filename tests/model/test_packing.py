@@ -26,15 +26,11 @@ def test_real_tokens_are_packed_to_a_multiple(monkeypatch, multiple, tokens):
 
 
 @pytest.mark.parametrize("multiple", [1, 5, 32])
-def test_what_is_packed_and_unpacked_is_the_same_and_padding_gets_no_gradient(monkeypatch, multiple):
+def test_what_is_packed_and_unpacked_is_the_same(monkeypatch, multiple):
     monkeypatch.setattr(packing, "SAME_SHAPE", multiple)
     packed, real = a_packing([4, 1, 3]), a_mask([4, 1, 3]).view(-1).bool()
-    batch = torch.arange(24.0).view(12, 2).requires_grad_()
-    there = packed.unpack(packed.pack(batch))
-    assert torch.equal(there[real], batch[real])
-    there[real].sum().backward()
-    assert batch.grad is not None
-    assert batch.grad.sum(1).tolist() == [2.0 * float(each) for each in real]
+    batch = torch.arange(24.0).view(12, 2)
+    assert torch.equal(packed.unpack(packed.pack(batch))[real], batch[real])
 
 
 def test_each_token_knows_its_place_among_the_packed_and_padding_has_none(monkeypatch):
