@@ -70,7 +70,8 @@ def clip_norm(optimizer: Optimizer, most: float) -> Tensor:
     if not optimizer.defaults.get("fused"):
         return nn.utils.clip_grad_norm_(weights, most)
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-    optimizer.grad_scale = ((norm + 1e-6) / most).clamp(min=1.0)  # type: ignore[attr-defined]  # what a scaler sets
+    scale = ((norm + 1e-6) / most).clamp(min=1.0).float()  # in float32, whatever the weights are in
+    optimizer.grad_scale = scale  # type: ignore[attr-defined]  # what a gradient scaler sets
     return norm
 
 

@@ -118,7 +118,7 @@ def test_facts_describe_the_network():
     )
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true", "64-true"])
 def test_gradients_are_clipped_with_the_fused_optimizer(tmp_path, precision):
     seen: list[float] = []
 
