@@ -8,9 +8,9 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
+from mhc import timestamps
 from mhc.policy import Policy
-from mhc.runs import clock
-from mhc.runs.cleaning import clean
+from mhc.retention.cleanup import clean
 from mhc.runs.live import LiveRun
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class ArchiveDebugRuns(pl.Callback):
                 self.outputs,
                 self.models,
                 self.policy,
-                now=clock.now(),
+                now=timestamps.now(),
                 by="ArchiveDebugRuns",
                 current=self.run.folder.name,
             )

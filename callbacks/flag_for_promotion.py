@@ -11,12 +11,11 @@ from pytorch_lightning import Callback
 from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.errors import BadConfig, MhcError
-from mhc.policy import Policy
+from mhc.policy import Policy, name_of
 from mhc.production import gates
 from mhc.production.measure import measure
-from mhc.production.policy import name_of
+from mhc.record import Promotion, RunRecord, Status
 from mhc.runs.live import LiveRun
-from mhc.runs.record import Promotion, RunRecord, Status
 
 log = logging.getLogger(__name__)
 

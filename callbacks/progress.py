@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
 
 from mhc.model import classifier
-from mhc.report import bar
+from mhc.report import progress_line
 
 log = logging.getLogger("mhc.progress")
 
@@ -77,7 +77,9 @@ class Progress(ProgressBar):
         if not self.drawing or now - self._drawn < REDRAWN_EVERY:
             return
         self._drawn = now
-        self._draw(bar.bar(epoch(trainer), batch_idx + 1, int(self.total_train_batches), [self._left(trainer)]))
+        self._draw(
+            progress_line.bar(epoch(trainer), batch_idx + 1, int(self.total_train_batches), [self._left(trainer)])
+        )
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says what is going on while the training bar stands still."""
@@ -91,9 +93,9 @@ class Progress(ProgressBar):
         model = classifier.of(pl_module)
         meter = model.meter
         rate = (meter.tokens - self._tokens) * trainer.world_size / max(meter.elapsed - self._seconds, 1e-9)
-        facts = [f"loss {model.epoch_loss:.3f}", *self._validation(trainer), f"{bar.rate(rate)} tokens/s"]
+        facts = [f"loss {model.epoch_loss:.3f}", *self._validation(trainer), f"{progress_line.rate(rate)} tokens/s"]
         last = trainer.global_step >= trainer.estimated_stepping_batches
-        log.info(bar.line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
+        log.info(progress_line.line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves a clean terminal."""
@@ -131,7 +133,7 @@ class Progress(ProgressBar):
         """The time to the last epoch; early stopping may come before it."""
         done = trainer.global_step - self._first_step
         steps = float(trainer.estimated_stepping_batches) - trainer.global_step
-        return f"{bar.clock((time.monotonic() - self._started) / max(1, done) * steps)} left"
+        return f"{progress_line.clock((time.monotonic() - self._started) / max(1, done) * steps)} left"
 
 
 def epoch(trainer: pl.Trainer) -> str:

@@ -12,8 +12,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.facts import DataFacts, ModelFacts, Smoke, Timing
 from mhc.runs.checkpoints import is_whole
-from mhc.runs.endings import heed, take_signals_back
 from mhc.runs.live import LiveRun
+from mhc.runs.signals import heed, take_signals_back
 
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mhc import arguments, entry
 from mhc.errors import BadConfig, BadInput
+from mhc.inference import arguments
+from mhc.policy import CONF
+from mhc.training import exit_codes
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from mhc.data.corpus import Corpus
     from mhc.facts import Metrics
-    from mhc.model.load import Loaded
+    from mhc.model.weights import Loaded
 
 SUMMARY = """Score a run or a bundle on a split, and keep what it said of every example (never a text).
 
@@ -51,7 +53,7 @@ def evaluate(
     loaded: Loaded, texts: Sequence[str], precision: str = "auto", device: str = "auto"
 ) -> NDArray[np.float32]:
     """Return the probabilities [n, k] of normalised texts, as the network gives them: no temperature is applied."""
-    from mhc.predictor import Predictor
+    from mhc.inference.predictor import Predictor
 
     return Predictor(loaded, precision=precision, device=device).raw(texts)
 
@@ -71,14 +73,14 @@ def main() -> None:
         if values.get("split", "test") not in ("train", "val", "test"):
             raise BadConfig(f"split={values['split'][:40]} is none of train, val, test")
     except BadConfig as error:
-        sys.exit(entry.say(str(error), 2))
+        sys.exit(exit_codes.say(str(error), 2))
     score(values, overrides)
 
 
 def score(values: dict[str, str], overrides: list[str]) -> None:
     """Load the data, then the model, score, and write the evidence and the table."""
-    from mhc import loading
     from mhc.metrics import measure
+    from mhc.production import loading
 
     split, models = values.get("split", "test"), place(values, "models")
     run = loading.find_run(place(values, "outputs"), values["run"]) if values.get("run") else None
@@ -92,7 +94,9 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
     if kept is not None:
         keep(kept, texts, labels, found, loaded.labels, models)
     show(measure(labels, found, loaded.labels), np.bincount(labels, minlength=len(loaded.labels)).tolist())
-    entry.say(f"Evidence of {len(texts):,} rows: {kept}" if kept else "No evidence was kept; say output=FILE.npz", 0)
+    exit_codes.say(
+        f"Evidence of {len(texts):,} rows: {kept}" if kept else "No evidence was kept; say output=FILE.npz", 0
+    )
 
 
 def place(values: dict[str, str], what: str) -> Path:
@@ -107,15 +111,15 @@ def config_of(run: Path | None, values: dict[str, str], overrides: list[str]) ->
     Raises:
         BadConfig: an override of the run's own data does not fit; names the key.
     """
-    from mhc import loading
+    from mhc.production import loading
 
     if values.get("data") or run is None:
         from hydra import compose, initialize_config_dir
 
-        from mhc import config
+        from mhc.training import config
 
         config.register()
-        with initialize_config_dir(config_dir=str(config.CONF), version_base="1.3"):
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             cfg = compose("train", overrides=[f"data={values['data']}", *overrides])
     else:
         cfg = loading.recorded_model(run)
@@ -214,4 +218,4 @@ def show(metrics: Metrics, rows: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    entry.leave(main)
+    exit_codes.leave(main)

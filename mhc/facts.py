@@ -1,6 +1,6 @@
 """What a training knows of its data, its model and its results. Pure structs: no torch, no disk.
 
-`mhc.data`, `mhc.model` and `mhc.metrics` make them, `mhc.runs.record` keeps them, `mhc.production` judges them.
+`mhc.data`, `mhc.model` and `mhc.metrics` make them, `mhc.record` keeps them, `mhc.production` judges them.
 """
 
 from __future__ import annotations

@@ -12,15 +12,15 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from mhc import arguments, entry
-from mhc.allocator import reuse_memory
-from mhc.cli.sanitise import clean
 from mhc.errors import BadConfig, BadInput
-from mhc.labelling import label_table, summary
-from mhc.predictor import Prediction, Predictor
-from mhc.rows import reading, writing
-from mhc.rows.progress import Progress
-from mhc.rows.reading import STDIO, Table
+from mhc.hardware import reuse_memory
+from mhc.inference import arguments, table_reader, table_writer
+from mhc.inference.label_table import label_table, summary
+from mhc.inference.predictor import Prediction, Predictor
+from mhc.inference.progress import Progress
+from mhc.inference.table_reader import STDIO, Table
+from mhc.terminal import clean
+from mhc.training import exit_codes
 
 __all__ = ["Prediction", "Predictor"]
 
@@ -67,7 +67,7 @@ def main() -> None:
         arguments.number(values, "batch_tokens", 1, 10_000_000)
         formats = formats_of(values) if whole_table else ("", "")
     except BadConfig as error:
-        sys.exit(entry.say(str(error), 2))
+        sys.exit(exit_codes.say(str(error), 2))
     try:
         label_rows(values, threshold, *formats) if whole_table else say_label(values, threshold)
     except BrokenPipeError:
@@ -82,8 +82,10 @@ def formats_of(values: dict[str, str]) -> tuple[str, str]:
         BadConfig: one of them is not known.
     """
     source, target, said = values["input"], values.get("output", STDIO), values.get("format")
-    read = reading.format_of(said, source, "csv") if source == STDIO else reading.format_of(None, source)
-    return read, reading.format_of(said, target, read) if target == STDIO else reading.format_of(None, target, read)
+    read = table_reader.format_of(said, source, "csv") if source == STDIO else table_reader.format_of(None, source)
+    return read, table_reader.format_of(said, target, read) if target == STDIO else table_reader.format_of(
+        None, target, read
+    )
 
 
 def say_label(values: dict[str, str], threshold: float | None) -> None:
@@ -103,7 +105,7 @@ def say_label(values: dict[str, str], threshold: float | None) -> None:
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     if found.truncated:
-        entry.say(
+        exit_codes.say(
             f"The text is longer than the {predictor.encode.max_tokens} tokens that the model reads; it was cut.", 0
         )
 
@@ -127,16 +129,16 @@ def label_rows(values: dict[str, str], threshold: float | None, read: str, write
     column = values.get("text_column", "text")
     started = time.monotonic()
     with ExitStack() as stack:
-        table: Table = stack.enter_context(reading.opened(source, read, values.get("encoding", "utf-8")))
-        reading.check_column(table, column)
+        table: Table = stack.enter_context(table_reader.opened(source, read, values.get("encoding", "utf-8")))
+        table_reader.check_column(table, column)
         reuse_memory()
-        file = stack.enter_context(writing.opened(target))
+        file = stack.enter_context(table_writer.opened(target))
         predictor = load(values)
         visible = sys.stderr.isatty() and not (target == STDIO and sys.stdout.isatty())
         bar = stack.enter_context(Progress(visible))
         tally = label_table(predictor, table, column, file, write, threshold, bar)
-    entry.say(summary(tally, time.monotonic() - started, predictor.encode.max_tokens, threshold), 0)
+    exit_codes.say(summary(tally, time.monotonic() - started, predictor.encode.max_tokens, threshold), 0)
 
 
 if __name__ == "__main__":
-    entry.leave(main)
+    exit_codes.leave(main)

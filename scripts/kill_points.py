@@ -34,7 +34,7 @@ COMPLETED = frozenset({"completed"})
 _WRITES = "mhc.runs.atomic"
 
 POINTS = {
-    "claim": Point("mhc.training", "register", 1, UNSEEN, UNSEEN),
+    "claim": Point("mhc.training.job", "register", 1, UNSEEN, UNSEEN),
     "first record": Point(_WRITES, "_write_and_sync", 1, UNSEEN | LOST, UNSEEN | LOST),
     "data": Point("mhc.data.datamodule.TextDataModule", "prepare", 1, LOST, INTERRUPTED),
     "model": Point("mhc.model.build", "classifier", 1, LOST, INTERRUPTED),
@@ -43,7 +43,7 @@ POINTS = {
     "fit, third step": Point("mhc.model.classifier.TextClassifier", "training_step", 3, LOST, INTERRUPTED),
     "validation": Point("mhc.model.classifier.TextClassifier", "validation_step", 1, LOST, INTERRUPTED),
     "checkpointing": Point("pytorch_lightning.Trainer", "save_checkpoint", 1, LOST, INTERRUPTED),
-    "archiving": Point("mhc.runs.cleaning", "placed", 1, LOST, INTERRUPTED),
+    "archiving": Point("mhc.retention.cleanup", "placed", 1, LOST, INTERRUPTED),
     "last validation": Point("mhc.model.classifier.TextClassifier", "on_validation_epoch_end", 3, LOST, INTERRUPTED),
     "test": Point("mhc.model.classifier.TextClassifier", "test_step", 1, LOST, INTERRUPTED),
     "evidence": Point("mhc.runs.evidence", "write", 2, LOST, INTERRUPTED),

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mhc import policy
 from mhc.errors import Unreadable
+from mhc.record import Status
 from mhc.runs import folders, liveness, store
-from mhc.runs.record import Status
 from scripts.kill_points import POINTS, READY, stop_at
 from scripts.live_runs import LiveRuns
 

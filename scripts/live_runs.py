@@ -9,10 +9,11 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from mhc import policy
-from mhc.runs import clock, folders, liveness, store
-from mhc.runs.live import LiveRun, recorded
-from mhc.runs.record import Lineage, Status
+from mhc import policy, timestamps
+from mhc.record import Lineage, Status
+from mhc.runs import folders, liveness, store
+from mhc.runs.live import LiveRun
+from mhc.runs.signals import recorded
 
 
 class Life(NamedTuple):
@@ -34,7 +35,7 @@ class LiveRuns:
             os.kill(life.pid, signal.SIGSTOP)
 
     def _start(self, outputs: Path, number: int) -> Life:
-        folder = folders.claim(outputs, f"alive_{number}", clock.now())
+        folder = folders.claim(outputs, f"alive_{number}", timestamps.now())
         waits, go = os.pipe()
         registered, said = os.pipe()
         os.set_inheritable(go, False)
@@ -54,7 +55,7 @@ class LiveRuns:
         try:
             run = LiveRun.register(
                 folder, name="alive", description="", tags=[], note="", seed=None, category_said=None, sweep=None,
-                group="", lineage=Lineage(), liveness=self.rules, now=clock.now(),
+                group="", lineage=Lineage(), liveness=self.rules, now=timestamps.now(),
             )  # fmt: skip
             with recorded(run):
                 os.write(said, b"x")

@@ -32,11 +32,13 @@ from rich.table import Table
 
 from mhc.errors import Conflict, NotFound, Refused, Unreadable
 from mhc.facts import Metrics
+from mhc.index.index import Index
 from mhc.policy import Policy, load
-from mhc.runs import checkup, cleaning, folders, marks, moving, store
-from mhc.runs.index import Index
+from mhc.record import Category, Event, Lineage, Location, RunRecord, Status, encode
+from mhc.retention import annotations as marks
+from mhc.retention import archive, cleanup, doctor
+from mhc.runs import folders, store
 from mhc.runs.live import LiveRun
-from mhc.runs.record import Category, Event, Lineage, Location, RunRecord, Status, encode
 
 ROLES = {"writer": 4, "cleaner": 2, "reader": 4}
 MEANWHILE = (Conflict, NotFound, Refused, Unreadable)
@@ -127,12 +129,12 @@ def note(stage: Stage, tally: Tally, chance: random.Random) -> None:
 def clean(stage: Stage, tally: Tally, chance: random.Random) -> None:
     """Archive what is due, then bring some of it back."""
     now = datetime.now(UTC)
-    moved = cleaning.clean(stage.outputs, stage.models, stage.policy, now=now, by=tally.role, current=None)
+    moved = cleanup.clean(stage.outputs, stage.models, stage.policy, now=now, by=tally.role, current=None)
     tally.count("runs archived", len(moved))
     archived = [folder for folder, place in folders.walk(stage.outputs) if place is not Location.ACTIVE]
     for folder in chance.sample(archived, min(20, len(archived))):
         try:
-            moving.restore([folder], stage.outputs, now=now, by=tally.role)
+            archive.restore([folder], stage.outputs, now=now, by=tally.role)
             tally.count("runs restored")
         except MEANWHILE:
             tally.count("moved meanwhile")
@@ -220,7 +222,7 @@ def verdict(stage: Stage, old: list[str], tallies: list[Tally]) -> dict[str, int
         "records unreadable to a reader": did["unreadable"],
         "runs seen in two places by a reader": did["seen in two places"],
         "not seen by a reader, of 1,000 runs": 1000 * did["not seen"] // max(did["runs read"], 1),
-        "findings of doctor": len(checkup.check(stage.outputs, stage.policy.liveness)),
+        "findings of doctor": len(doctor.check(stage.outputs, stage.policy.liveness)),
         "errors": sum(len(tally.errors) for tally in tallies),
     }
 

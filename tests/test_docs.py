@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mhc.cli.commands import COMMANDS
+from mhc.cli.command_table import COMMANDS
 from mhc.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent

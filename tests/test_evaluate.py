@@ -6,12 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-from mhc import entry, evaluate, loading
+from mhc import evaluate
 from mhc.errors import BadInput
 from mhc.evaluate import in_order_of
+from mhc.production import loading
 from mhc.runs import evidence
-from tests.builders import LABELS
-from tests.trained import WORDS, a_bundle, a_table, a_trained_run, config_of, some_texts
+from mhc.training import exit_codes
+from tests.support.builders import LABELS
+from tests.support.trained import WORDS, a_bundle, a_table, a_trained_run, config_of, some_texts
 
 DATA = {
     "label_names": None,
@@ -49,7 +51,7 @@ def home(tmp_path, monkeypatch):
 def typed(home, monkeypatch, capsys):
     def type_in(*words):
         monkeypatch.setattr(sys, "argv", ["mhc.evaluate", *map(str, words)])
-        code = entry.code_of(evaluate.main)
+        code = exit_codes.code_of(evaluate.main)
         return code, *capsys.readouterr()
 
     return type_in

@@ -1,1 +1,1 @@
-"""The words you type: one file per group of commands, found in the table of `mhc.cli.commands`."""
+"""The words you type: one file per group of commands, found in the table of `mhc.cli.command_table`."""

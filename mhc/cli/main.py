@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from mhc.cli.commands import COMMANDS, SECTIONS
-from mhc.cli.place import Place
+from mhc.cli.command_table import COMMANDS, SECTIONS
+from mhc.cli.context import Place
 from mhc.errors import MhcError, NotFound
 
 BROKEN_PIPE = 141
@@ -98,13 +98,13 @@ def run(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
-        from mhc.cli.bug import report
+        from mhc.terminal import report
 
         return _say(report(error), 3)
 
 
 def _say(sentence: str, code: int) -> int:
-    from mhc.cli.sanitise import clean_lines
+    from mhc.terminal import clean_lines
 
     click.echo(clean_lines(sentence), err=True)
     return code

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from mhc.data import cleaning, fingerprint, labels, splits, store
+from mhc.data import cleaning, fingerprint, labels, splits
+from mhc.data.cache import Ints, ensure_folder, map_flat, read_ints, write_ints
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning, Splitting
 from mhc.data.sources import Raw, Source
-from mhc.data.store import Ints
 from mhc.facts import SplitFacts
 
 log = logging.getLogger(__name__)
@@ -47,15 +47,15 @@ class Corpus:
 
     def texts(self, split: str) -> Iterator[str]:
         """Yield the normalised texts in the order of the rows."""
-        flat = store.map_flat(self.folder / f"{split}.texts", np.uint8)
+        flat = map_flat(self.folder / f"{split}.texts", np.uint8)
         start = 0
-        for end in store.read_ints(self.folder / f"{split}.ends.npy").tolist():
+        for end in read_ints(self.folder / f"{split}.ends.npy").tolist():
             yield flat[start:end].tobytes().decode()
             start = end
 
     def label_ids(self, split: str) -> Ints:
         """Return [rows]: the position of each row's label in the label names."""
-        return store.read_ints(self.folder / f"{split}.labels.npy")
+        return read_ints(self.folder / f"{split}.labels.npy")
 
 
 def ensure(
@@ -83,7 +83,7 @@ def ensure(
             write_rows(part, about.labels, name, draft)
         (draft / "corpus.json").write_bytes(msgspec.json.encode(about))
 
-    return Corpus(store.ensure(cache / "corpora" / key, fill))
+    return Corpus(ensure_folder(cache / "corpora" / key, fill))
 
 
 def prepare(
@@ -152,5 +152,5 @@ def write_rows(rows: Rows, order: Sequence[str], name: str, draft: Path) -> None
         for row, text in enumerate(rows.texts):
             end += file.write(text.encode())
             ends[row] = end
-    store.write_ints(draft / f"{name}.ends.npy", ends, np.int64)
-    store.write_ints(draft / f"{name}.labels.npy", [position[label] for label in rows.labels], np.int32)
+    write_ints(draft / f"{name}.ends.npy", ends, np.int64)
+    write_ints(draft / f"{name}.labels.npy", [position[label] for label in rows.labels], np.int32)

@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytorch_lightning as pl
 
-from mhc.data import corpus, options, tokenizer, tokens
+from mhc.data import corpus, options, token_cache, tokenizer
+from mhc.data.batch_loader import BatchLoader, Place
 from mhc.data.corpus import Corpus
-from mhc.data.loader import BatchLoader, Place
 from mhc.data.options import Batching, Cleaning, Splitting, Tokenizing
 from mhc.data.sources import Source
-from mhc.data.tokens import TokenSplit
+from mhc.data.token_cache import TokenSplit
 from mhc.errors import BadConfig
 from mhc.facts import DataFacts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+    from mhc.data.cache import Ints
     from mhc.data.ngrams import NgramTokenizer
-    from mhc.data.store import Ints
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +101,8 @@ class TextDataModule(pl.LightningDataModule):
         self.tokenizer_folder = tokenizer.ensure(self.tokenizing, self.corpus.texts("train"), train, self.cache)
         encoder = tokenizer.Encoder(self.tokenizer_folder, self.tokenizing.max_tokens)
         self.vocab_size, self.pad_id = encoder.vocab_size, encoder.pad_id
-        folder = tokens.ensure(self.corpus, encoder, self.cache)
-        self.tokens: dict[str, TokenSplit] = tokens.read(folder, self.corpus)
+        folder = token_cache.ensure(self.corpus, encoder, self.cache)
+        self.tokens: dict[str, TokenSplit] = token_cache.read(folder, self.corpus)
         self.refuse_unknown_high_risk()
         self.prepared = True
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mhc.data import fingerprint, reading
+from mhc.data import fingerprint, readers
 from mhc.data.cleaning import Rows
 from mhc.data.file_checks import kind_of
+from mhc.data.readers import Columns
 from mhc.errors import BadConfig, BadInput
 
 SPLITS = {
@@ -34,22 +35,6 @@ class Raw:
     """Where it came from: file names, hub name; never a text."""
     names: tuple[str, ...] = ()
     """Label names in their order, where the source says so itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """The names of the columns."""
-
-    text: str
-    label: str
-    group: str | None = None
-    """The author; all texts of one stand on one side of a cut."""
-    split: str | None = None
-    """Says train, val or test."""
-
-    def names(self) -> list[str]:
-        """Return the columns that are read."""
-        return [name for name in (self.text, self.label, self.group, self.split) if name is not None]
 
 
 class Source(Protocol):
@@ -128,7 +113,7 @@ class Files:
             NotFound: there is no such file.
         """
         splits = {
-            name: reading.file_rows(path, self.columns, self.separator, cache) for name, path in self.paths.items()
+            name: readers.file_rows(path, self.columns, self.separator, cache) for name, path in self.paths.items()
         }
         origin = ", ".join(str(path) for path in self.paths.values())
         if self.split is not None:
@@ -185,7 +170,7 @@ class HuggingFace:
             BadInput: the hub or the folder has no such data set, split or column.
         """
         wanted = {"train": self.train, "val": self.val, "test": self.test}
-        found = reading.hub_splits(self.path, self.config, self.revision, cache)
+        found = readers.hub_splits(self.path, self.config, self.revision, cache)
         splits: dict[str, Rows] = {}
         names: Sequence[str] = ()
         for name, asked in wanted.items():
@@ -193,7 +178,7 @@ class HuggingFace:
                 continue
             if asked not in found:
                 raise BadInput(f"{self.path} has no split {asked!r}. It has: {', '.join(found)}")
-            splits[name], names = reading.hub_rows(found[asked], self.columns, f"{self.path}, split {asked}")
+            splits[name], names = readers.hub_rows(found[asked], self.columns, f"{self.path}, split {asked}")
         return Raw(splits=splits, origin=self.path, names=tuple(names))
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from mhc.data import fingerprint, ngrams, store
+from mhc.data import fingerprint, ngrams
+from mhc.data.cache import ensure_folder
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import Tokenizing
 from mhc.errors import BadConfig, NotFound, Unreadable
@@ -297,4 +298,4 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
 def ensure(options: Tokenizing, train: Iterable[str], train_fingerprint: str, cache: Path) -> Path:
     """Return the folder of the tokenizer, made now or by an earlier run."""
     folder = cache / "tokenizers" / key(options, train_fingerprint)
-    return store.ensure(folder, lambda draft: build(options, train, draft))
+    return ensure_folder(folder, lambda draft: build(options, train, draft))

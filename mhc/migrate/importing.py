@@ -17,10 +17,10 @@ import msgspec
 
 from mhc.errors import Conflict, MhcError, NotFound, Refused
 from mhc.migrate import hydra, mhc_v1, records
-from mhc.migrate.said import iso
+from mhc.migrate.merge import iso
 from mhc.migrate.source import Description, Found, Problem, read_bytes
+from mhc.record import Event, Location, RunRecord
 from mhc.runs import atomic, folders, store
-from mhc.runs.record import Event, Location, RunRecord
 
 
 class Action(StrEnum):

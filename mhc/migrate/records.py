@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from mhc.errors import Unreadable
-from mhc.migrate import said as say
+from mhc.migrate import merge as say
 from mhc.migrate.source import Content, Description
+from mhc.record import Event, Lineage, Location, RunRecord, Status, Sweep
 from mhc.runs.folders import slug
-from mhc.runs.record import Event, Lineage, Location, RunRecord, Status, Sweep
 
 LONGEST_NAME = 120
 LONGEST_TEXT = 4000

@@ -15,10 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mhc.errors import BadConfig, MhcError
 from mhc.facts import Metrics, ModelFacts
-from mhc.model import fast_encoder
-from mhc.model.meter import Meter
+from mhc.model.fast_bert import encoder
 from mhc.model.optimizers import clip_norm
-from mhc.model.results import Collector, SplitResult
+from mhc.model.results import Collector, Meter, SplitResult
 
 Batch = dict[str, Tensor]
 """input_ids [batch, tokens], attention_mask [batch, tokens] (missing for n-grams), labels [batch], rows [batch]."""
@@ -46,7 +45,7 @@ class TextClassifier(pl.LightningModule):
         seed: of dropout. The random numbers of a step depend on seed, step and process alone, so that a resumed
             training draws the same ones as an uninterrupted one.
         max_tokens: longest text, for the record.
-        fast: where the network is computed by `mhc.model.fast_encoder`: auto, always or never.
+        fast: where the network is computed by `mhc.model.fast_bert.encoder`: auto, always or never.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class TextClassifier(pl.LightningModule):
         self.name = name
         self.seed = seed
         self.max_tokens = max_tokens
-        self.fast_on = fast_encoder.devices(fast, network)
+        self.fast_on = encoder.devices(fast, network)
         self.results: dict[str, SplitResult] = {}
         self.meter = Meter()
         self._optimizer_factory, self._schedule_factory = optimizer, schedule
@@ -84,7 +83,7 @@ class TextClassifier(pl.LightningModule):
     def forward(self, batch: Batch) -> Tensor:
         """Logits [batch, classes]."""
         if batch["input_ids"].device.type in self.fast_on:
-            return fast_encoder.logits(self.network, batch["input_ids"], batch.get("attention_mask"))
+            return encoder.logits(self.network, batch["input_ids"], batch.get("attention_mask"))
         output = self.network(**{key: batch[key] for key in ARGUMENTS if batch.get(key) is not None})
         logits = output if isinstance(output, Tensor) else output.logits
         if not isinstance(logits, Tensor):

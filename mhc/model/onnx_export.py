@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mhc.data.tokenizer import Encoder
 from mhc.errors import BadConfig, MhcError
-from mhc.model.load import Loaded
+from mhc.model.weights import Loaded
 
 FILE = "model.onnx"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

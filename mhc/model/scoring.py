@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mhc.data.tokenizer import Encoded
 from mhc.errors import BadConfig
 from mhc.hardware import best_accelerator, best_precision
-from mhc.model import fast_encoder
+from mhc.model.fast_bert import encoder
 
 Ints = NDArray[np.int64]
 
@@ -59,7 +59,7 @@ class Scorer:
             raise BadConfig(f"batch_tokens={batch_tokens} has to be at least 1")
         self.pad_id, self.masked = pad_id, masked
         self.network = network.to(self.device, self.dtype).eval()
-        self.fast = self.device.type in fast_encoder.devices("auto", network)
+        self.fast = self.device.type in encoder.devices("auto", network)
 
     def probabilities(
         self, texts: Encoded, classes: int, scored: Callable[[int], None] | None = None
@@ -87,7 +87,7 @@ class Scorer:
             real = np.arange(longest) < lengths[:, None]
             mask = torch.from_numpy(real.astype(np.int64)).to(self.device)
         if self.fast:
-            return fast_encoder.logits(self.network, tokens, mask)
+            return encoder.logits(self.network, tokens, mask)
         output = self.network(input_ids=tokens, **({} if mask is None else {"attention_mask": mask}))
         logits: Tensor = output if isinstance(output, Tensor) else output.logits
         return logits

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from mhc import timestamps
 from mhc.errors import BadInput, Conflict, NotFound, Refused
+from mhc.policy import PromotionPolicy
 from mhc.production import bundle, ledger, snapshot, state
 from mhc.production.ledger import Entry, Writer
-from mhc.production.policy import PromotionPolicy
 from mhc.production.state import CHAMPION, Bundle, State
-from mhc.runs import clock
 
 
 def set_alias(
@@ -28,7 +28,7 @@ def set_alias(
     """
     bundle.checked_name(alias)
     _must_be_signed(by, why)
-    now = now or clock.now()
+    now = now or timestamps.now()
     with ledger.changing(models, now) as writer:
         known = state.fold(writer.entries)
         found = state.resolve(known, word)
@@ -62,7 +62,7 @@ def remove_alias(
         BadInput, NotFound, Conflict: as `set_alias`; Conflict also where several tasks have the alias.
     """
     _must_be_signed(by, why)
-    now = now or clock.now()
+    now = now or timestamps.now()
     with ledger.changing(models, now) as writer:
         known = state.fold(writer.entries)
         if alias in known.bundles:
@@ -90,7 +90,7 @@ def roll_back(
         BadInput: where nobody or no reason is named.
     """
     _must_be_signed(by, why)
-    now = now or clock.now()
+    now = now or timestamps.now()
     with ledger.changing(models, now) as writer:
         known = state.fold(writer.entries)
         current = state.resolve(known, CHAMPION, task)
@@ -112,7 +112,7 @@ def retire(
         BadInput, NotFound: as `set_alias`.
     """
     _must_be_signed(by, why)
-    now = now or clock.now()
+    now = now or timestamps.now()
     with ledger.changing(models, now) as writer:
         known = state.fold(writer.entries)
         found = state.resolve(known, word)
@@ -129,7 +129,7 @@ def retire(
 
 def note_published(models: Path, name: str, to: str, *, by: str, why: str, policy: PromotionPolicy) -> Entry:
     """Put on record where a bundle was published."""
-    now = clock.now()
+    now = timestamps.now()
     with ledger.changing(models, now) as writer:
         task = state.resolve(state.fold(writer.entries), name).task
         entry = replace(ledger.draft("published", by, why), bundle=name, task=task, to=to)

@@ -29,7 +29,7 @@ BATCH = 16
 
 
 class Trained(Protocol):
-    """The part of `mhc.model.load.Loaded` that is needed."""
+    """The part of `mhc.model.weights.Loaded` that is needed."""
 
     @property
     def network(self) -> torch.nn.Module:
@@ -155,7 +155,7 @@ def score(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
 
 def score_ours(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
     """Score normalised texts by a sealed folder that only mhc can load: [n, k], its temperature applied."""
-    from mhc.loading import from_bundle
+    from mhc.production.loading import from_bundle
 
     loaded = from_bundle(folder)
     return apply_temperature(_by_ngrams(loaded.network, folder, texts), loaded.temperature)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from mhc.policy import Judged, PromotionPolicy
 from mhc.production import statistics
-from mhc.production.findings import Findings, Scores
-from mhc.production.policy import Judged, PromotionPolicy
+from mhc.production.decision import Findings, Scores
 from mhc.production.statistics import Interval
-from mhc.runs.record import Category, Gate, Promotion, Status
+from mhc.record import Category, Gate, Promotion, Status
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "not enough evidence"
 Rule = Callable[[Findings, PromotionPolicy], list[Gate]]

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import msgspec
 
+from mhc import timestamps
 from mhc.errors import BadInput, Unreadable
-from mhc.runs import atomic, clock
+from mhc.runs import atomic
 
 FILE = "ledger.jsonl"
 START = "0" * 64
@@ -173,7 +174,7 @@ class Writer:
         Raises:
             BadInput: where it cannot be written; the ledger is as before, or torn.
         """
-        at = clock.text(now)
+        at = timestamps.text(now)
         entry = msgspec.structs.replace(
             draft,
             seq=len(self.entries) + 1,

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from mhc.errors import MhcError, Unreadable
 from mhc.model.calibration import apply_temperature, fit_temperature
+from mhc.policy import PromotionPolicy
 from mhc.production import ledger, state, statistics
-from mhc.production.comparison import Comparison, compare, joint_table
-from mhc.production.findings import Findings, Rival, Scores
-from mhc.production.policy import PromotionPolicy
+from mhc.production.decision import Findings, Rival, Scores
+from mhc.production.paired_comparison import Comparison, compare, joint_table
+from mhc.record import RunRecord, Status
 from mhc.runs import checkpoints, evidence, folders, store
 from mhc.runs.evidence import Evidence
-from mhc.runs.record import RunRecord, Status
 
 REFERENCE_MODEL = "linear"
 MAJORITY = "the majority class"

@@ -16,17 +16,17 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from mhc import timestamps
 from mhc.errors import BadInput, Conflict, MhcError, Refused
-from mhc.production import building, bundle, gates, ledger, snapshot, state
-from mhc.production.building import Makers
-from mhc.production.dossier import Dossier
-from mhc.production.findings import Findings
+from mhc.policy import PromotionPolicy, name_of
+from mhc.production import build_bundle, bundle, gates, ledger, snapshot, state
+from mhc.production.build_bundle import Makers
+from mhc.production.decision import Dossier, Findings
 from mhc.production.ledger import Entry, Writer
 from mhc.production.measure import measure
-from mhc.production.policy import PromotionPolicy, name_of
-from mhc.production.rescoring import rescored
-from mhc.runs import clock, store
-from mhc.runs.record import Event, Gate, RunRecord
+from mhc.production.rescore import rescored
+from mhc.record import Event, Gate, RunRecord
+from mhc.runs import store
 
 log = logging.getLogger("mhc.production")
 
@@ -85,7 +85,7 @@ def judge(
         outputs=outputs,
         models=models,
         policy=policy,
-        near_copies=building.near_copies(request.run, policy.leakage.similarity, makers or Makers()),
+        near_copies=build_bundle.near_copies(request.run, policy.leakage.similarity, makers or Makers()),
         answers=request.answers,
         rescore=partial(rescored, request.run, models, (makers or Makers()).texts),
     )
@@ -112,7 +112,7 @@ def promote(
         Unreadable: where the record, the ledger or the checkpoint cannot be believed.
     """
     _must_be_signed(request)
-    now, makers = now or clock.now(), makers or Makers()
+    now, makers = now or timestamps.now(), makers or Makers()
     with ledger.changing(models, now) as writer:
         verdict = judge(request, outputs=outputs, models=models, policy=policy, record=record, makers=makers)
         if verdict.missed and not request.force:
@@ -120,7 +120,7 @@ def promote(
         dossier = _dossier(request, verdict, policy, writer, now)
         draft = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
         try:
-            dossier, seal = building.build(
+            dossier, seal = build_bundle.build(
                 draft, request.run, dossier, verdict.findings.record, models, makers, request.force, request.onnx
             )
         except MhcError as problem:
@@ -174,7 +174,7 @@ def _dossier(request: Request, verdict: Verdict, policy: PromotionPolicy, writer
         task=state.task_of(labels),
         labels=labels,
         run=found.record.id,
-        at=clock.text(now),
+        at=timestamps.text(now),
         by=request.by,
         why=request.why,
         forced=bool(verdict.missed),
@@ -185,7 +185,7 @@ def _dossier(request: Request, verdict: Verdict, policy: PromotionPolicy, writer
         scores=found.scores,
         reference=found.reference,
         champion=found.champion,
-        ledger=building.anchor(writer),
+        ledger=build_bundle.anchor(writer),
     )
 
 
@@ -241,7 +241,7 @@ def _promotion(request: Request, verdict: Verdict, dossier: Dossier, seal: str, 
 def _note(request: Request, made: Dossier, now: datetime) -> None:
     """Tell the run's own record. The ledger has it already, so a record that cannot be written is no failure."""
     what = "promoted by force" if made.forced else "promoted"
-    event = Event(at=clock.text(now), what=what, by=made.by, why=f"as {made.name}: {made.why}")
+    event = Event(at=timestamps.text(now), what=what, by=made.by, why=f"as {made.name}: {made.why}")
 
     def noted(record: RunRecord) -> RunRecord:
         bundles = [*record.promotion.bundles, made.name]

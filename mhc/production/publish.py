@@ -13,7 +13,7 @@ from types import ModuleType
 
 from mhc.errors import BadConfig, BadInput, Conflict
 from mhc.production import aliases, bundle
-from mhc.production.registry import Registry
+from mhc.production.api import Registry
 from mhc.production.state import Bundle
 
 Send = Callable[[Path, Bundle, str, list[str], bool], str]

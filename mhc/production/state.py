@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from mhc import timestamps
 from mhc.errors import BadInput, Conflict, NotFound
 from mhc.production.ledger import START, Entry
-from mhc.runs import clock
 
 CHAMPION = "champion"
 
@@ -137,7 +137,7 @@ def resolve(state: State, word: str, task: str | None = None) -> Bundle:
 
 def until(entries: Sequence[Entry], moment: datetime) -> list[Entry]:
     """The entries up to a moment; times in a ledger never go back."""
-    last = clock.text(moment)
+    last = timestamps.text(moment)
     return [entry for entry in entries if entry.at <= last]
 
 
@@ -148,7 +148,7 @@ def parse_moment(text: str) -> datetime:
         BadInput: where it is neither.
     """
     try:
-        moment = clock.parse(text)
+        moment = timestamps.parse(text)
     except ValueError:
         raise BadInput(f"{text!r} is no date. Write 2026-03-01, or 2026-03-01T12:30:00") from None
     return moment + timedelta(days=1, milliseconds=-1) if len(text) == len("2026-03-01") else moment.astimezone(UTC)

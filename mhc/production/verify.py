@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
+from mhc import timestamps
 from mhc.errors import Unreadable
 from mhc.production import bundle, ledger, snapshot, state
 from mhc.production.ledger import Book, Entry
-from mhc.runs import clock
 
 CLEARED = ".cleared"
 
@@ -71,7 +71,7 @@ def fix(models: Path) -> Report:
     Raises:
         Unreadable: where something is wrong.
     """
-    with ledger.changing(models, clock.now()):
+    with ledger.changing(models, timestamps.now()):
         report = check(models)
         if report.wrong:
             raise Unreadable(f"Nothing was cleared, because this is wrong: {'; '.join(report.wrong[:5])}")

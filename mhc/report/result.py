@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mhc.facts import Metrics
-from mhc.runs.record import RunRecord
+from mhc.record import RunRecord
 
 GATE_STYLE = {"passed": "green", "failed": "red", "not enough evidence": "yellow"}
 

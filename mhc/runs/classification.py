@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from mhc.policy import ClassificationPolicy
-from mhc.runs.record import Category, RunRecord
+from mhc.record import Category, RunRecord
 
 
 class Verdict(NamedTuple):

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 from mhc.errors import MhcError
-from mhc.runs.record import Failure
+from mhc.record import Failure
 
 TRACEBACK = "traceback.txt"
 LONGEST_SENTENCE = 500

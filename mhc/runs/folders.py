@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from mhc.errors import BadConfig, Conflict, NotFound, Refused
+from mhc.record import ARCHIVES, Location
 from mhc.runs import atomic
-from mhc.runs.record import Location
 
+REPRODUCING = ".reproducing-"
+"""The beginning of the name of the folder in which a run is made again."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*_\d{8}_\d{6}_[0-9a-f]{4}")
 SWEEP_ID = re.compile(RUN_ID.pattern + "_sweep")
-ARCHIVES = {place.value: place for place in (Location.ARCHIVE_DEBUG, Location.ARCHIVE_BASELINE, Location.ARCHIVED)}
 LONGEST_NAME = 80
 ATTEMPTS = 1000
 SUGGEST_FROM = 5000

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mhc.errors import MhcError
+from mhc.record import Lineage
 from mhc.runs import atomic
-from mhc.runs.record import Lineage
 
 DIFF = "git.diff"
 LARGEST_DIFF = 5_000_000

@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from mhc import ranks
+from mhc import distributed, timestamps
 from mhc.errors import MhcError
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
-from mhc.runs import atomic, checkpoints, clock, failure, heartbeat, resuming, store
-from mhc.runs.checkpoints import last_checkpoint
-from mhc.runs.endings import recorded
+from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
+from mhc.runs import atomic, checkpoints, failure, heartbeat, process_control, store
 from mhc.runs.liveness import HEARTBEAT, derived, this_process
-from mhc.runs.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
 
 if TYPE_CHECKING:
     from mhc.policy import LivenessPolicy, Policy
-
-__all__ = ["LiveRun", "last_checkpoint", "recorded"]
 
 log = logging.getLogger("mhc.runs")
 replace = msgspec.structs.replace
@@ -37,7 +33,7 @@ WRITER = "training"
 
 def is_writer() -> bool:
     """Tell whether this process is rank 0 of its training, or alone."""
-    return ranks.rank() == 0
+    return distributed.rank() == 0
 
 
 class LiveRun:
@@ -71,7 +67,7 @@ class LiveRun:
         """
         run = cls(folder)
         if is_writer():
-            at = clock.text(now)
+            at = timestamps.text(now)
             record = RunRecord(
                 id=run.folder.name, name=name, description=description, tags=list(tags), note=note, seed=seed,
                 category_said=category_said, sweep=sweep, group=group, lineage=lineage, created_at=at, started_at=at,
@@ -97,10 +93,10 @@ class LiveRun:
             return run
         rules = policy or _liveness()
         before = store.read(run.folder)
-        resuming.must_be_resumable(derived(before, run.folder, rules), run.folder)
+        process_control.must_be_resumable(derived(before, run.folder, rules), run.folder)
         last = checkpoints.last_checkpoint(run.folder)
         why = f"from {last.relative_to(run.folder)}" if last else "from the beginning, there is no checkpoint yet"
-        now = clock.text(clock.now())
+        now = timestamps.text(timestamps.now())
         store.update(
             run.folder,
             lambda old: replace(
@@ -242,7 +238,7 @@ class LiveRun:
             return
         heartbeat.stop(self.folder)
         if self.record().status in (Status.RUNNING, Status.LOST):
-            now = clock.text(clock.now())
+            now = timestamps.text(timestamps.now())
             self._change(lambda old: replace(change(old), ended_at=now), what, why, settled=True)
 
     def _change(
@@ -256,7 +252,7 @@ class LiveRun:
     ) -> None:
         if not is_writer():
             return
-        now = clock.text(clock.now())
+        now = timestamps.text(timestamps.now())
         event = Event(at=now, what=what, by=by, why=why) if what else None
         store.update(self.folder, lambda old: change(self._found(old, now)), event, settled=settled)
         if event:

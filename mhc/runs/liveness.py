@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from mhc import timestamps
 from mhc.errors import Conflict, Unreadable
-from mhc.runs import clock, store
-from mhc.runs.record import Event, Process, RunRecord, Status
+from mhc.record import Event, Process, RunRecord, Status
+from mhc.runs import store
 
 if TYPE_CHECKING:
     from mhc.policy import LivenessPolicy
@@ -238,7 +239,7 @@ def persist(record: RunRecord, folder: Path, policy: LivenessPolicy, by: str) ->
     shown = derived(record, folder, policy)
     if shown.status is not Status.LOST or record.status is Status.LOST or shown.revision != record.revision:
         return shown
-    event = Event(at=clock.text(clock.now()), what="lost", by=by, why=shown.status_reason)
+    event = Event(at=timestamps.text(timestamps.now()), what="lost", by=by, why=shown.status_reason)
     try:
         return store.update(folder, lambda old: _lost(old, shown.status_reason), event, expect_revision=record.revision)
     except Conflict:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from mhc.errors import Refused
 from mhc.facts import Metrics
+from mhc.record import RunRecord
 from mhc.runs.lineage import DIFF
-from mhc.runs.record import RunRecord
 
 ELSEWHERE = ("paths.", "hydra.", "hydra/", "resume", "summary", "check_promotion", "auto_archive", "note")
 """Overrides of these change where things lie or what is said, never what is learned; they are left out."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from mhc.errors import Conflict, NotFound, Unreadable
+from mhc.record import SCHEMA, Event, RunRecord, encode
 from mhc.runs import atomic
-from mhc.runs.record import SCHEMA, Event, RunRecord, encode
 
 RECORD = "run.json"
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from mhc import policy
 from mhc.errors import NotFound, Unreadable
 from mhc.policy import LivenessPolicy
+from mhc.record import ARCHIVES, Location, RunRecord, Status
 from mhc.runs import folders, liveness, store
-from mhc.runs.record import Location, RunRecord, Status
 
 
 class Job(NamedTuple):
@@ -28,7 +28,7 @@ def members(outputs: Path, sweep_id: str) -> list[tuple[Path, RunRecord]]:
     Raises:
         NotFound: where there is no such sweep in `outputs`.
     """
-    places = [outputs / sweep_id, *(outputs / archive / sweep_id for archive in folders.ARCHIVES)]
+    places = [outputs / sweep_id, *(outputs / archive / sweep_id for archive in ARCHIVES)]
     if sweep_id in ("", ".", "..") or "/" in sweep_id or not any(place.is_dir() for place in places):
         there = sorted(path.name for path in outputs.glob("*_sweep"))[-5:]
         listed = f"The latest are: {', '.join(there)}" if there else "There is none at all"

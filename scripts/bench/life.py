@@ -108,18 +108,19 @@ def pair(outputs: Path, epochs: int, recorded_first: bool) -> Pair:
 
 def train(outputs: Path, epochs: int, *, recorded: bool) -> float:
     """Carry out one training, on record or not, and return its wall seconds."""
-    from mhc import training
-    from mhc.runs import clock, folders
+    from mhc import timestamps
+    from mhc.runs import folders
+    from mhc.training import job
 
     cfg = composed(outputs, epochs)
-    folder = folders.claim(outputs, "attention", clock.now())
+    folder = folders.claim(outputs, "attention", timestamps.now())
     cfg.paths.run = str(folder)
     begun = time.perf_counter()
     if recorded:
-        training.train(cfg, training.register(cfg, folder, [], None))
+        job.train(cfg, job.register(cfg, folder, [], None))
     else:
         cfg.callbacks = {name: node for name, node in cfg.callbacks.items() if name not in FOUR}
-        training.fit_and_judge(cfg, None)
+        job.fit_and_judge(cfg, None)
     return time.perf_counter() - begun
 
 
@@ -127,7 +128,8 @@ def composed(outputs: Path, epochs: int) -> DictConfig:
     """Return the config of one training."""
     from hydra import compose, initialize_config_dir
 
-    from mhc.config import CONF, register
+    from mhc.policy import CONF
+    from mhc.training.config import register
 
     register()
     places = {name: outputs.parent / name for name in ("outputs", "models", "cache")}
@@ -142,8 +144,8 @@ def composed(outputs: Path, epochs: int) -> DictConfig:
 def entrances() -> list[tuple[Any, str]]:
     """Return where the training enters the code that is measured."""
     from callbacks import archive_debug_runs, classify_run, flag_for_promotion, register_run
-    from mhc import training
     from mhc.runs.live import LiveRun
+    from mhc.training import job
 
     hooks = ["setup", "on_fit_end", "on_train_start", "on_train_batch_start", "on_validation_end"]
     hooks += ["on_test_start", "on_test_end"]
@@ -151,7 +153,7 @@ def entrances() -> list[tuple[Any, str]]:
     classes = ("ArchiveDebugRuns", "ClassifyRun", "FlagForPromotion", "RegisterRun")
     callbacks = [getattr(module, name) for module, name in zip(modules, classes, strict=True)]
     found = [(callback, hook) for callback in callbacks for hook in hooks if hook in vars(callback)]
-    return [*found, (training, "register"), (LiveRun, "complete")]
+    return [*found, (job, "register"), (LiveRun, "complete")]
 
 
 @contextmanager

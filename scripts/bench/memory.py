@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
-from mhc.config import CONF
+from mhc.policy import CONF
 from scripts.bench import texts
 
 GOAL_BYTES = 3e9
@@ -60,11 +60,11 @@ def tokenised(csv: Path, cache: Path) -> float:
     """Seconds to tokenise what was read before; in a process of its own, reported by it."""
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom scripts.bench.setting import Setting\n"
-        "from mhc.data import corpus, tokenizer, tokens\nfrom mhc.data.tokenizer import Encoder\n"
+        "from mhc.data import corpus, token_cache, tokenizer\nfrom mhc.data.tokenizer import Encoder\n"
         f"setting = Setting('texts', 'baseline', Path({str(csv)!r}), Path({str(cache)!r}), '32-true')\n"
         "data = setting.data\nbegun = time.perf_counter()\n"
         "encoder = Encoder(data.tokenizer_folder, data.tokenizing.max_tokens)\n"
-        "tokens.ensure(data.corpus, encoder, Path(sys.argv[1]))\nprint(time.perf_counter() - begun)\n"
+        "token_cache.ensure(data.corpus, encoder, Path(sys.argv[1]))\nprint(time.perf_counter() - begun)\n"
     )
     with tempfile.TemporaryDirectory() as fresh:
         done = subprocess.run(

@@ -12,8 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from pytorch_lightning import Callback
 
-from mhc import training
 from mhc.model import classifier
+from mhc.training import job
 from scripts.bench.clock import Clock
 from scripts.bench.setting import Setting
 
@@ -69,4 +69,4 @@ def begin(setting: Setting, seed: int, further: list[str]) -> float | None:
         del cfg["hydra"]
     folder.mkdir()
     OmegaConf.save(cfg, folder / "config.yaml")
-    return training.begin(cfg)
+    return job.begin(cfg)

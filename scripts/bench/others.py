@@ -21,7 +21,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from mhc.model import fast_encoder
+from mhc.model.fast_bert import encoder
 from scripts.bench.clock import Clock
 from scripts.bench.setting import GRADIENT_NORM, Setting
 
@@ -181,8 +181,8 @@ def bare_loop(*, own_forward: bool) -> Callable[[Setting, int, float], float]:
             tokens = int(batch["attention_mask"].sum())
             ids, mask, labels = (batch[key].to(device) for key in ("input_ids", "attention_mask", "labels"))
             with torch.autocast(device, torch.bfloat16, enabled=mixed):
-                ours = own_forward and device in fast_encoder.devices("auto", model)
-                logits = fast_encoder.logits(model, ids, mask) if ours else model(ids, mask).logits
+                ours = own_forward and device in encoder.devices("auto", model)
+                logits = encoder.logits(model, ids, mask) if ours else model(ids, mask).logits
             torch.autograd.backward(cross_entropy(logits.float(), labels))
             nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
             adamw.step()

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from rich.table import Table
 
-from mhc import loading
-from mhc.predictor import Predictor
+from mhc.inference.predictor import Predictor
+from mhc.production import loading
 from scripts.bench import mhc_run
 from scripts.bench.setting import Setting
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mhc.facts import DataFacts, Metrics, ModelFacts, SplitFacts, Timing
-from mhc.runs.record import (
+from mhc.record import (
     Category,
     Checkpoint,
     Event,

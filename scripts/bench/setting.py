@@ -11,10 +11,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
-from mhc import training
-from mhc.config import CONF, register
 from mhc.data.datamodule import TextDataModule
 from mhc.model.classifier import TextClassifier
+from mhc.policy import CONF
+from mhc.training import job
+from mhc.training.config import register
 
 GRADIENT_NORM = 1.0
 
@@ -67,13 +68,13 @@ class Setting:
     @cached_property
     def data(self) -> TextDataModule:
         """The tokenised data."""
-        made: TextDataModule = training.build(self.plain.data)
+        made: TextDataModule = job.build(self.plain.data)
         made.prepare()
         return made
 
     def classifier(self) -> TextClassifier:
         """A classifier with the first weights that every contender starts from."""
-        return training.build_model(self.plain, self.data)
+        return job.build_model(self.plain, self.data)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 from pytorch_lightning import Callback
 from rich.table import Table
 
-from mhc.config import CONF
+from mhc.policy import CONF
 
 ROOT = CONF.parent
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| (\s*)(\S+)")

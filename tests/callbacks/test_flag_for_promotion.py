@@ -11,10 +11,10 @@ from mhc import policy as policies
 from mhc.errors import BadConfig
 from mhc.production import gates, ledger
 from mhc.production.promote import Request, judge
+from mhc.record import Status
 from mhc.runs import store
 from mhc.runs.live import LiveRun
-from mhc.runs.record import Status
-from tests.production.builders import World, a_trained_run, make_world
+from tests.support.promotions import World, a_trained_run, make_world
 
 Place = tuple[Path, Path]
 

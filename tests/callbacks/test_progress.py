@@ -7,8 +7,8 @@ import re
 import pytest
 
 from callbacks.progress import Progress
-from mhc.report import bar
-from tests.learning import Data, a_classifier, a_trainer
+from mhc.report import progress_line
+from tests.support.learning import Data, a_classifier, a_trainer
 
 LINE = re.compile(
     r"epoch \d/2  loss \d\.\d{3}  val macro-F1 \d\.\d{3}( \(best\))?  [\d.]+[kM]? tokens/s(  \d+:\d\d left)?$"
@@ -70,14 +70,14 @@ def test_the_bar_leaves_a_clean_terminal_when_the_training_fails(tmp_path, monke
     ("done", "drawn"), [(0, " " * 28), (14, "━" * 14 + " " * 14), (1, "━" + " " * 27), (28, "━" * 28)]
 )
 def test_the_bar_is_as_long_as_what_is_done(done, drawn):
-    assert bar.bar("1/2", done, 28, ["0:10 left"]) == f"epoch 1/2  {drawn}  {done}/28  0:10 left"
+    assert progress_line.bar("1/2", done, 28, ["0:10 left"]) == f"epoch 1/2  {drawn}  {done}/28  0:10 left"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(7, "0:07"), (750, "12:30"), (11045, "3:04:05"), (-1, "0:00")])
 def test_times_are_read_as_on_a_clock(seconds, text):
-    assert bar.clock(seconds) == text
+    assert progress_line.clock(seconds) == text
 
 
 @pytest.mark.parametrize(("rate", "text"), [(850.4, "850"), (9800, "9.8k"), (1_200_000, "1.2M")])
 def test_rates_have_one_decimal(rate, text):
-    assert bar.rate(rate) == text
+    assert progress_line.rate(rate) == text

@@ -20,10 +20,11 @@ from callbacks.classify_run import ClassifyRun
 from callbacks.register_run import RegisterRun, smoke
 from mhc import policy
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke
+from mhc.record import Category, Lineage, RunRecord, Status
 from mhc.runs import folders, heartbeat, store
-from mhc.runs.live import LiveRun, recorded
-from mhc.runs.record import Category, Lineage, RunRecord, Status
-from tests.builders import NOW, a_run, data_facts, model_facts
+from mhc.runs.live import LiveRun
+from mhc.runs.signals import recorded
+from tests.support.builders import NOW, a_run, data_facts, model_facts
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*does not have many workers.*",  # a few rows need no worker

@@ -15,7 +15,7 @@ from callbacks.pr_curves import PrCurves
 from callbacks.throughput import Throughput
 from mhc.errors import BadConfig
 from mhc.model.classifier import TextClassifier
-from tests.learning import LABELS, Data, a_classifier, a_trainer
+from tests.support.learning import LABELS, Data, a_classifier, a_trainer
 
 VALUES = {"seed": 1, "model": {"name": "tiny", "optimizer": {"lr": 5e-3}}, "data": {"max_train_rows": None}}
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from mhc.cli.main import run
-from mhc.runs.record import Gate
-from tests.builders import NOW, a_run
+from mhc.record import Gate
+from tests.support.builders import NOW, a_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from mhc import timestamps
 from mhc.production import ledger
-from mhc.runs import clock, journal, store
+from mhc.record import Promotion
+from mhc.runs import move_log, store
 from mhc.runs.live import LiveRun
 from mhc.runs.liveness import this_process
-from mhc.runs.record import Promotion
-from tests.builders import NOW, a_record, a_run, write_run
-from tests.cli.typed import contents, typed
+from tests.support.builders import NOW, a_record, a_run, write_run
+from tests.support.typed import contents, typed
 
 ID = "attention_20261120_120000_a1b2"
 
@@ -28,7 +29,7 @@ def test_archive_then_restore_is_the_same_to_the_byte(
     answer = typed(capsys, tmp_path, "restore", ID)
     assert (answer.code, answer.out) == (0, f"{ID} restored to {folder}\n")
     assert contents(tmp_path) == before
-    assert [(entry.what, entry.run) for entry in journal.read(tmp_path / "outputs")] == [
+    assert [(entry.what, entry.run) for entry in move_log.read(tmp_path / "outputs")] == [
         ("archived", ID),
         ("restored", ID),
     ]
@@ -51,7 +52,7 @@ def test_a_dry_run_moves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert answer.code == 0
     assert "would be" in answer.out
     assert contents(tmp_path) == before
-    assert journal.read(tmp_path / "outputs") == []
+    assert move_log.read(tmp_path / "outputs") == []
 
 
 def protected(home: Path, why: str) -> None:
@@ -157,7 +158,7 @@ def test_bundles_are_never_moved(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_log_knows_who_archived_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     typed(capsys, tmp_path, "archive", ID, "--reason", "superseded")
-    (entry,) = journal.read(tmp_path / "outputs")
+    (entry,) = move_log.read(tmp_path / "outputs")
     assert (entry.why, bool(entry.by)) == ("to archived: superseded", True)
-    assert clock.parse(entry.at) <= clock.now()
+    assert timestamps.parse(entry.at) <= timestamps.now()
     assert LiveRun(tmp_path / "outputs" / "archived" / ID).record().id == ID

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mhc.runs import folders, journal, store
+from mhc.record import Promotion
+from mhc.runs import folders, move_log, store
 from mhc.runs.liveness import this_process
-from mhc.runs.record import Promotion
-from tests.builders import NOW, a_record, a_run, write_run
 from tests.cli.test_archive import protected
-from tests.cli.typed import contents, typed
+from tests.support.builders import NOW, a_record, a_run, write_run
+from tests.support.typed import contents, typed
 
 ID = "attention_20261120_120000_a1b2"
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_cleanup_keeps_so_many_of_the_newest_debug_runs(
     assert answer.out.splitlines()[-1] == f"{5 - left} of 5 run(s) archived."
     assert all(
         entry.why.startswith("to archive_debug: debug runs: there are more")
-        for entry in journal.read(tmp_path / "outputs")
+        for entry in move_log.read(tmp_path / "outputs")
     )
 
 
@@ -80,7 +80,7 @@ def test_the_plan_fits_narrow_and_wide_terminals(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     debug_runs(tmp_path / "outputs", 3)
-    monkeypatch.setattr("mhc.cli.tables.on_terminal", lambda: True)
+    monkeypatch.setattr("mhc.cli.output.on_terminal", lambda: True)
     for columns in (80, 120):
         monkeypatch.setenv("COLUMNS", str(columns))
         answer = typed(capsys, tmp_path, "cleanup", "--keep", "0", "--dry-run")
@@ -103,7 +103,7 @@ def test_purge_deletes_old_archived_runs_only_and_says_what_it_frees(
     assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 run(s) deleted, 5.0 MB freed.")
     assert [folder.exists() for folder in (doomed, young, live)] == [False, True, True]
     assert list((outputs / ".trash").iterdir()) == []
-    assert [(entry.what, entry.run) for entry in journal.read(outputs)] == [("purged", ID)]
+    assert [(entry.what, entry.run) for entry in move_log.read(outputs)] == [("purged", ID)]
 
 
 def test_purge_counts_from_the_last_thing_that_happened_to_the_run(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from mhc.runs.groups import spread, t_quantile
-from tests.builders import a_run
+from mhc.index.seed_groups import spread, t_quantile
 from tests.cli.conftest import Answer, Screen
+from tests.support.builders import a_run
 
 Mhc = Callable[..., Answer]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mhc.facts import SplitFacts
-from mhc.runs.record import Checkpoint, Failure, Lineage
-from tests.builders import a_run, data_facts, process
+from mhc.record import Checkpoint, Failure, Lineage
 from tests.cli.conftest import Answer, Screen
+from tests.support.builders import a_run, data_facts, process
 
 Mhc = Callable[..., Answer]
 

@@ -12,8 +12,8 @@ import pytest
 from mhc.production import ledger, snapshot
 from mhc.runs import store
 from mhc.runs.liveness import this_process
-from tests.builders import NOW, a_record, a_run, a_tree, write_run
-from tests.cli.typed import contents, typed
+from tests.support.builders import NOW, a_record, a_run, a_tree, write_run
+from tests.support.typed import contents, typed
 
 ID = "attention_20261120_120000_a1b2"
 LONG_AGO = time.time() - 100_000

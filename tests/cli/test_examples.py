@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mhc.cli.main import cli
-from tests.builders import a_run
-from tests.cli.typed import typed
-from tests.migrate.old_files import whole_project
+from tests.support.builders import a_run
+from tests.support.old_files import whole_project
+from tests.support.typed import typed
 
 ID = "attention_20261120_120000_a1b2"
 MINE = (

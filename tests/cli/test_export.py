@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import a_run, a_tree
-from tests.cli.typed import typed
+from tests.support.builders import a_run, a_tree
+from tests.support.typed import typed
 
 ID = "attention_20261120_120000_a1b2"
 

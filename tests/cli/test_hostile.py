@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mhc.record import Event, encode
 from mhc.runs import folders
-from mhc.runs.record import Event, encode
-from tests.builders import NOW, a_record, a_run, iso, write_run
-from tests.cli.typed import contents, typed
+from tests.support.builders import NOW, a_record, a_run, iso, write_run
+from tests.support.typed import contents, typed
 
 ID = "attention_20261120_120000_a1b2"
 IDS = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mhc.runs import folders
-from tests.cli.typed import contents, typed
-from tests.migrate.old_files import second_layout, whole_project, write_log
+from tests.support.old_files import second_layout, whole_project, write_log
+from tests.support.typed import contents, typed
 
 
 def test_import_says_how_many_came_in_and_how_many_are_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

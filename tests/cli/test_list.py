@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mhc.runs.liveness import this_process
-from tests.builders import NOW, a_run, a_tree, process
 from tests.cli.conftest import Answer, Screen
+from tests.support.builders import NOW, a_run, a_tree, process
 
 Mhc = Callable[..., Answer]
 Terminal = Callable[..., Screen]
@@ -163,8 +163,8 @@ def test_hostile_record_does_not_reach_the_terminal_raw(
     mhc: Mhc, terminal: Terminal, outputs: Path, words: list[str], on_screen: bool
 ) -> None:
     from mhc.facts import Metrics
-    from mhc.runs.record import Event, Gate, MetricsBySplit
-    from tests.builders import model_facts
+    from mhc.record import Event, Gate, MetricsBySplit
+    from tests.support.builders import model_facts
 
     a_run(outputs)
     a_run(

@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mhc.runs import journal, store
-from mhc.runs.clock import text
+from mhc.record import Event, Status
+from mhc.report.progress_line import Progress, progress, time_left
+from mhc.runs import move_log, store
 from mhc.runs.liveness import this_process
-from mhc.runs.record import Event, Status
-from mhc.runs.underway import Progress, progress, time_left
-from tests.builders import NOW, a_run, a_tree
+from mhc.timestamps import text
 from tests.cli.conftest import ROOT, Answer, Screen
+from tests.support.builders import NOW, a_run, a_tree
 
 Mhc = Callable[..., Answer]
 
@@ -74,7 +74,7 @@ def test_search_says_where_the_words_stand(mhc: Mhc, tree: Path) -> None:
 
 def test_log_tells_events_of_all_runs_and_moves_in_order_of_time(mhc: Mhc, outputs: Path) -> None:
     a_tree(outputs, 2)
-    journal.add(outputs, run="run_x", what="archived", by="ada", why="old", now=NOW + timedelta(days=1))
+    move_log.add(outputs, run="run_x", what="archived", by="ada", why="old", now=NOW + timedelta(days=1))
     found = rows(mhc("log"))
     assert [row[2] for row in found] == ["registered", "completed", "registered", "completed", "archived"]
     assert found[-1] == ["2026-11-21 12:00:00", "run_x", "archived", "old", "ada"]

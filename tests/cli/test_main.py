@@ -14,11 +14,11 @@ from pathlib import Path
 import click
 import pytest
 
-from mhc.cli.commands import COMMANDS
+from mhc.cli.command_table import COMMANDS
 from mhc.cli.main import cli, run
 from mhc.errors import Conflict
-from tests.builders import a_run, a_tree
 from tests.cli.conftest import ROOT, Answer
+from tests.support.builders import a_run, a_tree
 
 Mhc = Callable[..., Answer]
 HEAVY = ("rich", "msgspec", "sqlite3", "numpy", "torch", "yaml", "psutil", "scipy", "pandas", "hydra", "mhc.runs")
@@ -101,7 +101,7 @@ def test_bug_exits_with_3_and_a_report_without_values(mhc: Mhc, monkeypatch: pyt
     def summary() -> None:
         raise ValueError("the text of a sample")
 
-    monkeypatch.setattr("mhc.cli.summary.summary", summary)
+    monkeypatch.setattr("mhc.cli.commands.summary.summary", summary)
     answer = mhc("summary")
     assert answer.code == 3
     assert "This is a bug in mhc" in answer.err
@@ -115,7 +115,7 @@ def test_control_characters_in_an_error_do_not_reach_the_terminal(mhc: Mhc, monk
     def summary() -> None:
         raise Conflict("two runs: a\x1b[2Jb\x07 and \u202ec")
 
-    monkeypatch.setattr("mhc.cli.summary.summary", summary)
+    monkeypatch.setattr("mhc.cli.commands.summary.summary", summary)
     assert mhc("summary").err == "two runs: ab  and  c\n"
 
 

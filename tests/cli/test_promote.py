@@ -13,7 +13,7 @@ import pytest
 
 from mhc.cli.main import cli
 from mhc.production.promote import Request, promote
-from tests.production.builders import NOW, World, a_trained_run, make_world, policy
+from tests.support.promotions import NOW, World, a_trained_run, make_world, policy
 
 Mhc = Callable[..., Any]
 STRONG, WEAK = "strong_20261120_130000_bbbb", "weak_20261120_120000_aaaa"

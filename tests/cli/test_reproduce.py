@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mhc.runs import folders, store
-from tests.builders import a_run
-from tests.cli.typed import contents, typed
+from tests.support.builders import a_run
+from tests.support.typed import contents, typed
 
 ID = "attention_20261120_120000_a1b2"
 PROJECT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import pytest
 
 from mhc.runs import store
 from mhc.runs.liveness import this_process
-from tests.builders import a_record, a_run, write_run
-from tests.cli.typed import contents, typed
+from tests.support.builders import a_record, a_run, write_run
+from tests.support.typed import contents, typed
 
 ID = "attention_20261120_120000_a1b2"
 
@@ -22,8 +22,9 @@ TRAINING = """
 import signal, sys
 from datetime import UTC, datetime
 from mhc.policy import load
-from mhc.runs.live import LiveRun, recorded
-from mhc.runs.record import Lineage
+from mhc.runs.live import LiveRun
+from mhc.runs.signals import recorded
+from mhc.record import Lineage
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 run = LiveRun.register(

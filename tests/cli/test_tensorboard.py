@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mhc.runs.boards import boards_of, linked
-from tests.builders import a_run
-from tests.cli.typed import typed
+from mhc.index.tensorboard import boards_of, linked
+from tests.support.builders import a_run
+from tests.support.typed import typed
 
 ID = "attention_20261120_120000_a1b2"
 

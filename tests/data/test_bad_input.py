@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mhc.data import store
+from mhc.data import cache
 from mhc.data.datamodule import TextDataModule
 from mhc.data.sources import Files, HuggingFace
 from mhc.errors import BadConfig, BadInput, NotFound, Refused
@@ -240,7 +240,7 @@ def test_no_space_left_on_the_disk(
     def full(path: Path, *_: object) -> None:
         raise OSError(code, "No space left on device", str(path))
 
-    monkeypatch.setattr(store, "write_ints", full)
+    monkeypatch.setattr(cache, "write_ints", full)
     told = sentence_of(a_datamodule())
     assert told.startswith(f"No space left on the disk while writing {tmp_path / 'cache'}")
     assert "set paths.cache= elsewhere" in told
@@ -252,7 +252,7 @@ def test_a_cache_that_may_not_be_written(a_datamodule: Make, tmp_path: Path, mon
     def forbidden(path: Path, *_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(store, "write_ints", forbidden)
+    monkeypatch.setattr(cache, "write_ints", forbidden)
     with pytest.raises(Refused, match=r"may not be written\. Set paths\.cache="):
         a_datamodule().prepare()
 

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mhc.data import reading
+from mhc.data import readers
+from mhc.data.batch_loader import BatchLoader
 from mhc.data.datamodule import TextDataModule
-from mhc.data.loader import BatchLoader
 from mhc.data.sources import Files, HuggingFace
 
 Make = Callable[..., TextDataModule]
@@ -122,7 +122,7 @@ def test_a_share_of_train_is_on_record(a_datamodule: Make, make_csv: MakeCsv) ->
 
 def test_the_next_run_reads_nothing_again(a_datamodule: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepared(a_datamodule())
-    monkeypatch.setattr(reading, "file_rows", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(readers, "file_rows", lambda *_: pytest.fail("read again"))
     second = prepared(a_datamodule(seed=2))
     assert second.facts() == first.facts()
     assert texts_of(second) == texts_of(first)

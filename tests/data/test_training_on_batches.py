@@ -10,8 +10,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from mhc.data.batch_loader import Batch
 from mhc.data.datamodule import TextDataModule
-from mhc.data.loader import Batch
 
 Make = Callable[..., TextDataModule]
 

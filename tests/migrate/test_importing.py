@@ -12,9 +12,9 @@ import pytest
 from mhc.errors import NotFound
 from mhc.migrate import importing
 from mhc.migrate.importing import Action, Plan
+from mhc.record import Category, Location, RunRecord, Status
 from mhc.runs import folders, store
-from mhc.runs.record import Category, Location, RunRecord, Status
-from tests.migrate.old_files import (
+from tests.support.old_files import (
     FIRST_LAYOUT,
     second_layout,
     third_layout,

@@ -18,7 +18,7 @@ from mhc.metrics import measure
 from mhc.model.classifier import TextClassifier, of, scalars
 from mhc.model.linear import bag
 from mhc.model.optimizers import adamw, sgd, warmup_then
-from tests.learning import LABELS, VOCABULARY, Data, Rows, a_classifier, a_trainer
+from tests.support.learning import LABELS, VOCABULARY, Data, Rows, a_classifier, a_trainer
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_two_processes_report_the_whole_split_as_one_does(tmp_path):
     """A real ddp fit on two CPU processes: both know every row, once, in order, and agree on the metrics."""
     import subprocess
 
-    script = Path(__file__).with_name("fit_in_two_processes.py")
+    script = Path(__file__).parents[1] / "support" / "fit_in_two_processes.py"
     root = script.parent.parent.parent
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, cwd=root, timeout=240)
     first, second = (np.load(tmp_path / f"rank{rank}.npz") for rank in (0, 1))

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from mhc.errors import BadConfig, MhcError
-from mhc.loading import from_run
 from mhc.model import onnx_export
-from tests.trained import MAX_TOKENS, a_trained_run, some_texts
+from mhc.production.loading import from_run
+from tests.support.trained import MAX_TOKENS, a_trained_run, some_texts
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from torch import nn
 
 from mhc.errors import BadConfig
 from mhc.model.optimizers import adamw, clip_norm, parameter_groups, sgd, warmup_then
-from tests.learning import a_classifier
+from tests.support.learning import a_classifier
 
 
 def test_norms_and_biases_do_not_decay_and_nothing_is_forgotten():

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from mhc.errors import MhcError
-from mhc.model.meter import Meter
-from mhc.model.results import Collector, in_row_order
+from mhc.model.results import Collector, Meter, in_row_order
 
 
 def columns(rows: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

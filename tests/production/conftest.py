@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.production.builders import World, make_world
+from tests.support.promotions import World, make_world
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import pytest
 
 from mhc.errors import BadInput, Conflict, NotFound, Refused
 from mhc.production import ledger
+from mhc.production.api import Registry
 from mhc.production.promote import Request, promote
-from mhc.production.registry import Registry
-from tests.production.builders import NOW, World, a_trained_run, policy
+from tests.support.promotions import NOW, World, a_trained_run, policy
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from mhc.errors import BadInput, MhcError, Unreadable
-from mhc.loading import from_bundle
 from mhc.production import bundle
+from mhc.production.loading import from_bundle
 
 
 class Bomb:

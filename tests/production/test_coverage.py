@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from mhc.production import comparison, statistics
+from mhc.production import paired_comparison, statistics
 
 SETS = 2000
 TOLERANCE = 0.015
@@ -78,8 +78,8 @@ def false_alarms(count: int, *, worlds: int, seed: int, worse: float = 0.0, marg
         classes, examples, alike = ((4, 120, 0.7), (2, 80, 0.5), (6, 180, 0.9), (4, 400, 0.7))[world % 4]
         labels, (champion, *rest) = equal_models(rng, count, examples, classes, alike, worse)
         best = max(rest, key=lambda said: float(statistics.f1_macro(statistics.confusion(labels, said, classes))))
-        joint = comparison.joint_table(labels, champion, best, classes)
-        found = comparison.compare(joint, 0.05, count, 1000 if count == 1 else 4000, rng)
+        joint = paired_comparison.joint_table(labels, champion, best, classes)
+        found = paired_comparison.compare(joint, 0.05, count, 1000 if count == 1 else 4000, rng)
         alarms.append(found.low > -margin)
     return float(np.mean(alarms))
 
@@ -106,8 +106,8 @@ def test_without_the_correction_the_best_of_20_would_often_be_called_better() ->
     for _ in range(300):
         labels, (champion, *rest) = equal_models(rng, 20, 200, 4, 0.7)
         best = max(rest, key=lambda said: float(statistics.f1_macro(statistics.confusion(labels, said, 4))))
-        joint = comparison.joint_table(labels, champion, best, 4)
-        alarms.append(comparison.compare(joint, 0.05, 1, 1000, rng).better)
+        joint = paired_comparison.joint_table(labels, champion, best, 4)
+        alarms.append(paired_comparison.compare(joint, 0.05, 1, 1000, rng).better)
     assert np.mean(alarms) > 0.2
 
 

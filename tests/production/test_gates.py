@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from mhc.production import gates
-from mhc.production.comparison import Comparison
-from mhc.production.findings import Findings, Rival, Scores
+from mhc.production.decision import Findings, Rival, Scores
+from mhc.production.paired_comparison import Comparison
 from mhc.production.statistics import Interval, wilson
-from mhc.runs.record import Gate, Lineage
-from tests.builders import LABELS, a_record, data_facts
-from tests.production.builders import policy
+from mhc.record import Gate, Lineage
+from tests.support.builders import LABELS, a_record, data_facts
+from tests.support.promotions import policy
 
 PASSED, FAILED, UNKNOWN = gates.PASSED, gates.FAILED, gates.UNKNOWN
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mhc.production import ledger, state, verify
+from mhc.production.api import Registry
 from mhc.production.promote import Request, promote
-from mhc.production.registry import Registry
-from tests.production.builders import World, a_trained_run, policy
+from tests.support.promotions import World, a_trained_run, policy
 
 FILE_OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
 FORK = multiprocessing.get_context("fork")

@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 from mhc.data.ngrams import NgramTokenizer
-from mhc.loading import from_bundle
 from mhc.model.calibration import apply_temperature
 from mhc.model.linear import bag
-from mhc.model.load import Loaded
+from mhc.model.weights import Loaded
 from mhc.production import bundle, export
+from mhc.production.loading import from_bundle
 
 LABELS = ["anxiety", "normal"]
 TEXTS = ["a b c a", "d e f", "a", ""]

@@ -13,13 +13,13 @@ import pytest
 
 from mhc.errors import BadInput, Conflict, Refused, Unreadable
 from mhc.production import ledger, verify
-from mhc.production.building import Makers
-from mhc.production.dossier import Dossier
+from mhc.production.api import Registry
+from mhc.production.build_bundle import Makers
+from mhc.production.decision import Dossier
 from mhc.production.promote import Request, judge, promote
-from mhc.production.registry import Registry
+from mhc.record import Category, Lineage
 from mhc.runs import store
-from mhc.runs.record import Category, Lineage
-from tests.production.builders import LABELS, NOW, World, a_trained_run, policy
+from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
 
 Place = tuple[Path, Path]
 

@@ -9,9 +9,9 @@ import pytest
 
 from mhc.errors import Unreadable
 from mhc.production import aliases, bundle, ledger, snapshot, state, verify
+from mhc.production.api import Registry
 from mhc.production.promote import Request, promote
-from mhc.production.registry import Registry
-from tests.production.builders import NOW, World, a_trained_run, policy
+from tests.support.promotions import NOW, World, a_trained_run, policy
 
 TAMPERINGS = 1200
 

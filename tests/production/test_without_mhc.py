@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mhc.predictor import Predictor
+from mhc.inference.predictor import Predictor
 from mhc.production.promote import Request, promote
-from tests.production.builders import LABELS, NOW, World, a_trained_run, policy
+from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
 
 ALONE = """
 import json, sys

@@ -4,9 +4,9 @@ import pytest
 
 from mhc import policy
 from mhc.facts import DataFacts, Smoke
+from mhc.record import Category
 from mhc.runs.classification import classify, inflections, reclassify, split_words
-from mhc.runs.record import Category
-from tests.builders import a_record, data_facts
+from tests.support.builders import a_record, data_facts
 
 POLICY = policy.load().classification
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mhc.errors import BadConfig, Conflict, NotFound, Refused
+from mhc.record import Location
 from mhc.runs import folders
-from mhc.runs.record import Location
-from tests.builders import NOW, a_run
+from tests.support.builders import NOW, a_run
 
 
 def tree(folder: Path) -> dict[str, bytes]:

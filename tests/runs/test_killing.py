@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mhc.record import Status
 from mhc.runs import folders, store
-from mhc.runs.record import Status
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

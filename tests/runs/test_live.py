@@ -17,11 +17,11 @@ import pytest
 from mhc import policy
 from mhc.errors import BadInput, Conflict, Refused
 from mhc.facts import Metrics, Smoke, Timing
-from mhc.runs import endings, folders, heartbeat, live, liveness, store
-from mhc.runs.endings import Terminated
-from mhc.runs.live import LiveRun, recorded
-from mhc.runs.record import Category, Lineage, Location, Promotion, RunRecord, Status
-from tests.builders import NOW, a_run, data_facts, model_facts
+from mhc.record import Category, Lineage, Location, Promotion, RunRecord, Status
+from mhc.runs import folders, heartbeat, live, liveness, signals, store
+from mhc.runs.live import LiveRun
+from mhc.runs.signals import Terminated, recorded
+from tests.support.builders import NOW, a_run, data_facts, model_facts
 
 POLICY = policy.load()
 SECRET = "I have not slept since Tuesday"
@@ -200,7 +200,7 @@ def test_request_to_end_in_the_midst_of_a_library_is_an_interruption_whatever_th
 
     def training() -> None:
         library()
-        endings.heed()
+        signals.heed()
 
     ends(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, why)
@@ -234,7 +234,7 @@ def test_worker_that_a_training_forked_dies_of_sigterm_without_a_word_on_record(
 def test_second_signal_does_not_cut_the_last_word_short(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from mhc.runs import atomic\nfrom mhc.runs.live import recorded\nfrom tests.runs.test_live import start\n"
+        "from mhc.runs import atomic\nfrom mhc.runs.signals import recorded\nfrom tests.runs.test_live import start\n"
         "run = start(Path(sys.argv[1]))\nwrite = atomic.write\n"
         "def interrupted(path, content, settled=True):\n"
         "    for signum in (signal.SIGTERM, signal.SIGINT):\n        os.kill(os.getpid(), signum)\n"

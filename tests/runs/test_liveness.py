@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from mhc.policy import LivenessPolicy
+from mhc.record import Process, RunRecord, Status
 from mhc.runs import liveness, store
-from mhc.runs.record import Process, RunRecord, Status
-from tests.builders import a_record, a_run
+from tests.support.builders import a_record, a_run
 
 POLICY = LivenessPolicy(heartbeat=10, timeout=300)
 replace = msgspec.structs.replace

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from mhc.errors import Refused
+from mhc.record import Event, Lineage, RunRecord
 from mhc.runs.recipe import Difference, compared, differences, recipe, shell, surroundings
-from mhc.runs.record import Event, Lineage, RunRecord
-from tests.builders import NOW, a_record, data_facts, iso
+from tests.support.builders import NOW, a_record, data_facts, iso
 
 replace = msgspec.structs.replace
 

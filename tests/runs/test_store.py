@@ -10,9 +10,9 @@ import pytest
 
 from mhc.errors import BadInput, Conflict, MhcError, NotFound, Unreadable
 from mhc.facts import Metrics
+from mhc.record import Event, Location, MetricsBySplit, RunRecord, encode
 from mhc.runs import atomic, folders, store
-from mhc.runs.record import Event, Location, MetricsBySplit, RunRecord, encode
-from tests.builders import a_record, a_run
+from tests.support.builders import a_record, a_run
 
 EVENT = Event(at="2026-11-20T12:00:00Z", what="noted", by="a test")
 

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from mhc.errors import NotFound
+from mhc.record import Sweep
 from mhc.runs import sweeps
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.liveness import this_process
-from mhc.runs.record import Sweep
-from tests.builders import NOW, a_record, a_run, write_run
+from tests.support.builders import NOW, a_record, a_run, write_run
 
 SWEEP = "grid_20261120_120000_00aa_sweep"
 

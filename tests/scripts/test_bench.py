@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForSequenceClassification
 
-from mhc.model import fast_encoder
+from mhc.model.fast_bert import encoder
 from scripts.bench import peak, show, texts
 from scripts.bench.clock import Clock
 
@@ -63,7 +63,7 @@ def test_flops_that_the_fast_forward_leaves_out_are_those_it_does_not_compute() 
     ids = torch.randint(5, 50, (rows, length))
     in_place = {torch.ops.aten.addmm_: lambda _, left, right, **__: 2 * left[0] * left[1] * right[1]}
     with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
-        fast_encoder.logits(network, ids, None).sum().backward()
+        encoder.logits(network, ids, None).sum().backward()
     layer_by_layer = peak.flops_per_token(layers, width, [length] * rows)
     unread = peak.unread_flops_per_token(width, 4, [length] * rows)
     head = 6 * rows * width * (width + classes)  # pooler and classifier, which the formula leaves out

@@ -1,0 +1,91 @@
+"""Tokenised splits on the disk: one flat array of ids, where each text starts, its label. Mapped, not loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mhc.data import fingerprint
+from mhc.data.cache import Ints, ensure_folder, map_flat, read_ints, write_ints
+from mhc.data.corpus import Corpus
+from mhc.data.tokenizer import Encoder
+
+CHUNK = 8192
+"""Texts that are tokenised at once."""
+
+VERSION = 1
+"""Of the layout on the disk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSplit:
+    """One split, ready to be cut into batches."""
+
+    ids: Ints
+    """[tokens] of all texts, one after the other."""
+    starts: npt.NDArray[np.int64]
+    """[rows]: where a text starts."""
+    lengths: npt.NDArray[np.int64]
+    """[rows]: its number of ids."""
+    labels: Ints
+    """[rows]: positions in the label names."""
+    pad_id: int
+    truncated: int
+    """Texts cut at the maximal length."""
+
+
+def ensure(corpus: Corpus, encoder: Encoder, cache: Path) -> Path:
+    """Return the folder with the tokens of a corpus, made now or by an earlier run."""
+    key = fingerprint.of_values([VERSION, corpus.folder.name, encoder.folder.name, encoder.max_tokens])
+    dtype = "uint16" if encoder.vocab_size <= 1 << 16 else "uint32"
+
+    def fill(draft: Path) -> None:
+        truncated = {name: write_split(corpus, name, encoder, dtype, draft) for name in corpus.splits}
+        about = {"dtype": dtype, "pad_id": encoder.pad_id, "truncated": truncated}
+        (draft / "tokens.json").write_text(json.dumps(about), encoding="utf-8")
+
+    return ensure_folder(cache / "tokens" / key, fill)
+
+
+def write_split(corpus: Corpus, name: str, encoder: Encoder, dtype: npt.DTypeLike, draft: Path) -> int:
+    """Tokenise one split in chunks and return how many of its texts were cut."""
+    texts = corpus.texts(name)
+    lengths: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    truncated = 0
+    with (draft / f"{name}.ids").open("wb") as file:
+        for chunk in chunks(texts):
+            encoded = encoder(chunk)
+            file.write(encoded.ids.astype(dtype).tobytes())
+            lengths.append(encoded.lengths)
+            truncated += encoded.truncated
+    write_ints(draft / f"{name}.lengths.npy", np.concatenate(lengths), np.int32)
+    return truncated
+
+
+def chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the texts in lists of `CHUNK`."""
+    while chunk := list(islice(texts, CHUNK)):
+        yield chunk
+
+
+def read(folder: Path, corpus: Corpus) -> dict[str, TokenSplit]:
+    """Map the tokens of each split."""
+    about = json.loads((folder / "tokens.json").read_bytes())
+    result = {}
+    for name in corpus.splits:
+        lengths = np.asarray(read_ints(folder / f"{name}.lengths.npy"), np.int64)
+        result[name] = TokenSplit(
+            ids=map_flat(folder / f"{name}.ids", about["dtype"]),
+            starts=np.cumsum(lengths) - lengths,
+            lengths=lengths,
+            labels=corpus.label_ids(name),
+            pad_id=about["pad_id"],
+            truncated=about["truncated"][name],
+        )
+    return result

@@ -1,0 +1,20 @@
+"""All runs: SQLite cache, query language, selection, comparison. For notebooks: `from mhc.index import Runs`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mhc.index.api import Run, Runs
+
+__all__ = ["Run", "Runs"]
+
+
+def __getattr__(name: str) -> type:
+    """Import `Run` and `Runs` when they are asked for: most users of this package need neither."""
+    if name in __all__:
+        from mhc.index import api
+
+        found: type = getattr(api, name)
+        return found
+    raise AttributeError(f"module 'mhc.index' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""A table of texts in, labels and probabilities out."""

@@ -1,0 +1,121 @@
+"""Texts in, labels and calibrated probabilities out. torch is imported when a model is loaded, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mhc.data.cleaning import normalise
+from mhc.errors import BadConfig
+
+if TYPE_CHECKING:
+    from mhc.model.weights import Loaded
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """What a model says of n texts; k labels."""
+
+    labels: list[str]
+    """The most probable label of each text; empty where the text is empty."""
+    probabilities: NDArray[np.float32]
+    """[n, k]; a row of nan where the text is empty."""
+    truncated: int
+    """Texts that were longer than the model reads, and were cut."""
+    empty: int
+    """Texts without a character that is seen."""
+
+
+class Predictor:
+    """A model ready to label texts.
+
+    `Predictor.load(run="attention_v3")(texts)` gives (labels, probabilities [n, k]); `predictor.label_names` are the
+    columns.
+
+    Args:
+        loaded: of `mhc.production.loading`; its network is taken over, not copied.
+        precision: fp32, bf16 (probabilities differ by less than 1e-2), or auto: bf16 where the hardware has it.
+        device: auto, cpu, cuda, mps.
+        batch_tokens: tokens of a batch; None: what suits the device.
+    """
+
+    def __init__(
+        self, loaded: Loaded, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None
+    ) -> None:
+        from mhc.data.tokenizer import Encoder
+        from mhc.model.scoring import Scorer
+
+        self.name, self.label_names, self.temperature = loaded.name, list(loaded.labels), loaded.temperature
+        self.encode = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
+        self.scorer = Scorer(
+            loaded.network,
+            pad_id=self.encode.pad_id,
+            masked=loaded.masked,
+            precision=precision,
+            device=device,
+            batch_tokens=batch_tokens,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        run: str | Path | None = None,
+        bundle: str | Path | None = None,
+        *,
+        outputs: str | Path = "outputs",
+        models: str | Path = "models",
+        precision: str = "auto",
+        device: str = "auto",
+        batch_tokens: int | None = None,
+    ) -> Predictor:
+        """Load a run (beginning of its id, or its folder) or a bundle (name, alias, or its folder).
+
+        Raises:
+            NotFound, Conflict: there is none, or several.
+            Unreadable: it is damaged.
+            BadConfig: not exactly one of `run` and `bundle` was given, or there is no such precision or device.
+        """
+        if (run is None) == (bundle is None):
+            raise BadConfig("Say one of run= and bundle=")
+        from mhc.production import loading
+
+        if run is not None:
+            loaded = loading.from_run(loading.find_run(Path(outputs), str(run)))
+        else:
+            loaded = loading.from_bundle(*loading.find_bundle(Path(models), str(bundle)))
+        return cls(loaded, precision=precision, device=device, batch_tokens=batch_tokens)
+
+    def __call__(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
+        """Return the labels, and the probabilities [n, k]."""
+        found = self.predict(texts)
+        return found.labels, found.probabilities
+
+    def raw(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the probabilities [n, k] of normalised texts, as the network gives them: no temperature is applied."""
+        return self.scorer.probabilities(self.encode(texts), len(self.label_names))
+
+    def predict(self, texts: Sequence[str], scored: Callable[[int], None] | None = None) -> Prediction:
+        """Label the texts; `scored` hears of every batch's rows as it is done."""
+        from mhc.model.calibration import apply_temperature
+
+        clean = [normalise(text) for text in texts]
+        rows = [row for row, text in enumerate(clean) if text]
+        encoded = self.encode([clean[row] for row in rows])
+        raw = self.scorer.probabilities(encoded, len(self.label_names), scored)
+        probabilities = np.full((len(texts), len(self.label_names)), np.nan, np.float32)
+        labels = [""] * len(texts)
+        if rows:
+            probabilities[rows] = apply_temperature(raw, self.temperature)
+        for row, best in zip(rows, raw.argmax(axis=1).tolist(), strict=True):
+            labels[row] = self.label_names[best]
+        return Prediction(
+            labels=labels,
+            probabilities=probabilities,
+            truncated=encoded.truncated,
+            empty=len(texts) - len(rows),
+        )

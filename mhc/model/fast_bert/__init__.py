@@ -1,0 +1,1 @@
+"""The packed forward and backward of BERT-family encoders."""

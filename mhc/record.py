@@ -1,0 +1,213 @@
+"""What is on record of a run: the structs of `run.json`. Pure: nothing here touches a disk."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
+
+SCHEMA = 1
+"""The version of `run.json` that this code writes, and the newest that it reads."""
+
+
+class Status(StrEnum):
+    """Where a run is in its life."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Ctrl-C, SIGTERM, preemption: asked to end."""
+    LOST = "lost"
+    """No sign of life, and no word of how it ended."""
+    UNKNOWN = "unknown"
+    """Taken over from another tracker that did not say."""
+
+
+class Category(StrEnum):
+    """What a run is for."""
+
+    DEBUG = "debug"
+    BASELINE = "baseline"
+
+
+class Location(StrEnum):
+    """Where a run's folder lies; derived from the path, never stored."""
+
+    ACTIVE = "active"
+    ARCHIVE_DEBUG = "archive_debug"
+    ARCHIVE_BASELINE = "archive_baseline"
+    ARCHIVED = "archived"
+    PRODUCTION = "production"
+
+
+ARCHIVES: dict[str, Location] = {
+    location.value: location for location in (Location.ARCHIVE_DEBUG, Location.ARCHIVE_BASELINE, Location.ARCHIVED)
+}
+"""The folders of `outputs/` that hold archived runs, by name."""
+
+
+def location_of(path: str) -> Location:
+    """Return the location of a run, by the path of its folder: relative to `outputs`, or absolute for a bundle."""
+    if path.startswith("/"):
+        return Location.PRODUCTION
+    first = path.split("/", 1)[0]
+    return ARCHIVES.get(first, Location.ACTIVE) if first != path else Location.ACTIVE
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a run's history."""
+
+    at: str
+    """UTC, ISO 8601."""
+    what: str
+    """registered, started, completed, failed, classified, archived, ..."""
+    by: str
+    """The person, the callback or the rule."""
+    why: str = ""
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that owns a running run."""
+
+    host: str
+    boot_id: str
+    pid: int
+    pid_started_at: float
+    """Unix seconds, psutil's create_time."""
+    pid_ticks: int | None = None
+    """The same in clock ticks since boot, which setting the clock does not move; None outside Linux."""
+    pid_namespace: str = ""
+    """Linux's name of the pids' namespace: a container on the same machine counts its processes apart."""
+    world_size: int = 1
+    slurm_job_id: str | None = None
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """The sweep a run belongs to."""
+
+    id: str
+    job: int
+    overrides: list[str] = []
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """How the run came about, enough to make it again."""
+
+    command: list[str] = []
+    overrides: list[str] = []
+    config_hash: str = ""
+    git_commit: str | None = None
+    git_branch: str | None = None
+    git_dirty: bool | None = None
+    git_diff: str | None = None
+    """File in the run's folder that holds the diff of a dirty tree; None when clean or without git."""
+    packages: dict[str, str] = {}
+    python: str = ""
+    platform: str = ""
+    hardware: dict[str, str | int | float] = {}
+    imported_from: str | None = None
+    """The tracker and file that the record was taken over from."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run failed."""
+
+    type: str
+    sentence: str
+    where: str = ""
+    """file:line function, relative to the project where it lies in it."""
+    traceback: str | None = None
+    """File in the run's folder."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The best checkpoint."""
+
+    path: str
+    """Relative to the run's folder."""
+    sha256: str
+    bytes: int
+    epoch: int | None = None
+    step: int | None = None
+    monitor: str | None = None
+    score: float | None = None
+
+
+class MetricsBySplit(msgspec.Struct, frozen=True, kw_only=True):
+    """Final metrics of the best checkpoint."""
+
+    val: Metrics | None = None
+    test: Metrics | None = None
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict of one gate."""
+
+    name: str
+    verdict: str
+    """passed, failed, not enough evidence."""
+    reason: str
+    measured: float | None = None
+    threshold: float | None = None
+    why: str = ""
+    """Why the policy has this gate."""
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the machine flags the run, and what became of it."""
+
+    candidate: bool | None = None
+    """None: not judged yet."""
+    reason: str = ""
+    policy: str = ""
+    gates: list[Gate] = []
+    bundles: list[str] = []
+    """Names of the bundles made of this run."""
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`run.json`. Changed only through `mhc.runs.store`."""
+
+    schema: int = SCHEMA
+    id: str
+    name: str
+    description: str = ""
+    tags: list[str] = []
+    status: Status
+    status_reason: str = ""
+    category: Category | None = None
+    category_reason: str = ""
+    category_said: Category | None = None
+    """What the user said with `category=` or `reclassify --to`; None: the rules decide."""
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    seed: int | None = None
+    sweep: Sweep | None = None
+    group: str = ""
+    """Hash of the config without seed, name and notes: runs that differ only in the seed share it."""
+    process: Process | None = None
+    failure: Failure | None = None
+    lineage: Lineage = Lineage()
+    smoke: Smoke = Smoke()
+    data: DataFacts | None = None
+    model: ModelFacts | None = None
+    metrics: MetricsBySplit = MetricsBySplit()
+    checkpoint: Checkpoint | None = None
+    timing: Timing = Timing()
+    promotion: Promotion = Promotion()
+    pinned: bool = False
+    note: str = ""
+    imported: dict[str, Any] = {}
+    """Metadata of another tracker, kept whole."""
+    revision: int = 0
+    history: list[Event] = []
+
+
+def encode(record: RunRecord) -> bytes:
+    """The bytes of `run.json`: indented JSON with a newline at the end."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

@@ -1,0 +1,1 @@
+"""What leaves `outputs/`: archive, restore, cleanup, purge, annotations, doctor."""

@@ -1,0 +1,1 @@
+"""One training: its config, its job, resuming, exit codes."""

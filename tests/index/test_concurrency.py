@@ -1,0 +1,124 @@
+"""Eight processes that claim, register, finish, archive and read the same runs at once, started by a barrier."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from datetime import timedelta
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import msgspec
+
+from mhc import policy, timestamps
+from mhc.errors import Unreadable
+from mhc.record import Lineage, Status
+from mhc.retention import cleanup
+from mhc.runs import folders, liveness, move_log, store
+from mhc.runs.live import LiveRun
+from mhc.runs.signals import recorded
+from tests.support.builders import NOW, a_run
+
+POLICY = policy.load()
+FORK = multiprocessing.get_context("fork")
+EACH = 12
+
+
+def trains(outputs: Path, barrier: Barrier, number: int) -> None:
+    """Start and finish runs of one name in the same seconds, as the jobs of two sweeps would."""
+    barrier.wait()
+    for turn in range(EACH):
+        folder = folders.claim(outputs / "grid_20261120_120000_00aa_sweep", "debug", timestamps.now())
+        run = LiveRun.register(
+            folder, name="debug", description="", tags=[], note="", seed=number, category_said=None, sweep=None,
+            group="", lineage=Lineage(), liveness=POLICY.liveness, now=timestamps.now(),
+        )  # fmt: skip
+        with recorded(run):
+            run.classify(POLICY)
+            run.event("noted", str(turn))
+
+
+def cleans(outputs: Path, barrier: Barrier) -> None:
+    barrier.wait()
+    for _ in range(EACH * 2):
+        cleanup.clean(outputs, outputs / "models", POLICY, now=timestamps.now(), by="cleaner", current=None)
+
+
+def reads(outputs: Path, barrier: Barrier) -> None:
+    """A record that can be seen can be read, unless it was moved in between."""
+    barrier.wait()
+    for _ in range(EACH * 4):
+        for folder, _ in folders.walk(outputs):
+            try:
+                shown = liveness.derived(store.read(folder), folder, POLICY.liveness)
+            except Unreadable:
+                assert not folder.exists()
+                continue
+            assert shown.status is not Status.LOST, shown.status_reason
+
+
+def together(*works: tuple[object, ...]) -> list[int | None]:
+    processes = [FORK.Process(target=work, args=args) for work, *args in works]  # type: ignore[arg-type]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def test_eight_processes_start_finish_archive_and_read_at_once(tmp_path: Path) -> None:
+    barrier = FORK.Barrier(8)
+    writers = [(trains, tmp_path, barrier, number) for number in range(4)]
+    others = [(cleans, tmp_path, barrier)] * 2 + [(reads, tmp_path, barrier)] * 2
+    assert together(*writers, *others) == [0] * 8
+    records = [store.read(folder) for folder, _ in folders.walk(tmp_path)]
+    assert len(records) == len({record.id for record in records}) == 4 * EACH, "none lost, none doubled"
+    for record in records:
+        assert record.status is Status.COMPLETED
+        assert [event.what for event in record.history] == ["registered", "classified", "noted", "completed"]
+        assert record.revision == 3
+    moved = [entry.run for entry in move_log.read(tmp_path)]
+    assert len(moved) == len(set(moved)) == sum("archive_debug" in str(folder) for folder, _ in folders.walk(tmp_path))
+
+
+def adds_notes(folder: Path, barrier: Barrier) -> None:
+    barrier.wait()
+    for _ in range(25):
+        store.update(folder, lambda record: msgspec.structs.replace(record, note=record.note + "x"))
+
+
+def test_changes_by_eight_writers_are_all_kept(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    barrier = FORK.Barrier(8)
+    assert together(*[(adds_notes, run, barrier)] * 8) == [0] * 8
+    assert store.read(run).note == "x" * 200
+    assert store.read(run).revision == 200
+
+
+def claims(parent: Path, barrier: Barrier) -> None:
+    barrier.wait()
+    for _ in range(50):
+        (folders.claim(parent, "a", NOW) / f"{os.getpid()}").touch(exist_ok=False)
+
+
+def test_eight_processes_that_claim_in_one_second_share_no_folder(tmp_path: Path) -> None:
+    barrier = FORK.Barrier(8)
+    assert together(*[(claims, tmp_path, barrier)] * 8) == [0] * 8
+    claimed = list(tmp_path.iterdir())
+    assert len(claimed) == 400
+    assert all(len(list(folder.iterdir())) == 1 for folder in claimed)
+
+
+def cleans_once(outputs: Path, barrier: Barrier) -> None:
+    barrier.wait()
+    cleanup.clean(outputs, outputs / "models", POLICY, now=NOW, by=f"cleaner {os.getpid()}", current=None)
+
+
+def test_four_cleaners_archive_each_run_once(tmp_path: Path) -> None:
+    for number in range(40):
+        a_run(tmp_path, f"d_20261101_0000{number:02d}_0000", category="debug", created=NOW - timedelta(hours=number))
+    barrier = FORK.Barrier(4)
+    assert together(*[(cleans_once, tmp_path, barrier)] * 4) == [0] * 4
+    moved = [entry.run for entry in move_log.read(tmp_path)]
+    assert len(moved) == len(set(moved)) == 37
+    assert len(list(folders.walk(tmp_path))) == 40

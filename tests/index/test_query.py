@@ -1,0 +1,212 @@
+"""The language of --where: what it says, where it points when it cannot be read, and that it never breaks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mhc.errors import BadConfig, BadInput
+from mhc.index.index import Index
+from mhc.index.query import parse
+from mhc.index.selection import Selection, Sort, Wanted
+from mhc.policy import load
+from mhc.record import Gate, MetricsBySplit, encode
+from tests.support.builders import NOW, a_record, a_run, metrics, model_facts
+
+RECORDS = {
+    "good": a_record(
+        "good_20261120_120000_0001",
+        accuracy=0.7,
+        f1_macro=0.66,
+        tags=["research", "paper"],
+        candidate=True,
+        gates=[Gate(name="recall", verdict="passed", reason="")],
+        model="medium",
+        note="label smoothing",
+        sweep="s1",
+    ),
+    "poor": a_record(
+        "poor_20261119_120000_0002",
+        created=NOW - timedelta(days=1),
+        took=timedelta(hours=2),
+        accuracy=0.5,
+        f1_macro=0.4,
+        candidate=False,
+        gates=[Gate(name="recall", verdict="failed", reason="")],
+        tags=["research"],
+    ),
+    "failed": a_record("failed_20261101_120000_0003", created=NOW - timedelta(days=19), status="failed", pinned=True),
+    "debug": a_record("debug_20261120_110000_0004", created=NOW - timedelta(hours=1), category="debug", group=""),
+}
+SAID = [
+    ("f1_macro >= 0.5", "good debug"),
+    ("f1_macro < .5", "poor"),
+    ("metrics.test.f1_macro == 0.66", "good"),
+    ("val.accuracy > 0.6", "good debug"),
+    ("metrics.test.recall.depression >= 0.6", "good"),
+    ('recall."depression" >= 0.6', "good"),
+    ("recall.no_such_label > 0", ""),
+    ("model.parameters < 5e6", "good poor failed debug"),
+    ("parameters < 4_700_000", ""),
+    ("model = medium", "good"),
+    ("model.name in (medium, large)", "good"),
+    ("tags has research", "good poor"),
+    ("tags has research and not tags has paper", "poor"),
+    ("tags has resea", ""),
+    ("tags ~ resea", "good poor"),
+    ("candidate", "good"),
+    ("candidate = false", "poor"),
+    ("candidate = no", "poor"),
+    ("candidate is null", "failed debug"),
+    ("not candidate", "poor failed debug"),
+    ("pinned", "failed"),
+    ("status = failed or category = debug", "failed debug"),
+    ("status != completed", "failed"),
+    ("(status = failed or category = debug) and not pinned", "debug"),
+    ("NOT status = failed AND category = baseline", "good poor"),
+    ("name ~ OO", "good poor"),
+    ("name !~ oo", "failed debug"),
+    ("note = 'label smoothing'", "good"),
+    ('note ~ "smooth"', "good"),
+    ("note is not null", "good"),
+    ("sweep = s1", "good"),
+    ("sweep is null", "poor failed debug"),
+    ("group = null", "debug"),
+    ("created_at > 2d", "good poor debug"),
+    ("created_at < 2026-11-19T18:00", "poor failed"),
+    ("created_at >= 2026-11-20", "good debug"),
+    ("age <= 1h", "good debug"),
+    ("duration > 1h30m", "poor"),
+    ("timing.fit_s < 15m", "good failed debug"),
+    ("lineage.packages.torch ~ '2.13'", "good poor failed debug"),
+    ("promotion.gates.verdict has failed", "poor"),
+    ("history.what has failed", "failed"),
+    ("data.labels has anxiety and data.splits.test.rows = 1000", "good poor failed debug"),
+    ("location = active and path ~ good", "good"),
+    ("seed = 1 and id ~ 0002", "poor"),
+    ("metrics.test is null", "failed"),
+    ("imported.anything.at.all = 3", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    outputs = tmp_path_factory.mktemp("outputs")
+    for record in RECORDS.values():
+        folder = outputs / record.id
+        folder.mkdir()
+        (folder / "run.json").write_bytes(encode(record))
+    return Index(outputs, outputs / "none", lambda: load().liveness)
+
+
+@pytest.mark.parametrize(("text", "names"), SAID, ids=[text for text, _ in SAID])
+def test_expression_chooses_these_runs(index: Index, text: str, names: str) -> None:
+    rows = Selection(index, Wanted(where=parse(text, NOW)), NOW).rows()
+    assert {row.name for row in rows} == set(names.split())
+
+
+@pytest.mark.parametrize("text", [text for text, _ in SAID if not {"age", "duration", "location"} & set(text.split())])
+def test_index_and_record_answer_alike(index: Index, text: str) -> None:
+    """The index keeps some fields as columns of its own; asking it must not differ from asking the record."""
+    expression = parse(text, NOW)
+    asked = {row.id for row in Selection(index, Wanted(where=expression), NOW).rows()}
+    records = [msgspec.json.decode(encode(record)) for record in RECORDS.values()]
+    assert asked == {record["id"] for record in records if expression.holds_for(record)}
+
+
+MISTAKES = [
+    ("f1_macro >= abc and candidate", "A number is expected here, not 'abc':", "f1_macro >= abc", "            ^"),
+    ("f1_makro > 1", "No field 'f1_makro' is on record; did you mean 'f1_macro':", "f1_makro", "^"),
+    ("metrics.test.foo = 1", "No field 'metrics.test.foo' is on record; metrics.test has:", "metrics", "^"),
+    ("(status = failed", "A closing bracket is expected here:", "(status", "                ^"),
+    ("status = failed)", "'And', 'or' or the end is expected here:", "status", "               ^"),
+    ("status = ", "A value is expected after '=':", "status", "        ^"),
+    ("= 3", "The name of a field is expected here:", "= 3", "^"),
+    ("", "The name of a field is expected here:", "", "^"),
+    ("created_at > soon", "A time, such as 2026-11-01 or 7d (seven days ago), is expected here", "cr", " " * 13 + "^"),
+    ("parameters < 5m", "A number is expected here, not '5m':", "parameters", "             ^"),
+    ("candidate = maybe", "True or false is expected here, not 'maybe':", "candidate", "            ^"),
+    ("metrics.test = 3", "Null (this is a group of fields; say which", "metrics", "               ^"),
+    ("f1_macro ~ 3", "This field is a number, which has no parts", "f1_macro", "           ^"),
+    ("name = 'x", "This quotation mark is not closed:", "name", "       ^"),
+    ("name = x !", "This means nothing here:", "name", "         ^"),
+    ("status in failed", "'(' and a list of values is expected here:", "status", "          ^"),
+    ("status in (failed lost)", "',' or ')' is expected here:", "status", "                  ^"),
+    ("status is failed", "'Null' is expected here:", "status", "          ^"),
+    ("name = a b", "'And', 'or' or the end is expected here:", "name", "         ^"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence", "shown", "caret"), MISTAKES, ids=[text for text, *_ in MISTAKES])
+def test_mistake_points_at_its_place(text: str, sentence: str, shown: str, caret: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        parse(text, NOW)
+    first, line, pointer = str(raised.value).split("\n")
+    assert first.lower().startswith(sentence.lower())
+    assert line.startswith(f"  {shown}")
+    assert pointer == f"  {caret}"
+
+
+def test_brackets_nested_too_deep_are_a_mistake_not_a_crash() -> None:
+    for text in ("(" * 1900, "not " * 450 + "pinned"):
+        with pytest.raises(BadInput, match="within each other"):
+            parse(text, NOW)
+    assert parse("(" * 30 + "pinned" + ")" * 30, NOW).holds_for({"pinned": True})
+
+
+def test_endless_expression_is_refused() -> None:
+    with pytest.raises(BadInput, match="at most 2,000 characters"):
+        parse("a" * 10_000, NOW)
+
+
+WORDS = st.sampled_from(
+    ["f1_macro", "tags", "created_at", "model.parameters", "history.what", "imported.x", "metrics.test", "age", "and",
+     "or", "not", "(", ")", ",", "=", "!=", "<", ">=", "~", "has", "in", "is", "null", "true", "7d", "0.5", "'a b'",
+     '"', "1e999", "nan", "99999999999y", "0001-01-01", "..", "a.b.", "recall.'x"]
+)  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=12).map(" ".join)))
+@example("created_at > 99999999y")
+@example("f1_macro > nan")
+@example("created_at < 0001-01-01T00:00+14:00")
+def test_no_text_raises_anything_but_a_sentence(text: str) -> None:
+    try:
+        expression = parse(text, datetime.now(UTC))
+    except (BadInput, BadConfig):
+        return
+    for record in RECORDS.values():
+        assert expression.holds_for(msgspec.json.decode(encode(record))) in (True, False)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y"]), inner, max_size=2),
+    max_leaves=6,
+))  # fmt: skip
+def test_whatever_stands_on_record_can_be_compared(value: object) -> None:
+    for operator in ("= 3", "!= a", "< 2", ">= 'a'", "~ a", "has x", "in (1, a, null)", "is null", ""):
+        assert parse(f"imported.it {operator}", NOW).holds_for({"imported": {"it": value}}) in (True, False)
+
+
+def test_sort_by_any_field_puts_what_is_not_on_record_last(tmp_path: Path) -> None:
+    for number, recall in enumerate(({"depression": 0.1}, {}, {"depression": 0.5})):
+        test = msgspec.structs.replace(metrics(0.6, 0.5), recall=recall)
+        a_run(tmp_path, f"run_20261120_12000{number}_000{number}", metrics=MetricsBySplit(test=test))
+    index = Index(tmp_path, tmp_path / "none", lambda: load().liveness)
+    chosen = Selection(index, Wanted(), NOW)
+    assert [row.id[-1] for row in chosen.rows(Sort.by("recall.depression"))] == ["2", "0", "1"]
+    assert [row.id[-1] for row in chosen.rows(Sort.by("recall.depression", reverse=True))] == ["0", "2", "1"]
+    assert [row.id[-1] for row in chosen.rows(Sort.by("id"))] == ["0", "1", "2"]
+    assert [row.id[-1] for row in chosen.rows(Sort.by("id", reverse=True), limit=2)] == ["2", "1"]
+
+
+def test_model_facts_are_found_by_their_short_names() -> None:
+    record = msgspec.json.decode(encode(a_record(model="tiny")))
+    assert parse("model = tiny and parameters > 4e6 and synthetic = false", NOW).holds_for(record)
+    assert model_facts("tiny").name == "tiny"

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from mhc.production import decision, model_card, state
+from mhc.production.decision import Anchor, Dossier, Rival, Scores
+from mhc.production.paired_comparison import Comparison
+from mhc.production.statistics import wilson
+from mhc.record import Gate, RunRecord
+from tests.support.builders import LABELS, a_record, data_facts
+from tests.support.promotions import policy
+
+EVIL = (
+    "<script>alert(1)</script> [click](javascript:alert(1)) ![x](http://evil/x.png) | `code` \n# title \x1b[31m\u202e"
+)
+
+
+def a_dossier(**changes: Any) -> Dossier:
+    half = wilson(60, 100, 0.95)
+    found = Dossier(
+        name="attention_v1", task=state.task_of(LABELS), labels=list(LABELS), run="attention_20261120_120000_a1b2",
+        at="2026-11-21T09:00:00.000Z", by="ada", why="best of the week", forced=False, policy_name="default",
+        policy=policy(), answers={}, standalone=True, max_tokens=256, ledger=Anchor(seq=3, head="ab" * 32),
+        gates=[Gate(name="accuracy", verdict="passed", reason="accuracy 0.600", why="because")],
+        scores=Scores(
+            examples=100, accuracy=half, f1_macro=half, recall=dict.fromkeys(LABELS, half) | {"normal": None},
+            ece=0.05, ece_before=0.11, temperature=1.4,
+        ),
+        reference=Rival(name="the majority class"), champion=None,
+    )  # fmt: skip
+    return msgspec.structs.replace(found, **changes)
+
+
+def rendered(record: RunRecord | None = None, **changes: Any) -> str:
+    return model_card.render(a_dossier(**changes), record or a_record())
+
+
+def test_card_begins_with_the_hubs_metadata() -> None:
+    _, block, _ = rendered().split("---\n", 2)
+    metadata = yaml.safe_load(block)
+    assert metadata["library_name"] == "transformers"
+    assert metadata["pipeline_tag"] == "text-classification"
+    assert metadata["model-index"][0]["results"][0]["metrics"] == [
+        {"type": "accuracy", "value": 0.6},
+        {"type": "f1", "value": 0.6},
+    ]
+
+
+def test_hub_accepts_the_metadata() -> None:
+    from huggingface_hub import ModelCard
+
+    found = ModelCard(rendered())
+    assert found.data.eval_results is not None
+    assert found.data.eval_results[0].dataset_name == "mh4_balanced"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Not for diagnosis", "How to use", "pipeline(", "accuracy | 0.600 | 0.502 to 0.691 | 100",
+        "recall of normal | not measured", "Calibration error 0.050 at temperature 1.400", "by ada", "best of the week",
+        "after entry 3", "test0test0test0t",
+    ],
+)  # fmt: skip
+def test_card_says(said: str) -> None:
+    assert said in rendered()
+
+
+def test_card_of_a_linear_bundle_says_how_it_is_used() -> None:
+    text = rendered(standalone=False)
+    assert "transformers.pipeline` cannot load it" in text
+    assert "python -m mhc.predict bundle=attention_v1" in text
+
+
+def test_forced_promotion_shows_at_the_top() -> None:
+    failed = Gate(name="accuracy", verdict="failed", reason="too low")
+    text = rendered(forced=True, gates=[failed], why="a demonstration")
+    assert text.index("Promoted by force** by ada: a demonstration") < text.index("How to use")
+    assert "Gates that were not passed: accuracy" in text
+
+
+@pytest.mark.parametrize("place", ["by", "why", "labels", "description", "name", "gate", "answers", "policy", "rival"])
+def test_what_people_wrote_is_never_live(place: str) -> None:
+    data = data_facts(labels=[EVIL, *LABELS[1:]], name=EVIL, source=EVIL, high_risk=[EVIL])
+    record = a_record(description=EVIL, data=data)
+    changes: dict[str, Any] = {
+        "by": {"by": EVIL}, "why": {"why": EVIL, "forced": True}, "labels": {"labels": [EVIL]},
+        "gate": {"gates": [Gate(name=EVIL, verdict=EVIL, reason=EVIL, why=EVIL)]}, "answers": {"answers": {EVIL: EVIL}},
+        "policy": {"policy_name": EVIL}, "rival": {"run": EVIL},
+    }.get(place, {})  # fmt: skip
+    text = rendered(record, **changes).split("---\n", 2)[2]
+    assert "<script" not in text
+    assert "](javascript" not in text
+    assert "![x](" not in text
+    assert "\n# title" not in text
+    assert not any(letter in text for letter in "\x1b\u202e")
+
+
+def test_evil_names_do_not_break_the_metadata() -> None:
+    data = data_facts(name=f"---\n{EVIL}\n---\nlicense: mit")
+    _, block, rest = rendered(a_record(data=data)).split("---\n", 2)
+    assert "license" not in yaml.safe_load(block)
+    assert rest.lstrip().startswith("# attention")
+
+
+def test_dossier_is_read_back_the_same(tmp_path: Path) -> None:
+    comparison = Comparison(
+        examples=240, discordant=30, incumbent_f1_macro=0.5, challenger_f1_macro=0.6, difference=0.1, low=0.02,
+        high=0.2, level=0.05, picked_from=1, accuracy_difference=0.1, mcnemar_p=0.01,
+    )  # fmt: skip
+    kept = a_dossier(champion=Rival(name="attention_v0", comparison=comparison))
+    assert msgspec.json.decode(decision.encode(kept), type=Dossier) == kept

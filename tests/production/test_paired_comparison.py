@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
+
+from mhc.production import paired_comparison, statistics
+
+
+def two_models(seed: int, examples: int = 300, better: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, examples)
+    first = np.where(rng.random(examples) < 0.6, labels, rng.integers(0, 4, examples))
+    second = np.where(rng.random(examples) < better, labels, first)
+    return labels, first, second
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (3, 9), (9, 3), (10, 10), (0, 7), (40, 61)])
+def test_mcnemar_equals_statsmodels_and_scipy(only_first: int, only_second: int) -> None:
+    found = paired_comparison.mcnemar(only_first, only_second)
+    table = [[50, only_first], [only_second, 50]]
+    assert found == pytest.approx(mcnemar_of_statsmodels(table, exact=True).pvalue, abs=1e-9)
+    if only_first + only_second:
+        assert found == pytest.approx(binomtest(only_first, only_first + only_second).pvalue, abs=1e-9)
+
+
+def test_joint_table_holds_both_confusion_matrices() -> None:
+    labels, first, second = two_models(0)
+    joint = paired_comparison.joint_table(labels, first, second, 4)
+    assert np.array_equal(joint.sum(2), statistics.confusion(labels, first, 4))
+    assert np.array_equal(joint.sum(1), statistics.confusion(labels, second, 4))
+
+
+def test_comparison_has_the_plain_differences() -> None:
+    labels, first, second = two_models(1)
+    found = paired_comparison.compare(
+        paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 2000, np.random.default_rng(0)
+    )
+    f1 = [float(statistics.f1_macro(statistics.confusion(labels, said, 4))) for said in (first, second)]
+    assert found.difference == pytest.approx(f1[1] - f1[0], abs=1e-12)
+    assert found.accuracy_difference == pytest.approx(np.mean(second == labels) - np.mean(first == labels), abs=1e-12)
+    assert found.low < found.difference < found.high
+    assert found.discordant == int((first != second).sum())
+    assert found.better
+
+
+def test_models_that_say_the_same_tie_exactly() -> None:
+    labels, first, _ = two_models(2)
+    found = paired_comparison.compare(
+        paired_comparison.joint_table(labels, first, first, 4), 0.05, 20, 2000, np.random.default_rng(0)
+    )
+    assert (found.difference, found.low, found.high, found.mcnemar_p) == (0, 0, 0, 1)
+    assert not found.better
+
+
+def test_swapping_the_models_mirrors_the_bounds() -> None:
+    labels, first, second = two_models(3)
+    there = paired_comparison.compare(
+        paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 20_000, np.random.default_rng(0)
+    )
+    back = paired_comparison.compare(
+        paired_comparison.joint_table(labels, second, first, 4), 0.05, 1, 20_000, np.random.default_rng(1)
+    )
+    assert back.difference == pytest.approx(-there.difference)
+    assert back.high == pytest.approx(-there.low, abs=0.005)
+
+
+def test_picking_from_many_asks_for_more() -> None:
+    joint = paired_comparison.joint_table(*two_models(4), 4)
+    alone, of_twenty = (
+        paired_comparison.compare(joint, 0.05, picked, 10_000, np.random.default_rng(0)) for picked in (1, 20)
+    )
+    assert of_twenty.level == pytest.approx(0.05 / 20)
+    assert of_twenty.low < alone.low
+    assert of_twenty.difference == alone.difference
+
+
+def test_pairing_sees_what_two_separate_intervals_do_not() -> None:
+    labels, first, second = two_models(5, examples=400, better=0.12)
+    paired = paired_comparison.compare(
+        paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 5000, np.random.default_rng(0)
+    )
+    intervals = [
+        statistics.f1_macro_interval(statistics.confusion(labels, said, 4), 0.9, 5000, np.random.default_rng(0))
+        for said in (first, second)
+    ]
+    assert paired.better
+    assert intervals[0].high > intervals[1].low
+
+
+def test_ten_thousand_paired_resamples_take_less_than_a_second() -> None:
+    joint = paired_comparison.joint_table(*two_models(6, examples=5000), 4)
+    started = time.process_time()
+    paired_comparison.compare(joint, 0.05, 20, 10_000, np.random.default_rng(0))
+    assert time.process_time() - started < 1.0

