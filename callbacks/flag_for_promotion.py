@@ -65,7 +65,8 @@ class FlagForPromotion(Callback):
 
     def promote(self) -> None:
         """Promote with the policy as the actor."""
-        from mhc.production.promote import Request, promote
+        from mhc.production.decision import Request
+        from mhc.production.promote import promote
 
         name = name_of(self.policy)
         promote(

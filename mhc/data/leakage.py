@@ -29,12 +29,6 @@ Shingles = NDArray[np.uint64]
 """A text's set of word pairs: sorted distinct 64-bit hashes, never empty."""
 
 
-def exact_duplicates(train: Sequence[str], other: Sequence[str]) -> NDArray[np.int64]:
-    """Rows of `other` whose text stands letter by letter in `train`."""
-    known = set(train)
-    return np.array([row for row, text in enumerate(other) if text in known], np.int64)
-
-
 def shared_groups(train: Sequence[str], other: Sequence[str]) -> int:
     """How many groups (authors) of `other` also stand in `train`; each argument has one entry per row."""
     return len(set(train) & set(other))

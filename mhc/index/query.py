@@ -13,7 +13,7 @@ A field alone asks whether it is true (`candidate and not pinned`). What is not 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -91,10 +91,6 @@ class Expression(NamedTuple):
     holds: Predicate
     paths: frozenset[fields.Path]
     """The fields that it asks for, as paths in a record."""
-
-    def holds_for(self, record: Mapping[str, object]) -> bool:
-        """Whether it holds for a decoded record."""
-        return self.holds(lambda path: fields.found_in(record, path))
 
 
 def parse(text: str, now: datetime) -> Expression:

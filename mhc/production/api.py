@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mhc import policy as policies
-from mhc.errors import NotFound, Unreadable
+from mhc.errors import NotFound
 from mhc.production import aliases, bundle, ledger, state, verify
 from mhc.production.ledger import Entry
 from mhc.production.state import CHAMPION, Bundle, State
-from mhc.record import RunRecord, Status
-from mhc.runs import folders, store
+from mhc.runs import resolve
 
 if TYPE_CHECKING:
-    from mhc.production.decision import Dossier
-    from mhc.production.promote import Request, Verdict
+    from mhc.production.decision import PromotionRecord, Request
+    from mhc.production.promote import Verdict
 
 
 class Registry:
@@ -74,16 +73,6 @@ class Registry:
             return entries
         return [entry for entry in entries if word in (entry.bundle, entry.alias, entry.before, entry.run)]
 
-    def candidates(self) -> list[RunRecord]:
-        """The completed runs that were flagged, best macro-F1 first; those promoted already are left out."""
-        found = []
-        for folder, _ in folders.walk(self.outputs):
-            record = _readable(folder)
-            if record and record.promotion.candidate and record.status == Status.COMPLETED:
-                found.append(record)
-        waiting = [record for record in found if not record.promotion.bundles]
-        return sorted(waiting, key=_f1, reverse=True)
-
     def judge(self, run: str, answers: Mapping[str, str] | None = None) -> Verdict:
         """The verdict of every gate on a run (an id or its beginning); changes nothing."""
         from mhc.production.promote import judge
@@ -101,7 +90,7 @@ class Registry:
         alias: str | None = CHAMPION,
         force: bool = False,
         answers: Mapping[str, str] | None = None,
-    ) -> Dossier:
+    ) -> PromotionRecord:
         """Promote a run (an id or its beginning). Raises what `mhc.production.promote.promote` raises."""
         from mhc.production.promote import promote
 
@@ -118,9 +107,9 @@ class Registry:
         force: bool = False,
         answers: Mapping[str, str] | None = None,
     ) -> Request:
-        from mhc.production.promote import Request
+        from mhc.production.decision import Request
 
-        folder = folders.find(self.outputs, run)
+        folder = resolve.find(self.outputs, run)
         return Request(run=folder, by=by, why=why, name=name, alias=alias, force=force, answers=dict(answers or {}))
 
     def set_alias(self, alias: str, word: str, *, by: str, reason: str) -> Entry:
@@ -151,15 +140,3 @@ class Registry:
     def verify(self, without_weights: bool = False) -> verify.Report:
         """Check ledger, anchors, registry.json and every bundle."""
         return verify.check(self.models, without_weights)
-
-
-def _readable(folder: Path) -> RunRecord | None:
-    try:
-        return store.read(folder)
-    except Unreadable:
-        return None
-
-
-def _f1(record: RunRecord) -> float:
-    test = record.metrics.test
-    return test.f1_macro if test and test.f1_macro is not None else -1.0

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mhc.errors import MhcError, Unreadable
 from mhc.production import bundle, decision, export, gates, model_card, rescore
-from mhc.production.decision import Anchor, Dossier
+from mhc.production.decision import Anchor, ConsistencyCheck, PromotionRecord, Request
 from mhc.production.export import Trained
 from mhc.production.ledger import Writer
 from mhc.record import Gate, RunRecord
@@ -44,19 +44,19 @@ def texts_of_run(folder: Path, split: str) -> Sequence[str]:
     return list(datamodule.normalised_texts(split))
 
 
-class Makers(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a bundle is built with."""
+class RunSources(msgspec.Struct, frozen=True, kw_only=True):
+    """The functions that load the model and the texts of a run."""
 
     load: Callable[[Path], Trained] = load_run
     texts: Callable[[Path, str], Sequence[str]] = texts_of_run
 
 
-def near_copies(run: Path, similarity: float, makers: Makers) -> int | None:
+def near_copies(run: Path, similarity: float, sources: RunSources) -> int | None:
     """Count the test rows that are near copies of a train row; None where the texts cannot be read any more."""
     from mhc.data.leakage import near_duplicates
 
     try:
-        return len(near_duplicates(list(makers.texts(run, "train")), list(makers.texts(run, "test")), similarity))
+        return len(near_duplicates(list(sources.texts(run, "train")), list(sources.texts(run, "test")), similarity))
     except (MhcError, OSError):
         return None
 
@@ -67,8 +67,8 @@ def anchor(writer: Writer) -> Anchor:
 
 
 def build(
-    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool, onnx: bool
-) -> tuple[Dossier, str]:
+    folder: Path, request: Request, decided: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
+) -> tuple[PromotionRecord, str]:
     """Build the bundle in `folder`; return what was decided, with the proof, and the sha256 of its checksums.
 
     The proof is the last gate. With `force` a bundle that cannot be checked goes on; one that is wrong never does.
@@ -80,32 +80,32 @@ def build(
     folder.mkdir(parents=True)
     try:
         with export.silent():
-            return _built(folder, run, decided, record, models, makers, force, onnx)
+            return _built(folder, request, decided, record, models, sources)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _built(
-    folder: Path, run: Path, decided: Dossier, record: RunRecord, models: Path, makers: Makers, force: bool, onnx: bool
-) -> tuple[Dossier, str]:
-    trained = makers.load(run)
+    folder: Path, request: Request, decided: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
+) -> tuple[PromotionRecord, str]:
+    trained = sources.load(request.run)
     temperature = decided.scores.temperature if decided.scores else None
     export.write(trained, folder, temperature or 1.0)
     bundle.seal(folder)
-    found = rescore.prove(folder, run, trained, temperature or 1.0, models, makers.texts)
-    gate = _must_hold(found, force)
+    check = rescore.check_consistency(folder, request.run, trained, temperature or 1.0, models, sources.texts)
+    gate = _consistency_gate(check, request)
     decided = replace(
         decided,
         standalone=export.standalone(trained),
         max_tokens=trained.max_tokens,
-        proof=found,
+        proof=check,
         gates=[*decided.gates, gate],
         forced=bool(gates.refusals([*decided.gates, gate])),
     )
-    if onnx:
+    if request.onnx:
         _add_onnx(folder)
-    _copy(run, folder)
+    _copy(request.run, folder)
     (folder / bundle.PROMOTION).write_bytes(decision.encode(decided))
     (folder / bundle.CARD).write_text(model_card.render(decided, record), encoding="utf-8")
     harmful = bundle.harm(folder)
@@ -122,19 +122,19 @@ def _add_onnx(folder: Path) -> None:
     export_onnx(from_bundle(folder), folder)
 
 
-def _must_hold(found: decision.Proof, force: bool) -> Gate:
+def _consistency_gate(check: ConsistencyCheck, request: Request) -> Gate:
     """The verdict on the bundle: one that contradicts its run is never promoted, an unchecked one by force only."""
-    contradiction = rescore.contradiction(found)
+    contradiction = rescore.contradiction(check)
     if contradiction:
         raise Unreadable(f"the bundle does not say what the run said: {contradiction}")
-    if found.flaw and not force:
-        raise Unreadable(f"the bundle could not be checked against its run: {found.flaw}")
-    reason = found.flaw or f"{found.examples} test examples scored anew by {found.by} give the same probabilities"
+    if check.flaw and not request.force:
+        raise Unreadable(f"the bundle could not be checked against its run: {check.flaw}")
+    reason = check.flaw or f"{check.examples} test examples scored anew by {check.by} give the same probabilities"
     return Gate(
         name="same_probabilities",
-        verdict=gates.UNKNOWN if found.flaw else gates.PASSED,
+        verdict=gates.UNKNOWN if check.flaw else gates.PASSED,
         reason=reason,
-        measured=found.largest_gap,
+        measured=check.largest_gap,
         threshold=rescore.SAME,
         why="What was judged has to be what is served.",
     )

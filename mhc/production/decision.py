@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from mhc.policy import PromotionPolicy
 from mhc.production.paired_comparison import Comparison
+from mhc.production.state import CHAMPION
 from mhc.production.statistics import Interval
 from mhc.record import Gate, RunRecord
 
@@ -25,7 +28,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None
 
 
-class Rival(msgspec.Struct, frozen=True, kw_only=True):
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody to be compared with: the reference, or the champion."""
 
     name: str
@@ -35,15 +38,15 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no comparison: half a sentence, with what to do."""
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
+class GateInputs(msgspec.Struct, frozen=True, kw_only=True):
     """All that the gates need to know of one run."""
 
     record: RunRecord
     scores: Scores | None = None
     scores_flaw: str = "the test split was not scored"
     """Why there are no scores."""
-    reference: Rival | None = None
-    champion: Rival | None = None
+    reference: Baseline | None = None
+    champion: Baseline | None = None
     """None: the task has no champion yet."""
     checkpoint_flaw: str | None = "its checkpoint was not looked at"
     """None: whole, with the sha256 on record."""
@@ -55,6 +58,24 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What a person answered to a gate that asks: by gate name."""
 
 
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asks for."""
+
+    run: Path
+    """The run's folder."""
+    by: str
+    why: str
+    name: str | None = None
+    """None: `<name of the run>_v<N>`."""
+    alias: str | None = CHAMPION
+    """What the bundle is from now on; None: nothing."""
+    force: bool = False
+    onnx: bool = False
+    """Whether the bundle also gets a `model.onnx`."""
+    answers: dict[str, str] = {}
+    """To the gates that ask: by gate name."""
+
+
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
     """The newest ledger entry when the bundle was made: it must still be there."""
 
@@ -62,7 +83,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
     head: str
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
+class ConsistencyCheck(msgspec.Struct, frozen=True, kw_only=True):
     """How the bundle was checked against what the run had said."""
 
     examples: int
@@ -77,7 +98,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Why it could not be checked."""
 
 
-class Dossier(msgspec.Struct, frozen=True, kw_only=True):
+class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The whole decision."""
 
     name: str
@@ -93,15 +114,15 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     gates: list[Gate]
     answers: dict[str, str]
     scores: Scores | None
-    reference: Rival | None
-    champion: Rival | None
+    reference: Baseline | None
+    champion: Baseline | None
     standalone: bool = False
     """Whether transformers alone can load the bundle."""
     max_tokens: int = 0
-    proof: Proof = Proof(examples=0)
+    proof: ConsistencyCheck = ConsistencyCheck(examples=0)
     ledger: Anchor
 
 
-def encode(dossier: Dossier) -> bytes:
+def encode(dossier: PromotionRecord) -> bytes:
     """The bytes of `promotion.json`: indented JSON with a newline at the end."""
     return msgspec.json.format(msgspec.json.encode(dossier), indent=1) + b"\n"

@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from mhc.policy import Judged, PromotionPolicy
 from mhc.production import statistics
-from mhc.production.decision import Findings, Scores
+from mhc.production.decision import GateInputs, Scores
 from mhc.production.statistics import Interval
 from mhc.record import Category, Gate, Promotion, Status
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "not enough evidence"
-Rule = Callable[[Findings, PromotionPolicy], list[Gate]]
+Rule = Callable[[GateInputs, PromotionPolicy], list[Gate]]
 
 
-def judge(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def judge(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Put the findings through every gate, in the policy's order."""
     return [gate for rule in GATES for gate in rule(findings, policy)]
 
@@ -29,7 +29,7 @@ def refusals(gates: list[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate.verdict != PASSED]
 
 
-def flag(findings: Findings, policy: PromotionPolicy, policy_name: str) -> Promotion:
+def flag(findings: GateInputs, policy: PromotionPolicy, policy_name: str) -> Promotion:
     """What goes on record: whether the run is a candidate, and why (not)."""
     gates = judge(findings, policy)
     missed = refusals(gates)
@@ -43,7 +43,7 @@ def flag(findings: Findings, policy: PromotionPolicy, policy_name: str) -> Promo
     )
 
 
-def origin(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def origin(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """A completed run, not debug, on real data, with a whole checkpoint and known code."""
     record, why = findings.record, policy.origin.why
     flaw = findings.checkpoint_flaw
@@ -56,7 +56,7 @@ def origin(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     ]
 
 
-def quality(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def quality(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Floors under accuracy and macro-F1 on the test split."""
     scores = findings.scores
     floors = {"accuracy": policy.accuracy, "f1_macro": policy.f1_macro}
@@ -69,7 +69,7 @@ def quality(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     ]
 
 
-def recall(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def recall(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """A floor under the recall of each class; a class of high risk has one of its own."""
     floor, scores, data = policy.recall, findings.scores, findings.record.data
     if scores is None or data is None:
@@ -78,7 +78,7 @@ def recall(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     return [_class_recall(label, scores, at_least, floor.judged_on, floor.why) for label, at_least in floors.items()]
 
 
-def reference(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def reference(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Better than the majority class, and than the linear model where such a run is on record."""
     rule, rival = policy.reference, findings.reference
     if rival is None or rival.comparison is None:
@@ -96,7 +96,7 @@ def reference(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     return [_gate("better_than_reference", verdict, reason, rule.why, ahead, rule.by_more_than)]
 
 
-def champion(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def champion(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Not worse than the champion on the same test examples, after a correction for having picked the best of N."""
     rule, rival, name = policy.champion, findings.champion, "not_worse_than_champion"
     if findings.scores is None:
@@ -118,7 +118,7 @@ def champion(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     return [_gate(name, verdict, reason, rule.why, found.low, -rule.margin)]
 
 
-def leakage(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def leakage(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Neither near copies nor authors on both sides of train and test."""
     rule, data = policy.leakage, findings.record.data
     test = data.splits.get("test") if data else None
@@ -132,7 +132,7 @@ def leakage(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     return [_gate("no_leakage", verdict, reason, rule.why, share, rule.near_copies_at_most)]
 
 
-def plausible(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def plausible(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """A result too good to be true asks for an explicit answer."""
     rule, scores, name = policy.plausibility, findings.scores, "plausible"
     if scores is None:
@@ -150,7 +150,7 @@ def plausible(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
     return [_gate(name, verdict, reason, rule.why, measured, rule.f1_macro_below)]
 
 
-def calibration(findings: Findings, policy: PromotionPolicy) -> list[Gate]:
+def calibration(findings: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """The calibration error on the test split, at the temperature fitted on validation."""
     rule, scores = policy.calibration, findings.scores
     if scores is None or scores.ece is None:
@@ -169,19 +169,19 @@ GATES: tuple[Rule, ...] = (origin, quality, recall, reference, champion, leakage
 """In the order in which their verdicts are shown."""
 
 
-def _status(findings: Findings) -> str:
+def _status(findings: GateInputs) -> str:
     record = findings.record
     return record.status + (f": {record.status_reason}" if record.status_reason else "")
 
 
-def _category(findings: Findings, why: str) -> Gate:
+def _category(findings: GateInputs, why: str) -> Gate:
     category, reason = findings.record.category, findings.record.category_reason
     if category is None:
         return _unknown("not_debug", "the run was not classified", why)
     return _say("not_debug", category != Category.DEBUG, f"the run is {category}: {reason}", why)
 
 
-def _real_data(findings: Findings, why: str) -> Gate:
+def _real_data(findings: GateInputs, why: str) -> Gate:
     data = findings.record.data
     if data is None:
         return _unknown("real_data", "the run has no data on record", why)
@@ -189,7 +189,7 @@ def _real_data(findings: Findings, why: str) -> Gate:
     return _say("real_data", not data.synthetic, f"the data {data.name} is {kind}", why)
 
 
-def _git(findings: Findings, policy: PromotionPolicy) -> Gate:
+def _git(findings: GateInputs, policy: PromotionPolicy) -> Gate:
     lineage, rule = findings.record.lineage, policy.origin
     if rule.git == "any":
         return _gate("git_state", PASSED, "the policy does not look at git", rule.why)

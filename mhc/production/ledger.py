@@ -159,9 +159,9 @@ def digest(entry: Entry) -> str:
 class Writer:
     """The only way to add to the ledger; made by `changing`, while the lock is held."""
 
-    def __init__(self, models: Path) -> None:
+    def __init__(self, models: Path, entries: list[Entry]) -> None:
         self.models = models
-        self.entries = _whole(read(models), models).entries
+        self.entries = entries
 
     @property
     def head(self) -> str:
@@ -205,12 +205,11 @@ def changing(models: Path, now: datetime, patience: float = PATIENCE) -> Iterato
     except OSError as problem:
         raise BadInput(f"Could not make {models}: {problem.strerror}. Choose another folder with --models") from problem
     with atomic.locked(models, patience):
-        torn = _whole(read(models), models).torn
-        if torn:
-            _cut(models / FILE, len(torn))
-        writer = Writer(models)
-        if torn:
-            writer.append(mended(torn), now)
+        book = _whole(read(models), models)
+        writer = Writer(models, book.entries)
+        if book.torn:
+            _cut(models / FILE, len(book.torn))
+            writer.append(mended(book.torn), now)
         yield writer
 
 

@@ -14,7 +14,7 @@ from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
 from mhc.production import bundle, ledger, state
 from mhc.record import RunRecord
-from mhc.runs import checkpoints, folders, store
+from mhc.runs import checkpoints, folders, resolve, store
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,7 +27,7 @@ def find_run(outputs: Path, said: str) -> Path:
     Raises:
         NotFound, Conflict: there is none, or several.
     """
-    return Path(said) if folders.holds_record(said) else folders.find(outputs, said)
+    return Path(said) if folders.holds_record(said) else resolve.find(outputs, said)
 
 
 def find_bundle(models: Path, said: str) -> tuple[Path, str | None]:
@@ -97,9 +97,6 @@ def recorded_model(folder: Path) -> DictConfig:
     from omegaconf import DictConfig, OmegaConf
     from yaml import YAMLError
 
-    from mhc.training import config
-
-    config.register()
     path = folder / ".hydra" / "config.yaml"
     try:
         cfg = OmegaConf.load(path)

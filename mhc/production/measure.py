@@ -13,7 +13,8 @@ from mhc.errors import MhcError, Unreadable
 from mhc.model.calibration import apply_temperature, fit_temperature
 from mhc.policy import PromotionPolicy
 from mhc.production import ledger, state, statistics
-from mhc.production.decision import Findings, Rival, Scores
+from mhc.production.decision import Baseline, GateInputs, Scores
+from mhc.production.ledger import Entry
 from mhc.production.paired_comparison import Comparison, compare, joint_table
 from mhc.record import RunRecord, Status
 from mhc.runs import checkpoints, evidence, folders, store
@@ -37,17 +38,20 @@ def measure(
     near_copies: int | None = None,
     answers: Mapping[str, str] | None = None,
     rescore: Rescore | None = None,
-) -> Findings:
+    entries: Sequence[Entry] | None = None,
+) -> GateInputs:
     """Gather the findings of the run in `folder`, as its `record` tells.
 
     `near_copies` of the test split, where they were counted anew, go before those on record. `rescore` scores the
-    champion on the run's test split, where it was scored on another one.
+    champion on the run's test split, where it was scored on another one. `entries` of the ledger, if the caller has
+    read and verified it already.
 
     Raises:
         Unreadable: where the ledger cannot be believed.
     """
+    entries = ledger.believed(models) if entries is None else entries
     scored = test_evidence(folder, record)
-    found = Findings(
+    found = GateInputs(
         record=record,
         checkpoint_flaw=checkpoint_flaw(folder, record),
         diff_kept=_diff_kept(folder, record),
@@ -62,7 +66,7 @@ def measure(
         found,
         scores=scores(scored, validation_evidence(folder), policy),
         reference=reference(scored, [] if is_reference(record) else peers, policy),
-        champion=champion(scored, models, picked, policy, rescore),
+        champion=champion(scored, models, entries, picked, policy, rescore),
     )
 
 
@@ -111,10 +115,10 @@ def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy)
     )
 
 
-def reference(test: Evidence, peers: Sequence[tuple[Path, RunRecord]], policy: PromotionPolicy) -> Rival:
+def reference(test: Evidence, peers: Sequence[tuple[Path, RunRecord]], policy: PromotionPolicy) -> Baseline:
     """The best linear run on the same test split, or the majority class where none is on record or it is better."""
     majority = np.full(len(test), np.bincount(test.labels).argmax())
-    known = [Rival(name=MAJORITY, comparison=_compare(test, majority, 1, policy))]
+    known = [Baseline(name=MAJORITY, comparison=_compare(test, majority, 1, policy))]
     known += [
         against(test, record.id, folder / "evaluation" / "test.npz", 1, policy)
         for folder, record in peers
@@ -129,15 +133,19 @@ def is_reference(record: RunRecord) -> bool:
     return record.model is not None and record.model.name == REFERENCE_MODEL
 
 
-def _strength(rival: Rival) -> float:
+def _strength(rival: Baseline) -> float:
     return rival.comparison.incumbent_f1_macro if rival.comparison else 0.0
 
 
 def champion(
-    test: Evidence, models: Path, picked: int, policy: PromotionPolicy, rescore: Rescore | None = None
-) -> Rival | None:
+    test: Evidence,
+    models: Path,
+    entries: Sequence[Entry],
+    picked: int,
+    policy: PromotionPolicy,
+    rescore: Rescore | None = None,
+) -> Baseline | None:
     """The champion of the run's task on the same test examples; None where the task has none."""
-    entries = ledger.believed(models)
     name = state.champion(state.fold(entries), state.task_of(test.label_names))
     if name is None:
         return None
@@ -154,18 +162,18 @@ def champion(
     return replace(found, flaw=f"{tried[0].flaw}; and it could not be scored on this one: {found.flaw}")
 
 
-def against(test: Evidence, name: str, path: Path, picked: int, policy: PromotionPolicy) -> Rival:
+def against(test: Evidence, name: str, path: Path, picked: int, policy: PromotionPolicy) -> Baseline:
     """Compare with the evidence at `path`, which must be of the very same examples."""
     return _paired(test, name, lambda: evidence.read(path), picked, policy)
 
 
-def _paired(test: Evidence, name: str, rival: Callable[[], Evidence], picked: int, policy: PromotionPolicy) -> Rival:
+def _paired(test: Evidence, name: str, rival: Callable[[], Evidence], picked: int, policy: PromotionPolicy) -> Baseline:
     try:
         paired = evidence.pair(rival(), test)
     except (MhcError, OSError) as problem:
-        return Rival(name=name, flaw=str(problem))
+        return Baseline(name=name, flaw=str(problem))
     if paired.only_first or paired.only_second:
-        return Rival(
+        return Baseline(
             name=name,
             flaw=(
                 f"it was scored on another test set ({paired.only_first + len(paired.labels)} examples, "
@@ -175,7 +183,7 @@ def _paired(test: Evidence, name: str, rival: Callable[[], Evidence], picked: in
     joint = joint_table(
         paired.labels, paired.first.argmax(axis=1), paired.second.argmax(axis=1), len(paired.label_names)
     )
-    return Rival(name=name, comparison=compare(joint, policy.champion.level, picked, policy.resamples, _random()))
+    return Baseline(name=name, comparison=compare(joint, policy.champion.level, picked, policy.resamples, _random()))
 
 
 def _compare(test: Evidence, rival: NDArray[np.integer], picked: int, policy: PromotionPolicy) -> Comparison:

@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from mhc.production.decision import Dossier
+from mhc.production.decision import PromotionRecord
 from mhc.production.statistics import Interval
 from mhc.record import RunRecord
 
@@ -24,7 +24,7 @@ def text(value: object) -> str:
     return _LIVE.sub(r"\\\1", html.escape(line, quote=True).replace("://", ":\u200b//"))
 
 
-def render(dossier: Dossier, record: RunRecord) -> str:
+def render(dossier: PromotionRecord, record: RunRecord) -> str:
     """The whole card."""
     parts = [_metadata(dossier, record), f"# {text(dossier.name)}"]
     if dossier.forced:
@@ -41,7 +41,7 @@ def render(dossier: Dossier, record: RunRecord) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _metadata(dossier: Dossier, record: RunRecord) -> str:
+def _metadata(dossier: PromotionRecord, record: RunRecord) -> str:
     """The YAML block that the Hugging Face Hub reads; see huggingface.co/docs/hub/model-cards."""
     import yaml
 
@@ -69,14 +69,14 @@ def _metadata(dossier: Dossier, record: RunRecord) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=False)}---"
 
 
-def _forced(dossier: Dossier) -> str:
+def _forced(dossier: PromotionRecord) -> str:
     missed = ", ".join(text(gate.name) for gate in dossier.gates if gate.verdict != "passed") or "none"
     return (
         f"> **Promoted by force** by {text(dossier.by)}: {text(dossier.why)}\n>\n> Gates that were not passed: {missed}"
     )
 
 
-def _about(dossier: Dossier, record: RunRecord) -> str:
+def _about(dossier: PromotionRecord, record: RunRecord) -> str:
     model = record.model
     size = f" with {model.parameters:,} parameters" if model else ""
     kind = f"{text(model.architecture)}{size}" if model else "A classifier"
@@ -86,7 +86,7 @@ def _about(dossier: Dossier, record: RunRecord) -> str:
     return f"{kind}{start}. It sorts a text into one of: {labels}.{described}"
 
 
-def _use(dossier: Dossier) -> str:
+def _use(dossier: PromotionRecord) -> str:
     with_mhc = f'python -m mhc.predict bundle={dossier.name} text="..."'
     if not dossier.standalone:
         return (
@@ -130,7 +130,7 @@ def _data(record: RunRecord) -> str:
     )
 
 
-def _results(dossier: Dossier) -> str:
+def _results(dossier: PromotionRecord) -> str:
     scores = dossier.scores
     if scores is None:
         return "## Results\n\n**The test split was not scored.**"
@@ -149,13 +149,13 @@ def _results(dossier: Dossier) -> str:
     )
 
 
-def _gates(dossier: Dossier) -> str:
+def _gates(dossier: PromotionRecord) -> str:
     rows = [[gate.name, gate.verdict, gate.reason, gate.why] for gate in dossier.gates]
     table = _table(["gate", "verdict", "reason", "why"], rows)
     return f"## Gates\n\nBy the policy {text(dossier.policy_name)}.\n\n{table}"
 
 
-def _approval(dossier: Dossier, record: RunRecord) -> str:
+def _approval(dossier: PromotionRecord, record: RunRecord) -> str:
     commit = record.lineage.git_commit or "not on record"
     changed = " with uncommitted changes" if record.lineage.git_dirty else ""
     answers = "".join(f"\n- answer to {text(name)}: {text(said)}" for name, said in dossier.answers.items())

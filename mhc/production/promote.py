@@ -20,40 +20,22 @@ from mhc import timestamps
 from mhc.errors import BadInput, Conflict, MhcError, Refused
 from mhc.policy import PromotionPolicy, name_of
 from mhc.production import build_bundle, bundle, gates, ledger, snapshot, state
-from mhc.production.build_bundle import Makers
-from mhc.production.decision import Dossier, Findings
+from mhc.production.build_bundle import RunSources
+from mhc.production.decision import GateInputs, PromotionRecord, Request
 from mhc.production.ledger import Entry, Writer
 from mhc.production.measure import measure
-from mhc.production.rescore import rescored
+from mhc.production.rescore import rescore_bundle
 from mhc.record import Event, Gate, RunRecord
 from mhc.runs import store
 
 log = logging.getLogger("mhc.production")
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asks for."""
-
-    run: Path
-    """The run's folder."""
-    by: str
-    why: str
-    name: str | None = None
-    """None: `<name of the run>_v<N>`."""
-    alias: str | None = state.CHAMPION
-    """What the bundle is from now on; None: nothing."""
-    force: bool = False
-    onnx: bool = False
-    """Whether the bundle also gets a `model.onnx`."""
-    answers: dict[str, str] = {}
-    """To the gates that ask: by gate name."""
-
-
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What would come of a request, before anything is done."""
 
     name: str
-    findings: Findings
+    inputs: GateInputs
     gates: list[Gate]
     policy_name: str
 
@@ -70,27 +52,33 @@ def judge(
     models: Path,
     policy: PromotionPolicy,
     record: RunRecord | None = None,
-    makers: Makers | None = None,
+    sources: RunSources | None = None,
+    entries: Sequence[Entry] | None = None,
 ) -> Verdict:
     """Put the run through every gate, and write nothing: what `--dry-run` shows.
+
+    `entries` of the ledger, if the caller has read and verified it already.
 
     Raises:
         BadInput, Conflict: where the name cannot be had.
         Unreadable: where the record or the ledger cannot be believed.
     """
     record = record or store.read(request.run)
-    found = measure(
+    sources = sources or RunSources()
+    entries = ledger.believed(models) if entries is None else entries
+    inputs = measure(
         request.run,
         record,
         outputs=outputs,
         models=models,
         policy=policy,
-        near_copies=build_bundle.near_copies(request.run, policy.leakage.similarity, makers or Makers()),
+        near_copies=build_bundle.near_copies(request.run, policy.leakage.similarity, sources),
         answers=request.answers,
-        rescore=partial(rescored, request.run, models, (makers or Makers()).texts),
+        rescore=partial(rescore_bundle, request.run, models, entries, sources.texts),
+        entries=entries,
     )
-    name = _name(request, record, models)
-    return Verdict(name=name, findings=found, gates=gates.judge(found, policy), policy_name=name_of(policy))
+    name = _name(request, record, entries)
+    return Verdict(name=name, inputs=inputs, gates=gates.judge(inputs, policy), policy_name=name_of(policy))
 
 
 def promote(
@@ -100,9 +88,9 @@ def promote(
     models: Path,
     policy: PromotionPolicy,
     record: RunRecord | None = None,
-    makers: Makers | None = None,
+    sources: RunSources | None = None,
     now: datetime | None = None,
-) -> Dossier:
+) -> PromotionRecord:
     """Make a bundle of the run, and the alias of the request point to it.
 
     Raises:
@@ -112,24 +100,30 @@ def promote(
         Unreadable: where the record, the ledger or the checkpoint cannot be believed.
     """
     _must_be_signed(request)
-    now, makers = now or timestamps.now(), makers or Makers()
+    now, sources = now or timestamps.now(), sources or RunSources()
     with ledger.changing(models, now) as writer:
-        verdict = judge(request, outputs=outputs, models=models, policy=policy, record=record, makers=makers)
+        verdict = judge(
+            request,
+            outputs=outputs,
+            models=models,
+            policy=policy,
+            record=record,
+            sources=sources,
+            entries=writer.entries,
+        )
         if verdict.missed and not request.force:
             raise _refuse(writer, request, verdict, [_line(gate) for gate in verdict.missed], now)
-        dossier = _dossier(request, verdict, policy, writer, now)
+        promotion = _promotion_record(request, verdict, policy, writer, now)
         draft = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
         try:
-            dossier, seal = build_bundle.build(
-                draft, request.run, dossier, verdict.findings.record, models, makers, request.force, request.onnx
-            )
+            promotion, seal = build_bundle.build(draft, request, promotion, verdict.inputs.record, models, sources)
         except MhcError as problem:
             raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem
         _put_in_place(draft, models, verdict.name)
-        writer.append(_promotion(request, verdict, dossier, seal, writer), now)
+        writer.append(_promotion(request, verdict, promotion, seal, writer), now)
         snapshot.write(models, writer.entries, policy, f"Promote {verdict.name}", tag=verdict.name)
-    _note(request, dossier, now)
-    return dossier
+    _note(request, promotion, now)
+    return promotion
 
 
 def _must_be_signed(request: Request) -> None:
@@ -137,13 +131,12 @@ def _must_be_signed(request: Request) -> None:
         raise BadInput("A promotion needs who does it and why, forced or not: --by NAME --reason 'WHY'")
 
 
-def _name(request: Request, record: RunRecord, models: Path) -> str:
+def _name(request: Request, record: RunRecord, entries: Sequence[Entry]) -> str:
     """The bundle's name: as asked for, or the next free version.
 
     Raises:
         Conflict: where it is taken, by a retired bundle too: a bundle is never overwritten.
     """
-    entries = ledger.believed(models)
     known = state.fold(entries)
     taken = set(known.bundles) | {alias for mine in known.aliases.values() for alias in mine} | {state.CHAMPION}
     if request.alias is not None:
@@ -166,14 +159,16 @@ def _name(request: Request, record: RunRecord, models: Path) -> str:
     return f"{stem}_v{number}"
 
 
-def _dossier(request: Request, verdict: Verdict, policy: PromotionPolicy, writer: Writer, now: datetime) -> Dossier:
-    found = verdict.findings
-    labels = found.record.data.labels if found.record.data else []
-    return Dossier(
+def _promotion_record(
+    request: Request, verdict: Verdict, policy: PromotionPolicy, writer: Writer, now: datetime
+) -> PromotionRecord:
+    inputs = verdict.inputs
+    labels = inputs.record.data.labels if inputs.record.data else []
+    return PromotionRecord(
         name=verdict.name,
         task=state.task_of(labels),
         labels=labels,
-        run=found.record.id,
+        run=inputs.record.id,
         at=timestamps.text(now),
         by=request.by,
         why=request.why,
@@ -181,10 +176,10 @@ def _dossier(request: Request, verdict: Verdict, policy: PromotionPolicy, writer
         policy_name=verdict.policy_name,
         policy=policy,
         gates=verdict.gates,
-        answers=found.answers,
-        scores=found.scores,
-        reference=found.reference,
-        champion=found.champion,
+        answers=inputs.answers,
+        scores=inputs.scores,
+        reference=inputs.reference,
+        champion=inputs.champion,
         ledger=build_bundle.anchor(writer),
     )
 
@@ -193,16 +188,16 @@ def _refuse(writer: Writer, request: Request, verdict: Verdict, failed: Sequence
     """Put the refusal into the ledger, and return the sentence for the person."""
     entry = replace(
         ledger.draft("refused", request.by, request.why),
-        run=verdict.findings.record.id,
+        run=verdict.inputs.record.id,
         policy=verdict.policy_name,
         failed=list(failed),
-        answers=verdict.findings.answers,
+        answers=verdict.inputs.answers,
     )
     writer.append(entry, now)
     snapshot.write(writer.models, writer.entries, None, "")
     listed = "\n".join(f"  {line}" for line in failed)
     hint = "" if request.force else "\nOverrule the gates with --force and a reason; it shows for ever."
-    return Refused(f"{verdict.findings.record.id} was not promoted:\n{listed}{hint}")
+    return Refused(f"{verdict.inputs.record.id} was not promoted:\n{listed}{hint}")
 
 
 def _line(gate: Gate) -> str:
@@ -219,26 +214,26 @@ def _put_in_place(draft: Path, models: Path, name: str) -> None:
     ledger.sync_folder(to.parent)
 
 
-def _promotion(request: Request, verdict: Verdict, dossier: Dossier, seal: str, writer: Writer) -> Entry:
+def _promotion(request: Request, verdict: Verdict, promotion: PromotionRecord, seal: str, writer: Writer) -> Entry:
     alias = request.alias or ""
-    aliases = state.fold(writer.entries).aliases.get(dossier.task, {})
+    aliases = state.fold(writer.entries).aliases.get(promotion.task, {})
     return replace(
         ledger.draft("promoted", request.by, request.why),
-        task=dossier.task,
-        labels=dossier.labels,
-        bundle=dossier.name,
+        task=promotion.task,
+        labels=promotion.labels,
+        bundle=promotion.name,
         alias=alias,
         before=aliases.get(alias, ""),
-        run=dossier.run,
-        forced=dossier.forced,
+        run=promotion.run,
+        forced=promotion.forced,
         policy=verdict.policy_name,
-        failed=[_line(gate) for gate in gates.refusals(dossier.gates)],
-        answers=dossier.answers,
+        failed=[_line(gate) for gate in gates.refusals(promotion.gates)],
+        answers=promotion.answers,
         checksums=seal,
     )
 
 
-def _note(request: Request, made: Dossier, now: datetime) -> None:
+def _note(request: Request, made: PromotionRecord, now: datetime) -> None:
     """Tell the run's own record. The ledger has it already, so a record that cannot be written is no failure."""
     what = "promoted by force" if made.forced else "promoted"
     event = Event(at=timestamps.text(now), what=what, by=made.by, why=f"as {made.name}: {made.why}")

@@ -10,32 +10,45 @@ from numpy.typing import NDArray
 
 from mhc.errors import MhcError
 from mhc.model.calibration import apply_temperature
-from mhc.production import bundle, export, ledger, state
-from mhc.production.decision import Proof
+from mhc.production import bundle, export, state
+from mhc.production.decision import ConsistencyCheck
 from mhc.production.export import Trained
+from mhc.production.ledger import Entry
 from mhc.runs import evidence
 from mhc.runs.evidence import Evidence
 
+SAMPLE = 64
+"""Test examples that are scored anew."""
+SAME = 1e-4
+"""Largest gap between the bundle and the run's own network, both in float32."""
+SAME_IN_BF16 = 2e-2
+"""Mean gap to the evidence: bfloat16 keeps 8 bits, and its errors average out; other weights differ by far more."""
 
-def rescored(
-    run: Path, models: Path, texts: Callable[[Path, str], Sequence[str]], name: str, test: Evidence
+Texts = Callable[[Path, str], Sequence[str]]
+"""The normalised texts of a run's split, in row order: `texts(run folder, "test")`."""
+
+
+def rescore_bundle(
+    run: Path, models: Path, entries: Sequence[Entry], texts: Texts, name: str, test: Evidence
 ) -> Evidence:
     """What the bundle `name` says of the examples of `test`, the evidence of `run`.
 
     Raises:
         MhcError: where the texts of those examples, or the bundle, cannot be read.
     """
-    from mhc.evaluate import evaluate
+    from mhc.data.tokenizer import Encoder
+    from mhc.model.scoring import Scorer
     from mhc.production.loading import from_bundle
 
-    found = texts_of(test, texts(run, "test"), evidence.key(models))
-    known = state.resolve(state.fold(ledger.believed(models)), name)
-    loaded = from_bundle(bundle.place(models, name), known.checksums)
+    test_texts = texts_of(test, texts(run, "test"), evidence.key(models))
+    loaded = from_bundle(bundle.place(models, name), state.resolve(state.fold(entries), name).checksums)
+    encoder = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
+    scorer = Scorer(loaded.network, pad_id=encoder.pad_id, masked=loaded.masked, precision="fp32", device="cpu")
     order = np.array([loaded.labels.index(label) for label in test.label_names])
     return Evidence(
         ids=test.ids,
         labels=order[test.labels],
-        probabilities=evaluate(loaded, found, precision="fp32", device="cpu"),
+        probabilities=scorer.probabilities(encoder(test_texts), len(loaded.labels)),
         label_names=loaded.labels,
     )
 
@@ -57,18 +70,9 @@ def texts_of(test: Evidence, texts: Sequence[str], key: bytes) -> list[str]:
     return known
 
 
-SAMPLE = 64
-"""Test examples that are scored anew."""
-SAME = 1e-4
-"""Largest gap between the bundle and the run's own network, both in float32."""
-SAME_IN_BF16 = 2e-2
-"""Mean gap to the evidence: bfloat16 keeps 8 bits, and its errors average out; other weights differ by far more."""
-
-Texts = Callable[[Path, str], Sequence[str]]
-"""The normalised texts of a run's split, in row order: `texts(run folder, "test")`."""
-
-
-def prove(folder: Path, run: Path, trained: Trained, temperature: float, models: Path, texts: Texts) -> Proof:
+def check_consistency(
+    folder: Path, run: Path, trained: Trained, temperature: float, models: Path, texts: Texts
+) -> ConsistencyCheck:
     """Score a sample by the bundle in `folder`, by the network `trained`, and hold both against the run's evidence."""
     try:
         known = evidence.read(run / "evaluation" / "test.npz")
@@ -78,9 +82,9 @@ def prove(folder: Path, run: Path, trained: Trained, temperature: float, models:
         found = score(folder, sample, trained.max_tokens)
         own = apply_temperature(export.score_network(trained, sample), temperature)
     except (MhcError, OSError) as problem:
-        return Proof(examples=0, flaw=str(problem))
+        return ConsistencyCheck(examples=0, flaw=str(problem))
     said = apply_temperature(known.probabilities[rows], temperature)
-    return Proof(
+    return ConsistencyCheck(
         examples=len(rows),
         largest_gap=float(np.abs(found - own).max()),
         mean_gap_to_evidence=float(np.abs(found - said).mean()),
@@ -100,7 +104,7 @@ def sampled(known: Evidence, texts: Sequence[str], key: bytes) -> tuple[NDArray[
     return rows, texts_of(few, texts, key)
 
 
-def contradiction(proof: Proof) -> str:
+def contradiction(proof: ConsistencyCheck) -> str:
     """How the bundle differs from its run; empty where it does not, or where it could not be checked."""
     if proof.largest_gap is None or proof.mean_gap_to_evidence is None:
         return ""

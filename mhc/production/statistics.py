@@ -177,14 +177,6 @@ def expected_calibration_error(
     return float(np.abs(gap).sum() / len(labels))
 
 
-def majority_baseline(counts: Counts) -> Floats:
-    """The confusion matrix [k, k] of always saying the most frequent class of the test split."""
-    totals = counts.sum(axis=1)
-    always = np.zeros(counts.shape)
-    always[:, int(totals.argmax())] = totals
-    return always
-
-
 def examples_needed(interval: Interval, threshold: float) -> int | None:
     """How many examples would tell the measured value from the threshold, if the value stayed as it is.
 

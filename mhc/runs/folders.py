@@ -1,8 +1,7 @@
-"""Where runs lie: claim, find, walk, archive and restore their folders. Moves are one rename inside `outputs/`."""
+"""Where runs lie: claim, walk, archive and restore their folders. Moves are one rename inside `outputs/`."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*_\d{8}_\d{6}_[0-9a-f]{4}")
 SWEEP_ID = re.compile(RUN_ID.pattern + "_sweep")
 LONGEST_NAME = 80
 ATTEMPTS = 1000
-SUGGEST_FROM = 5000
 
 
 def slug(name: str) -> str:
@@ -123,47 +121,6 @@ def _inside(folder: Path, outputs: Path) -> Path:
     if root not in real.parents:
         raise Refused(f"{folder} does not lie in {outputs}; only runs in there are touched")
     return real.relative_to(root)
-
-
-def find(outputs: Path, prefix: str) -> Path:
-    """Return the folder of the run whose id begins with `prefix`, or at the path `prefix` inside `outputs`.
-
-    Raises:
-        NotFound: where there is none; suggests what is near.
-        Conflict: where there are several; lists them.
-    """
-    if "/" in prefix or "\0" in prefix or prefix in ("", ".", ".."):
-        return _by_path(outputs, prefix)
-    runs = [folder for folder, _ in walk(outputs)]
-    exact = [folder for folder in runs if folder.name == prefix]
-    fitting = exact or [folder for folder in runs if folder.name.startswith(prefix)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise NotFound(f"No run {prefix!r} in {outputs}.{_suggest(prefix, runs)}")
-    listed = ", ".join(sorted(_shown(folder, outputs) for folder in fitting)[:10])
-    raise Conflict(f"{len(fitting)} runs begin with {prefix!r}: {listed}. Give more of the id, or the path")
-
-
-def _by_path(outputs: Path, given: str) -> Path:
-    lacking = NotFound(f"No run {given!r} in {outputs}. List the runs with: mhc list")
-    if not given or "\0" in given:
-        raise lacking
-    for path in (Path(given), outputs / given):
-        if holds_record(str(path)) and outputs.resolve() in path.resolve().parents:
-            return path
-    raise lacking
-
-
-def _shown(folder: Path, outputs: Path) -> str:
-    return folder.name if folder.parent == outputs else folder.relative_to(outputs).as_posix()
-
-
-def _suggest(prefix: str, runs: list[Path]) -> str:
-    names = sorted((folder.name for folder in runs), key=lambda name: name[:1] != prefix[:1])[:SUGGEST_FROM]
-    stems = {name[: len(prefix)]: name for name in names} | {name: name for name in names}
-    near = dict.fromkeys(stems[stem] for stem in difflib.get_close_matches(prefix, stems, n=3, cutoff=0.6))
-    return f" Near it: {', '.join(near)}" if near else " List the runs with: mhc list"
 
 
 def archive(folder: Path, outputs: Path, to: Location, still: Callable[[Path], None] | None = None) -> Path:

@@ -138,18 +138,6 @@ class LiveRun:
         what = f"{model.name if model else 'a model'} on {data.name if data else 'its data'}"
         self._change(noted, "started", f"{what}, {world_size} process(es)")
 
-    def note_data(self, facts: DataFacts) -> None:
-        """Note the data that the run is trained on."""
-        self._change(lambda old: replace(old, data=facts))
-
-    def note_model(self, facts: ModelFacts) -> None:
-        """Note the model that is trained."""
-        self._change(lambda old: replace(old, model=facts))
-
-    def note_smoke(self, smoke: Smoke) -> None:
-        """Note what the Trainer was told that makes the run a smoke test."""
-        self._change(lambda old: replace(old, smoke=smoke))
-
     def note_metrics(self, split: str, metrics: Metrics, timing: Timing | None = None) -> None:
         """Note the final metrics of `split`, val or test; a number that is not finite is noted as unknown."""
         kept = finite(metrics)

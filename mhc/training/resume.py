@@ -16,7 +16,7 @@ from mhc import distributed
 from mhc.errors import BadConfig, NotFound
 from mhc.policy import CONF
 from mhc.record import Sweep
-from mhc.runs import folders, sweeps
+from mhc.runs import resolve, sweeps
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
 from mhc.training.config import claim_job
@@ -52,7 +52,7 @@ def resume(prefix: str, words: dict[str, str]) -> None:
     """Go on from the last checkpoint of a run, under its own id and config."""
     from mhc.training.job import train
 
-    folder = folders.find(outputs_of(words), prefix)
+    folder = resolve.find(outputs_of(words), prefix)
     cfg = recorded_config(folder, words)
     log_to(folder)
     run = LiveRun.resume(folder)

@@ -10,7 +10,8 @@ from callbacks.flag_for_promotion import FlagForPromotion
 from mhc import policy as policies
 from mhc.errors import BadConfig
 from mhc.production import gates, ledger
-from mhc.production.promote import Request, judge
+from mhc.production.decision import Request
+from mhc.production.promote import judge
 from mhc.record import Status
 from mhc.runs import store
 from mhc.runs.live import LiveRun

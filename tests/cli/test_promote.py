@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from mhc.cli.main import cli
-from mhc.production.promote import Request, promote
+from mhc.production.decision import Request
+from mhc.production.promote import promote
 from tests.support.promotions import NOW, World, a_trained_run, make_world, policy
 
 Mhc = Callable[..., Any]

@@ -60,8 +60,7 @@ def test_what_is_found_is_what_comparing_every_pair_finds(threshold):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=12), st.lists(st.text(max_size=30), max_size=12))
 def test_every_exact_copy_is_a_near_copy_whatever_the_texts(train, other):
-    exact = set(leakage.exact_duplicates(train, other).tolist())
-    assert exact == {row for row, text in enumerate(other) if text in train}
+    exact = {row for row, text in enumerate(other) if text in train}
     assert exact <= set(leakage.near_duplicates(train, other, 0.8).tolist())
 
 
@@ -97,7 +96,6 @@ def test_chunks_of_train_change_nothing(monkeypatch):
 def test_nothing_against_nothing_is_nothing():
     assert leakage.near_duplicates([], ["a"], 0.8).tolist() == []
     assert leakage.near_duplicates(["a"], [], 0.8).tolist() == []
-    assert leakage.exact_duplicates([], []).tolist() == []
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, 1.01])

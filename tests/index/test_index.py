@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mhc.errors import Conflict, NotFound
 from mhc.index import connection, resolve
 from mhc.index.index import Index
 from mhc.index.rows import Row
@@ -308,64 +307,6 @@ def test_four_readers_that_start_at_once_beside_a_writer_all_see_every_run(outpu
 
 def found(outputs: Path, given: str) -> Row:
     return resolve.find(opened(outputs), given)
-
-
-def test_run_is_found_by_id_beginning_end_shortened_id_and_path(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_run(outputs, "attention_20261120_120000_a1b2")
-    folder = a_run(outputs, "attention_20261121_120000_c3d4", sweep="sweep_1")
-    a_run(outputs, "attention")
-    monkeypatch.chdir(outputs.parent)
-    wanted = "sweep_1/attention_20261121_120000_c3d4"
-    for given in (
-        folder.name, "attention_20261121", "c3d4", "atten…_c3d4", str(folder), f"outputs/{wanted}", wanted,
-        f"{folder}/",
-    ):  # fmt: skip
-        assert found(outputs, given).path == wanted, given
-    assert found(outputs, "attention").path == "attention"
-
-
-def test_ambiguous_id_lists_the_choices(outputs: Path) -> None:
-    a_tree(outputs, 12)
-    with pytest.raises(Conflict) as raised:
-        found(outputs, "run_")
-    lines = str(raised.value).split("\n")
-    assert lines[0] == "12 runs fit 'run_'. Type more of the id:"
-    assert len(lines) == 12
-    assert lines[-1] == "  and 2 more"
-
-
-def test_same_id_in_two_folders_asks_for_the_path(outputs: Path) -> None:
-    folder = a_run(outputs, "twice")
-    shutil.copytree(folder, outputs / "copied by hand")
-    with pytest.raises(Conflict, match=r"2 folders hold the run 'twice'\. Give the path of one of them"):
-        found(outputs, "twice")
-    assert found(outputs, "copied by hand/").path == "copied by hand"
-
-
-def test_mistyped_id_gets_a_suggestion(outputs: Path) -> None:
-    a_run(outputs)
-    with pytest.raises(NotFound, match=r"No run 'atention_2026' in .*Did you mean: attention_20261120_120000_a1b2"):
-        found(outputs, "atention_2026")
-
-
-@pytest.mark.parametrize(
-    "given",
-    ["../../etc", "/etc", "..", ".", "/", "", "\x1b[31m", "a" * 10_000, "%", "_", "' OR 1=1 --", "\udcff", "\0"],
-)
-def test_hostile_id_finds_nothing(outputs: Path, tmp_path: Path, given: str) -> None:
-    a_run(tmp_path / "etc", "outside")
-    a_run(outputs, "inside")
-    with pytest.raises(NotFound) as raised:
-        found(outputs, given)
-    assert len(str(raised.value)) < 400
-
-
-def test_path_to_a_run_outside_finds_nothing(outputs: Path, tmp_path: Path) -> None:
-    outside = a_run(tmp_path / "elsewhere", "outside")
-    with pytest.raises(NotFound):
-        found(outputs, str(outside))
-    with pytest.raises(NotFound):
-        found(outputs, "../elsewhere/outside")
 
 
 def test_hostile_values_in_a_record_are_kept_as_they_are(outputs: Path) -> None:

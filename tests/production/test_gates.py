@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from mhc.production import gates
-from mhc.production.decision import Findings, Rival, Scores
+from mhc.production.decision import Baseline, GateInputs, Scores
 from mhc.production.paired_comparison import Comparison
 from mhc.production.statistics import Interval, wilson
 from mhc.record import Gate, Lineage
@@ -52,11 +52,11 @@ def scores(**changes: Any) -> Scores:
     return replace(found, **changes)
 
 
-def findings(**changes: Any) -> Findings:
-    found = Findings(
+def findings(**changes: Any) -> GateInputs:
+    found = GateInputs(
         record=a_record(),
         scores=scores(),
-        reference=Rival(name="the majority class", comparison=a_comparison(0.4, 0.3, 0.5)),
+        reference=Baseline(name="the majority class", comparison=a_comparison(0.4, 0.3, 0.5)),
         champion=None,
         checkpoint_flaw=None,
         near_copies=0,
@@ -64,7 +64,7 @@ def findings(**changes: Any) -> Findings:
     return replace(found, **changes)
 
 
-def verdict(name: str, found: Findings, of: str = "default", **changes: Any) -> Gate:
+def verdict(name: str, found: GateInputs, of: str = "default", **changes: Any) -> Gate:
     [gate] = [gate for gate in gates.judge(found, policy(of, **changes)) if gate.name == name]
     return gate
 
@@ -78,7 +78,7 @@ def test_every_gate_says_why_it_is_there() -> None:
 
 
 def test_nothing_measured_passes_nothing_but_what_is_on_record() -> None:
-    bare = Findings(record=replace(a_record(), data=None, category=None, lineage=Lineage(), checkpoint=None))
+    bare = GateInputs(record=replace(a_record(), data=None, category=None, lineage=Lineage(), checkpoint=None))
     assert {gate.name for gate in gates.judge(bare, policy()) if gate.verdict == PASSED} == {"completed"}
 
 
@@ -134,7 +134,7 @@ def test_class_without_a_test_row_is_not_enough_evidence() -> None:
     ],
 )
 def test_reference_has_to_be_beaten(difference: float, low: float, high: float, of: str, expected: str) -> None:
-    rival = Rival(name="linear_x", comparison=a_comparison(difference, low, high))
+    rival = Baseline(name="linear_x", comparison=a_comparison(difference, low, high))
     assert verdict("better_than_reference", findings(reference=rival), of).verdict == expected
 
 
@@ -153,22 +153,22 @@ def test_reference_has_to_be_beaten(difference: float, low: float, high: float, 
 def test_champion_must_not_be_lost_by_more_than_the_margin(
     difference: float, low: float, high: float, expected: str
 ) -> None:
-    rival = Rival(name="v1", comparison=a_comparison(difference, low, high))
+    rival = Baseline(name="v1", comparison=a_comparison(difference, low, high))
     assert verdict("not_worse_than_champion", findings(champion=rival)).verdict == expected
 
 
 def test_strict_policy_takes_no_loss_at_all() -> None:
-    rival = Rival(name="v1", comparison=a_comparison(0.01, -0.01, 0.03))
+    rival = Baseline(name="v1", comparison=a_comparison(0.01, -0.01, 0.03))
     assert verdict("not_worse_than_champion", findings(champion=rival), "strict").verdict == UNKNOWN
 
 
 def test_champion_on_another_test_set_is_not_enough_evidence() -> None:
-    gate = verdict("not_worse_than_champion", findings(champion=Rival(name="v1", flaw="another test set")))
+    gate = verdict("not_worse_than_champion", findings(champion=Baseline(name="v1", flaw="another test set")))
     assert (gate.verdict, gate.reason) == (UNKNOWN, "compared with the champion v1: another test set")
 
 
 def test_best_of_many_is_said_in_the_reason() -> None:
-    rival = Rival(name="v1", comparison=a_comparison(level=0.0025, picked_from=20))
+    rival = Baseline(name="v1", comparison=a_comparison(level=0.0025, picked_from=20))
     assert "at level 0.0025, the best of 20 runs" in verdict("not_worse_than_champion", findings(champion=rival)).reason
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from mhc.production import verify
 from mhc.production.api import Registry
-from mhc.production.promote import Request, promote
+from mhc.production.decision import Request
+from mhc.production.promote import promote
 from tests.support.promotions import NOW, World, a_trained_run, policy
 
 

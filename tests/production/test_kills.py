@@ -14,7 +14,8 @@ import pytest
 
 from mhc.production import ledger, state, verify
 from mhc.production.api import Registry
-from mhc.production.promote import Request, promote
+from mhc.production.decision import Request
+from mhc.production.promote import promote
 from tests.support.promotions import World, a_trained_run, policy
 
 FILE_OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}

@@ -72,7 +72,7 @@ def test_a_run_is_found_by_folder_by_id_and_by_the_beginning_of_its_id(tmp_path,
     with pytest.raises(NotFound, match="No run 'nope'"):
         loading.find_run(outputs, "nope")
     a_run(outputs, "tiny_20261120_130000_ffff")
-    with pytest.raises(Conflict, match="2 runs begin with 'tiny'"):
+    with pytest.raises(Conflict, match="2 runs fit 'tiny'"):
         loading.find_run(outputs, "tiny")
 
 

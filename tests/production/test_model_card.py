@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mhc.production import decision, model_card, state
-from mhc.production.decision import Anchor, Dossier, Rival, Scores
+from mhc.production.decision import Anchor, Baseline, PromotionRecord, Scores
 from mhc.production.paired_comparison import Comparison
 from mhc.production.statistics import wilson
 from mhc.record import Gate, RunRecord
@@ -20,9 +20,9 @@ EVIL = (
 )
 
 
-def a_dossier(**changes: Any) -> Dossier:
+def a_dossier(**changes: Any) -> PromotionRecord:
     half = wilson(60, 100, 0.95)
-    found = Dossier(
+    found = PromotionRecord(
         name="attention_v1", task=state.task_of(LABELS), labels=list(LABELS), run="attention_20261120_120000_a1b2",
         at="2026-11-21T09:00:00.000Z", by="ada", why="best of the week", forced=False, policy_name="default",
         policy=policy(), answers={}, standalone=True, max_tokens=256, ledger=Anchor(seq=3, head="ab" * 32),
@@ -31,7 +31,7 @@ def a_dossier(**changes: Any) -> Dossier:
             examples=100, accuracy=half, f1_macro=half, recall=dict.fromkeys(LABELS, half) | {"normal": None},
             ece=0.05, ece_before=0.11, temperature=1.4,
         ),
-        reference=Rival(name="the majority class"), champion=None,
+        reference=Baseline(name="the majority class"), champion=None,
     )  # fmt: skip
     return msgspec.structs.replace(found, **changes)
 
@@ -113,5 +113,5 @@ def test_dossier_is_read_back_the_same(tmp_path: Path) -> None:
         examples=240, discordant=30, incumbent_f1_macro=0.5, challenger_f1_macro=0.6, difference=0.1, low=0.02,
         high=0.2, level=0.05, picked_from=1, accuracy_difference=0.1, mcnemar_p=0.01,
     )  # fmt: skip
-    kept = a_dossier(champion=Rival(name="attention_v0", comparison=comparison))
-    assert msgspec.json.decode(decision.encode(kept), type=Dossier) == kept
+    kept = a_dossier(champion=Baseline(name="attention_v0", comparison=comparison))
+    assert msgspec.json.decode(decision.encode(kept), type=PromotionRecord) == kept

@@ -14,9 +14,9 @@ import pytest
 from mhc.errors import BadInput, Conflict, Refused, Unreadable
 from mhc.production import ledger, verify
 from mhc.production.api import Registry
-from mhc.production.build_bundle import Makers
-from mhc.production.decision import Dossier
-from mhc.production.promote import Request, judge, promote
+from mhc.production.build_bundle import RunSources
+from mhc.production.decision import PromotionRecord, Request
+from mhc.production.promote import judge, promote
 from mhc.record import Category, Lineage
 from mhc.runs import store
 from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
@@ -24,11 +24,11 @@ from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
 Place = tuple[Path, Path]
 
 
-def ask(run: Path, place: Place, **said: Any) -> Dossier:
+def ask(run: Path, place: Place, **said: Any) -> PromotionRecord:
     chosen = said.pop("policy", None) or policy()
-    makers = said.pop("makers", None)
+    sources = said.pop("sources", None)
     request = Request(run=run, **({"by": "ada", "why": "best of the week"} | said))
-    return promote(request, outputs=place[0], models=place[1], policy=chosen, now=NOW, makers=makers)
+    return promote(request, outputs=place[0], models=place[1], policy=chosen, now=NOW, sources=sources)
 
 
 def entries(place: Place) -> list[ledger.Entry]:
@@ -266,10 +266,10 @@ def gone(folder: Path, split: str) -> list[str]:
 
 def test_bundle_that_cannot_be_checked_goes_only_by_force(world: World, place: Place) -> None:
     run = a_trained_run(*place, world)
-    makers = Makers(texts=gone)
+    sources = RunSources(texts=gone)
     with pytest.raises(Refused, match="could not be checked against its run: the posts were deleted"):
-        ask(run, place, makers=makers)
-    made = ask(run, place, makers=makers, force=True, why="the data had to be deleted")
+        ask(run, place, sources=sources)
+    made = ask(run, place, sources=sources, force=True, why="the data had to be deleted")
     assert made.forced
     assert made.proof.flaw == "the posts were deleted"
 

@@ -134,8 +134,3 @@ def test_examples_needed_tell_the_value_from_the_threshold() -> None:
 def test_no_number_of_examples_tells_a_value_from_itself() -> None:
     interval = Interval(point=0.5, low=0.4, high=0.6, confidence=0.95, examples=100)
     assert statistics.examples_needed(interval, 0.5) is None
-
-
-def test_majority_baseline_says_the_most_frequent_class() -> None:
-    counts = np.array([[3, 1], [2, 8]])
-    assert statistics.majority_baseline(counts).tolist() == [[0, 4], [0, 10]]

@@ -10,7 +10,8 @@ import pytest
 from mhc.errors import Unreadable
 from mhc.production import aliases, bundle, ledger, snapshot, state, verify
 from mhc.production.api import Registry
-from mhc.production.promote import Request, promote
+from mhc.production.decision import Request
+from mhc.production.promote import promote
 from tests.support.promotions import NOW, World, a_trained_run, policy
 
 TAMPERINGS = 1200

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from mhc.inference.predictor import Predictor
-from mhc.production.promote import Request, promote
+from mhc.production.decision import Request
+from mhc.production.promote import promote
 from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
 
 ALONE = """

@@ -44,11 +44,6 @@ def test_reliability_adds_up_to_the_calibration_error():
     assert gap == pytest.approx(measure(labels, probabilities, ["a", "b", "c"]).ece, abs=1e-6)
 
 
-def test_png_is_a_png():
-    labels, probabilities = results(20, 2)
-    assert plots.png(plots.reliability_figure(labels, probabilities, None)).startswith(b"\x89PNG")
-
-
 def test_figures_need_no_pyplot_which_would_keep_them():
     labels, probabilities = results(20, 2)
     plots.pixels(plots.confusion_figure(labels, probabilities, ["a", "b"]))

@@ -14,7 +14,7 @@ from mhc.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from mhc.production.api import Registry
-    from mhc.production.promote import Request
+    from mhc.production.decision import Request
     from mhc.record import Gate
 
 BY = click.option("--by", default="", metavar="WHO", help="Who answers for it; goes into the ledger.")
@@ -69,7 +69,7 @@ def rehearse(place: Place, request: Request) -> None:
 
 
 def _request(place: Place, run_id: str, said: dict[str, object]) -> Request:
-    from mhc.production.promote import Request
+    from mhc.production.decision import Request
 
     alias = str(said["alias"])
     return Request(
