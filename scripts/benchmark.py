@@ -1,6 +1,6 @@
-"""How fast mhc is, against what a user would pick instead: `python scripts/benchmark.py train --quick`.
+"""Measure how fast mhc is compared with its alternatives: `python scripts/benchmark.py train --quick`.
 
-Parts: train, predict, startup, memory, quality, cli, life. Run it on a machine that does nothing else.
+Parts: train, predict, startup, memory, quality, cli, life. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 
 @click.group(help=__doc__)
 def benchmark() -> None:
-    """Every part is a command."""
+    """Run one part of the benchmark."""
 
 
 @benchmark.command()
-@click.option("--setting", "chosen", multiple=True, help="baseline, medium, large, baseline@goemotions_group4, ...")
+@click.option("--setting", "names", multiple=True, help="baseline, medium, large, baseline@goemotions_group4, ...")
 @click.option("--rounds", default=5, show_default=True, help="Turns of each contender.")
-@click.option("--seconds", default=8.0, show_default=True, help="Of a turn.")
-@click.option("--only", multiple=True, metavar="CONTENDER", help="Beside mhc, such as bare_loop; else all.")
-@click.option("--texts", default=2048, show_default=True, help="Generated texts.")
+@click.option("--seconds", default=8.0, show_default=True, help="Length of a turn.")
+@click.option("--only", multiple=True, metavar="CONTENDER", help="A contender to run beside mhc, such as bare_loop; default: all.")
+@click.option("--texts", default=2048, show_default=True, help="Number of generated texts.")
 @click.option("--quick", is_flag=True, help="Baseline only, short turns: under five minutes on two cores.")
 @click.option("--data", default=DATA, type=click.Path(path_type=Path), help="Folder of real data sets.")
 @click.option("--plot", "plot_path", type=click.Path(path_type=Path), help="Write a figure, such as speed.png.")
 @JSON
 def train(
-    chosen: tuple[str, ...],
+    *,
+    names: tuple[str, ...],
     only: tuple[str, ...],
     rounds: int,
     seconds: float,
@@ -47,7 +48,7 @@ def train(
     plot_path: Path | None,
     json_path: Path | None,
 ) -> None:
-    """Real tokens per second of training: mhc, the Hugging Face Trainer, Lightning, a bare loop, the machine's peak.
+    """Measure real tokens per second of training: mhc, the Hugging Face Trainer, Lightning, a bare loop, the peak.
 
     Example: python scripts/benchmark.py train --setting medium --json speed.json --plot speed.png
     """
@@ -58,15 +59,15 @@ def train(
 
     silence.libraries()
     if quick:
-        chosen, seconds, texts = chosen or ("baseline",), 2.0, 768
+        names, seconds, texts = names or ("baseline",), 2.0, 768
     results = {}
     with tempfile.TemporaryDirectory() as work:
         path = generated.write(Path(work) / "train.csv", texts, median=66, most=256)
-        known = part.known_settings(Path(work), data, best_precision("auto"), texts, path)
-        for name in chosen or [name for name in known if name != "large"]:
-            if name not in known:
-                raise click.BadParameter(f"{name} is none of {', '.join(known)}")
-            results[name] = part.run(known[name], rounds=rounds, seconds=seconds, tell=console.print, only=only)
+        settings = part.available_settings(Path(work), data, best_precision("auto"), texts, path)
+        for name in names or [name for name in settings if name != "large"]:
+            if name not in settings:
+                raise click.BadParameter(f"{name} is none of {', '.join(settings)}")
+            results[name] = part.run(settings[name], rounds=rounds, seconds=seconds, report=console.print, only=only)
             console.print(show.table(name, results[name]))
             if json_path:
                 show.add_json(json_path, "train", {name: results[name].plain()})
@@ -76,11 +77,11 @@ def train(
 
 @benchmark.command()
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--texts", default=2000, show_default=True, help="How many are labelled.")
+@click.option("--texts", default=2000, show_default=True, help="Number of texts to label.")
 @click.option("--quick", is_flag=True, help="500 texts.")
 @JSON
-def predict(rounds: int, texts: int, quick: bool, json_path: Path | None) -> None:
-    """Texts labelled per second: mhc.predict, transformers.pipeline, ONNX Runtime."""
+def predict(*, rounds: int, texts: int, quick: bool, json_path: Path | None) -> None:
+    """Measure texts labelled per second: mhc.predict, transformers.pipeline, ONNX Runtime."""
     from mhc.hardware import best_precision
     from scripts.bench import predict as part
     from scripts.bench import show, silence
@@ -89,7 +90,7 @@ def predict(rounds: int, texts: int, quick: bool, json_path: Path | None) -> Non
     silence.libraries()
     with tempfile.TemporaryDirectory() as work:
         setting = Setting("predict", "baseline", None, Path(work), best_precision("cpu"), ["trainer.max_epochs=3"])
-        result = part.run(setting, rounds=rounds, texts=500 if quick else texts, tell=console.print)
+        result = part.run(setting, rounds=rounds, texts=500 if quick else texts, report=console.print)
     console.print(part.table(result))
     if json_path:
         show.add_json(json_path, "predict", result.plain())
@@ -99,8 +100,8 @@ def predict(rounds: int, texts: int, quick: bool, json_path: Path | None) -> Non
 @click.option("--repeats", default=5, show_default=True)
 @click.option("--quick", is_flag=True, help="One repeat.")
 @JSON
-def startup(repeats: int, quick: bool, json_path: Path | None) -> None:
-    """Seconds from the command to the first training step, cold and warm, and where they go."""
+def startup(*, repeats: int, quick: bool, json_path: Path | None) -> None:
+    """Measure the seconds from the command to the first training step, cold and warm, and how they are spent."""
     from scripts.bench import show
     from scripts.bench import startup as part
 
@@ -115,8 +116,8 @@ def startup(repeats: int, quick: bool, json_path: Path | None) -> None:
 @click.option("--steps", default=300, show_default=True, help="Training steps.")
 @click.option("--quick", is_flag=True, help="50,000 texts, 30 steps.")
 @JSON
-def memory(texts: int, steps: int, quick: bool, json_path: Path | None) -> None:
-    """Peak memory of training on a million short texts, and how fast they are tokenised."""
+def memory(*, texts: int, steps: int, quick: bool, json_path: Path | None) -> None:
+    """Measure the peak memory of training on a million short texts, and how fast they are tokenised."""
     from scripts.bench import memory as part
     from scripts.bench import show
 
@@ -129,12 +130,14 @@ def memory(texts: int, steps: int, quick: bool, json_path: Path | None) -> None:
 @benchmark.command()
 @click.option("--model", default="baseline", show_default=True)
 @click.option("--seeds", default=5, show_default=True)
-@click.option("--train", "path", type=click.Path(path_type=Path), help="A CSV of texts and labels; else embedded data.")
-@click.option("--epochs", type=int, help="Passes over the data; else the model's own.")
+@click.option("--train", "path", type=click.Path(path_type=Path), help="A CSV of texts and labels; default: the embedded data.")
+@click.option("--epochs", type=int, help="Passes over the data; default: that of the model.")
 @click.option("--quick", is_flag=True, help="model=micro, two seeds.")
 @JSON
-def quality(model: str, seeds: int, path: Path | None, epochs: int | None, quick: bool, json_path: Path | None) -> None:
-    """Macro-F1 of the fast path against fp32 without bucketing and without our forward.
+def quality(
+    *, model: str, seeds: int, path: Path | None, epochs: int | None, quick: bool, json_path: Path | None
+) -> None:
+    """Compare macro-F1 of the fast path with that of fp32 without bucketing and without our forward.
 
     Example: python scripts/benchmark.py quality --train posts.csv --epochs 6
     """
@@ -147,27 +150,27 @@ def quality(model: str, seeds: int, path: Path | None, epochs: int | None, quick
     with tempfile.TemporaryDirectory() as work:
         extra = [f"model.epochs={epochs}"] if epochs else []
         setting = Setting("quality", "micro" if quick else model, path, Path(work), best_precision("auto"), extra)
-        found = part.run(setting, seeds=2 if quick else seeds, tell=console.print)
-    console.print(part.table(found))
+        scores = part.run(setting, seeds=2 if quick else seeds, report=console.print)
+    console.print(part.table(scores))
     if json_path:
-        show.add_json(json_path, "quality", part.plain(found))
+        show.add_json(json_path, "quality", part.plain(scores))
 
 
-PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
+PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
-@benchmark.command(context_settings=PASSED_ON)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def cli(words: tuple[str, ...]) -> None:
-    """Speed of the command line over many runs: what scripts/bench/cli.py takes."""
-    sys.exit(subprocess.call([sys.executable, str(ROOT / "scripts" / "bench" / "cli.py"), *words]))
+@benchmark.command(context_settings=PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def cli(arguments: tuple[str, ...]) -> None:
+    """Measure the command line over many runs; takes the options of scripts/bench/cli.py."""
+    sys.exit(subprocess.call([sys.executable, str(ROOT / "scripts" / "bench" / "cli.py"), *arguments]))
 
 
-@benchmark.command(context_settings=PASSED_ON)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def life(words: tuple[str, ...]) -> None:
-    """What the record of a run costs its training: what scripts/bench/life.py takes."""
-    sys.exit(subprocess.call([sys.executable, str(ROOT / "scripts" / "bench" / "life.py"), *words]))
+@benchmark.command(context_settings=PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def life(arguments: tuple[str, ...]) -> None:
+    """Measure what the record of a run costs its training; takes the options of scripts/bench/life.py."""
+    sys.exit(subprocess.call([sys.executable, str(ROOT / "scripts" / "bench" / "life.py"), *arguments]))
 
 
 if __name__ == "__main__":

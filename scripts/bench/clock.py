@@ -1,4 +1,4 @@
-"""What a turn of a contender measures: real tokens per second between two steps, so that start-up does not count."""
+"""Measurement of one turn: real tokens per second between two steps, so that start-up does not count."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ WARM_STEPS = 2
 
 @dataclass
 class Clock:
-    """Told of every step; says when the turn is over."""
+    """Steps of a turn: counts them and decides when the turn is over."""
 
     seconds: float
-    """How long the turn goes on after its warm steps; at least one step is counted."""
+    """Length of the turn after its warm steps; at least one step is counted."""
     warm: int = WARM_STEPS
     ended: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
 
     def step(self, tokens: int) -> bool:
-        """Note the end of a step that read so many real tokens; True: the turn is over."""
+        """Record the end of a step that read `tokens` real tokens; return True if the turn is over."""
         self.ended.append(time.perf_counter())
         self.tokens.append(tokens)
         counted = len(self.ended) - self.warm

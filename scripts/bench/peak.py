@@ -1,4 +1,4 @@
-"""The machine's own limit: the fastest matrix product that torch makes of it."""
+"""The limit of the machine: the fastest matrix product that torch reaches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ REPEATS = 6
 
 
 def peak(kind: torch.dtype, device: str = "cpu") -> float:
-    """Return the highest FLOP/s seen in products of square matrices."""
+    """Return the highest measured FLOP/s of products of square matrices."""
     return max(product(kind, size, device) for size in SIZES)
 
 
 def product(kind: torch.dtype, size: int, device: str) -> float:
-    """Return FLOP/s of the fastest of a few products [size, size] x [size, size]."""
+    """Return FLOP/s of the fastest of several products [size, size] x [size, size]."""
     left, right = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
     torch.mm(left, right)
     best = float("inf")
@@ -30,13 +30,13 @@ def product(kind: torch.dtype, size: int, device: str) -> float:
 
 
 def wait(device: str) -> None:
-    """Wait for what the device still has to do."""
+    """Wait until the device has finished its queued work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def flops_per_token(layers: int, width: int, lengths: list[int]) -> float:
-    """Return FLOPs of a training step per real token: Kaplan et al. 2020, 6 N without embeddings, and attention.
+    """Return FLOPs of a training step per real token: 6 N without embeddings (Kaplan et al. 2020), and attention.
 
     Attention of a text of n tokens: 4 n^2 width per layer forward, twice that backward; feed-forward is 4 x width.
     """
@@ -45,9 +45,9 @@ def flops_per_token(layers: int, width: int, lengths: list[int]) -> float:
 
 
 def unread_flops_per_token(width: int, heads: int, lengths: list[int]) -> float:
-    """Return how many of them are for what a classifier never reads of the last layer: all but one token of each text.
+    """Return the FLOPs per token for outputs of the last layer that a classifier never reads: all but the first token.
 
-    That token's attention takes heads x width products per token of its text, for the scores and for their sum.
+    The first token's attention takes heads x width products per token of its text, for the scores and for their sum.
     """
     tokens, squares, texts = sum(lengths), sum(length * length for length in lengths), len(lengths)
     return 6 * 12 * width**2 * (1 - texts / tokens) + 12 * width * (squares / tokens - heads)

@@ -1,4 +1,4 @@
-"""Part `train`: real tokens per second of mhc and of what a user would pick instead, round by round, in turn."""
+"""Part `train`: real tokens per second of mhc and of its alternatives, in turn, round by round."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 import torch
 
-from scripts.bench import mhc_run, others, peak
-from scripts.bench.apart import PEERS, Apart, Turn
+from scripts.bench import mhc_run, peak, peers
+from scripts.bench.peer_process import PEERS, PeerProcess, Turn
 from scripts.bench.setting import Setting
 
-HERE: dict[str, Turn] = {
+IN_PROCESS: dict[str, Turn] = {
     "mhc": mhc_run.turn,
-    "bare_loop": others.bare_loop(own_forward=True),
-    "bare_loop_hf_forward": others.bare_loop(own_forward=False),
+    "bare_loop": peers.bare_loop(own_forward=True),
+    "bare_loop_hf_forward": peers.bare_loop(own_forward=False),
 }
-"""In the process of mhc, with its allocator; the peers are in one of their own."""
+"""Run in the process of mhc, with its allocator; the peers have a process of their own."""
 
 GOALS = {"hf_default": 6.0, "hf_best": 1.8, "lightning": 6.0, "bare_loop": 0.97}
-"""How many times as fast mhc is to be."""
+"""Required speed of mhc as a multiple of each contender's."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Result:
     """FLOP/s of a matrix product by type and round."""
     flops_per_token: float
     computed_per_token: float
-    """Of these, what mhc computes: of the last layer it leaves out what nothing reads."""
+    """The part that mhc computes: it leaves out the outputs of the last layer that nothing reads."""
     about: dict[str, object]
 
     def ratios(self) -> dict[str, list[float]]:
-        """Of mhc to each other one, round by round: what disturbs a round disturbs both."""
+        """Return the ratio of mhc to each other contender, round by round: a disturbance of a round affects both."""
         whole = dict(self.rates)
         variants = [name for name in whole if name.startswith("hf_best")]
         if variants:
@@ -50,16 +50,16 @@ class Result:
         }
 
     def share_of_peak(self, contender: str = "mhc", *, computed: bool = False) -> float:
-        """Median over rounds of FLOPs for real tokens over those of the same round's bf16 product.
+        """Return the median over rounds of FLOP/s for real tokens divided by those of the round's bf16 product.
 
-        Counted are those of the whole model, so that a share means a speed; or `computed`, what mhc really multiplies.
+        The FLOPs are those of the whole model, so that the share measures speed; with `computed`, those mhc performs.
         """
         pairs = zip(self.rates[contender], self.peaks["bf16"], strict=True)
         each = self.computed_per_token if computed else self.flops_per_token
         return statistics.median(rate * each / top for rate, top in pairs)
 
     def plain(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the values for JSON."""
         return {
             "tokens_per_s": {name: summary(rates) for name, rates in self.rates.items()},
             "ratio": {name: statistics.median(ratios) for name, ratios in self.ratios().items()},
@@ -72,39 +72,39 @@ class Result:
 
 
 def summary(values: list[float]) -> dict[str, float]:
-    """Median and range."""
+    """Return the median and the range."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def run(
-    setting: Setting, *, rounds: int, seconds: float, tell: Callable[[str], None], only: Sequence[str] = ()
+    setting: Setting, *, rounds: int, seconds: float, report: Callable[[str], None], only: Sequence[str] = ()
 ) -> Result:
-    """Warm everything up once, then let the contenders take turns.
+    """Warm up all contenders once, then let them take turns.
 
     Args:
         setting: model and data.
         rounds: turns of each contender.
-        seconds: of a turn; contenders that must read an epoch to be fair take as long as that takes.
-        tell: hears of each turn.
-        only: contenders beside mhc; none named: all.
+        seconds: length of a turn; contenders that must read a whole epoch to be comparable take as long as it takes.
+        report: called with a line about each turn.
+        only: contenders beside mhc; empty: all.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    apart = Apart()
-    everybody = HERE | {name: apart.turn_of(name) for name in PEERS}
-    contenders = {name: turn for name, turn in everybody.items() if name == "mhc" or name in (only or everybody)}
+    process = PeerProcess()
+    turns = IN_PROCESS | {name: process.turn_of(name) for name in PEERS}
+    contenders = {name: turn for name, turn in turns.items() if name == "mhc" or name in (only or turns)}
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for number in range(rounds + 1):
         order = list(contenders.items())
         for name, turn in order if number % 2 else reversed(order):
             rate = turn(setting, number, seconds if number else seconds / 3)
-            tell(f"{setting.name}  round {number or 'to warm up'}  {name:<30}{rate:>10,.0f} tokens/s")
+            report(f"{setting.name}  round {number or 'to warm up'}  {name:<30}{rate:>10,.0f} tokens/s")
             if number:
                 rates[name].append(rate)
         if number:
             peaks["fp32"].append(peak.peak(torch.float32, device))
             peaks["bf16"].append(peak.peak(torch.bfloat16, device))
-    apart.close()
+    process.close()
     layers, width, heads = (int(setting.plain.model.network[name]) for name in ("layers", "width", "heads"))
     whole = peak.flops_per_token(layers, width, setting.lengths)
     computed = whole - peak.unread_flops_per_token(width, heads, setting.lengths)
@@ -112,7 +112,7 @@ def run(
 
 
 def facts(setting: Setting, device: str) -> dict[str, object]:
-    """What the numbers are about."""
+    """Return the conditions of the measurement: device, precision, texts."""
     lengths = setting.lengths
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads",
@@ -124,8 +124,8 @@ def facts(setting: Setting, device: str) -> dict[str, object]:
     }
 
 
-def known_settings(work: Path, data: Path, precision: str, texts: int, train: Path) -> dict[str, Setting]:
-    """Return what can be measured here, by name: the real data sets only where their folder is."""
+def available_settings(work: Path, data: Path, precision: str, texts: int, train: Path) -> dict[str, Setting]:
+    """Return the settings that can be measured here, by name; real data sets only if their folder exists."""
     settings = {
         model: Setting(model, model, train, work / model, precision) for model in ("baseline", "medium", "large")
     }

@@ -1,4 +1,4 @@
-"""The other contenders: the Hugging Face Trainer, plain Lightning, a bare loop on mhc's batches."""
+"""The contenders other than mhc: the Hugging Face Trainer, plain Lightning, a bare loop on mhc's batches."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ ATTENTION_DROPOUT = 0.1
 
 
 def network(setting: Setting, attention_dropout: float) -> PreTrainedModel:
-    """The network as transformers builds it, with the weights that all start from."""
-    made = setting.classifier().network
-    config: BertConfig = made.config
+    """Return the network as transformers builds it, with the initial weights that all contenders share."""
+    config: BertConfig = setting.classifier().network.config
     config.attention_probs_dropout_prob = attention_dropout
     copy = BertForSequenceClassification._from_config(config, attn_implementation="sdpa")
     copy.load_state_dict(setting.weights)
@@ -41,13 +40,13 @@ def network(setting: Setting, attention_dropout: float) -> PreTrainedModel:
 
 
 class Collator:
-    """Pads to the longest text of the batch."""
+    """Padding to the longest text of the batch."""
 
     def __init__(self, pad_id: int) -> None:
         self.pad_id = pad_id
 
     def __call__(self, rows: list[dict[str, list[int]]]) -> Batch:
-        """[rows, longest] each, and labels."""
+        """Return ids and mask as [rows, longest], and labels."""
         lengths = torch.tensor([len(row["input_ids"]) for row in rows])
         ids = nn.utils.rnn.pad_sequence(
             [torch.tensor(row["input_ids"]) for row in rows], batch_first=True, padding_value=self.pad_id
@@ -57,28 +56,27 @@ class Collator:
 
 
 class StopTrainer(TrainerCallback):  # type: ignore[misc]  # its class is not typed
-    """Ends the Hugging Face Trainer when the turn is over."""
+    """Callback that ends the Hugging Face Trainer when the turn is over."""
 
     def __init__(self, clock: Clock, model: PreTrainedModel) -> None:
         self.clock, self.tokens = clock, 0
         model.register_forward_pre_hook(self.count, with_kwargs=True)
 
     def count(self, model: nn.Module, arguments: object, named: Batch) -> None:
-        """Counts what the model is given: the Trainer collates a batch ahead."""
+        """Count the tokens that the model receives: the Trainer collates one batch ahead."""
         self.tokens += int(named["attention_mask"].sum())
 
     def on_step_end(self, args: object, state: object, control: object, **rest: object) -> None:
-        """Counts a step."""
-        over = self.clock.step(self.tokens)
+        """Count a step."""
+        control.should_training_stop = self.clock.step(self.tokens)  # type: ignore[attr-defined]  # a TrainerControl
         self.tokens = 0
-        control.should_training_stop = over  # type: ignore[attr-defined]  # a TrainerControl
 
 
 def hugging_face(*, best: bool, attention_dropout: float) -> Callable[[Setting, int, float], float]:
-    """The Trainer: with its defaults, or at its best (bf16 and texts of like length together)."""
+    """Return a turn of the Trainer: with its defaults, or with its best settings (bf16, texts grouped by length)."""
 
     def turn(setting: Setting, seed: int, seconds: float) -> float:
-        # grouped by length, the longest texts come first: a turn is a whole epoch, or it would not be of all lengths
+        # grouped by length, the longest texts come first: a turn is a whole epoch, so that it covers all lengths
         clock, model = Clock(float("inf") if best else seconds), network(setting, attention_dropout)
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
@@ -116,36 +114,36 @@ GROUPED = {"train_sampling_strategy": "group_by_length", "length_column_name": "
 
 
 def rows_of(setting: Setting) -> object:
-    """Train as a Hugging Face data set, whose column `length` spares the Trainer from measuring."""
+    """Return the training split as a Hugging Face data set; its column `length` spares the Trainer measuring it."""
     from datasets import Dataset
 
     return Dataset.from_list(setting.rows())
 
 
 class Plain(pl.LightningModule):
-    """A LightningModule as a tutorial has it."""
+    """A LightningModule as in a tutorial."""
 
     def __init__(self, model: PreTrainedModel, lr: float, decay: float, clock: Clock) -> None:
         super().__init__()
         self.model, self.lr, self.decay, self.clock = model, lr, decay, clock
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of transformers itself."""
+        """Return the loss that transformers computes."""
         loss: Tensor = self.model(**batch).loss
         self.log("train_loss", loss)
         return loss
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        """Ends the turn."""
+        """Stop the Trainer if the turn is over."""
         self.trainer.should_stop = self.clock.step(int(batch["attention_mask"].sum()))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW, fused like everybody's."""
+        """Return AdamW, fused as for all contenders."""
         return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.decay, betas=(0.9, 0.98), fused=True)
 
 
 def lightning(setting: Setting, seed: int, seconds: float) -> float:
-    """Plain Lightning on a DataLoader that pads each batch to its longest text."""
+    """Run a turn of plain Lightning on a DataLoader that pads each batch to its longest text."""
     pl.seed_everything(seed, verbose=False)
     loader: DataLoader[Batch] = DataLoader(
         setting.rows(),  # type: ignore[arg-type]  # a list is a data set
@@ -163,7 +161,7 @@ def lightning(setting: Setting, seed: int, seconds: float) -> float:
 
 
 def bare_loop(*, own_forward: bool) -> Callable[[Setting, int, float], float]:
-    """A loop without any framework, on mhc's batches; with mhc's forward, or with that of transformers."""
+    """Return a turn of a loop without any framework, on mhc's batches; with mhc's forward or that of transformers."""
 
     def turn(setting: Setting, seed: int, seconds: float) -> float:
         torch.manual_seed(seed)
@@ -177,7 +175,7 @@ def bare_loop(*, own_forward: bool) -> Callable[[Setting, int, float], float]:
         clock, mixed = Clock(seconds), setting.precision.startswith("bf16")
         loader = setting.data.loader("train", train=True)
         loader.seed = seed
-        for batch in chain.from_iterable(repeat(loader)):  # epoch after epoch, as mhc's turn goes on
+        for batch in chain.from_iterable(repeat(loader)):  # epoch after epoch, like the turn of mhc
             tokens = int(batch["attention_mask"].sum())
             ids, mask, labels = (batch[key].to(device) for key in ("input_ids", "attention_mask", "labels"))
             with torch.autocast(device, torch.bfloat16, enabled=mixed):
