@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -225,3 +226,12 @@ def test_training_help_starts_without_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stderr.strip().endswith("[]"), result.stderr[-500:]
+
+
+def test_architecture_page_names_files_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    names = re.findall(r"`((?:mhc|callbacks|conf|scripts|tests)/[\w./]+)`", page)
+    assert len(names) > 40
+    assert not [name for name in names if not (ROOT / name).exists()]
+    floors = [unit for units in FLOORS for unit in units]
+    assert not [unit for unit in floors[1:] if f"`{unit}`" not in page]
