@@ -30,7 +30,7 @@ def benchmark() -> None:
 @click.option("--setting", "names", multiple=True, help="baseline, medium, large, baseline@goemotions_group4, ...")
 @click.option("--rounds", default=5, show_default=True, help="Turns of each contender.")
 @click.option("--seconds", default=8.0, show_default=True, help="Length of a turn.")
-@click.option("--only", multiple=True, metavar="CONTENDER", help="A contender to run beside mhc, such as bare_loop; default: all.")
+@click.option("--only", multiple=True, metavar="CONTENDER", help="Beside mhc, such as bare_loop; default: all.")
 @click.option("--texts", default=2048, show_default=True, help="Number of generated texts.")
 @click.option("--quick", is_flag=True, help="Baseline only, short turns: under five minutes on two cores.")
 @click.option("--data", default=DATA, type=click.Path(path_type=Path), help="Folder of real data sets.")
@@ -130,7 +130,9 @@ def memory(*, texts: int, steps: int, quick: bool, json_path: Path | None) -> No
 @benchmark.command()
 @click.option("--model", default="baseline", show_default=True)
 @click.option("--seeds", default=5, show_default=True)
-@click.option("--train", "path", type=click.Path(path_type=Path), help="A CSV of texts and labels; default: the embedded data.")
+@click.option(
+    "--train", "path", type=click.Path(path_type=Path), help="A CSV with texts and labels; default: embedded."
+)
 @click.option("--epochs", type=int, help="Passes over the data; default: that of the model.")
 @click.option("--quick", is_flag=True, help="model=micro, two seeds.")
 @JSON

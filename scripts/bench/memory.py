@@ -1,4 +1,4 @@
-"""Part `memory`: a million texts on the disk are tokenised and trained on in a bounded memory."""
+"""Part `memory`: peak memory of tokenising a million texts on disk and training on them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GOAL_BYTES = 3e9
 GOAL_TEXTS_PER_S = 20_000
 MEDIAN_TOKENS = 17
 POLL = 0.1
-"""Seconds between two looks at a process."""
+"""Seconds between two samples of a process's memory."""
 
 
 class Watch(threading.Thread):
-    """The most memory that a process and its children held: resident, and of it what is no file."""
+    """Peak memory of a process and its children: resident, and the part that is not mapped from files."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -31,11 +31,11 @@ class Watch(threading.Thread):
         self.rss = self.anonymous = 0
 
     def run(self) -> None:
-        """Look until the process is gone."""
+        """Sample the memory until the process has ended."""
         while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
             try:
                 family = [self.process, *self.process.children(recursive=True)]
-                infos = [one.memory_info() for one in family]
+                infos = [process.memory_info() for process in family]
             except psutil.Error:
                 continue
             self.rss = max(self.rss, sum(info.rss for info in infos))
@@ -44,20 +44,20 @@ class Watch(threading.Thread):
 
 
 def watched(arguments: list[str]) -> tuple[float, Watch]:
-    """Run a Python command to its end; returns seconds and what was seen."""
+    """Run a Python command and return its seconds and its peak memory."""
     begun = time.perf_counter()
     child = subprocess.Popen([sys.executable, *arguments], cwd=CONF.parent, stderr=subprocess.PIPE, text=True)
     watch = Watch(child.pid)
     watch.start()
-    _, said = child.communicate()
+    _, stderr = child.communicate()
     if child.returncode:
-        raise RuntimeError(said[-2000:])
+        raise RuntimeError(stderr[-2000:])
     watch.join()
     return time.perf_counter() - begun, watch
 
 
 def tokenised(csv: Path, cache: Path) -> float:
-    """Seconds to tokenise what was read before; in a process of its own, reported by it."""
+    """Return the seconds to tokenise texts that are already read, measured inside a separate process."""
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom scripts.bench.setting import Setting\n"
         "from mhc.data import corpus, token_cache, tokenizer\nfrom mhc.data.tokenizer import Encoder\n"
@@ -74,14 +74,14 @@ def tokenised(csv: Path, cache: Path) -> float:
 
 
 def run(count: int, steps: int) -> dict[str, float]:
-    """Generate texts on the disk, train for some steps, and measure tokenising by itself."""
+    """Generate texts on disk, train for some steps, and measure tokenising separately."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         csv = texts.write(work / "texts.csv", count, median=MEDIAN_TOKENS, most=256)
         command = ["-m", "mhc.train", "data=files", f"data.train={csv}", "model=baseline", "test=false"]
         command += [f"paths.{name}={work / name}" for name in ("outputs", "models", "cache")]
         command += [f"trainer.max_steps={steps}", "data.near_duplicates=null", "trainer.limit_val_batches=10"]
-        command += ["callbacks.early_stopping=null"]  # it would ask for a validation that never comes
+        command += ["callbacks.early_stopping=null"]  # it requires a validation, which is not reached
         seconds, watch = watched(command)
         tokenising = tokenised(csv, work)
         return {
@@ -96,11 +96,11 @@ def run(count: int, steps: int) -> dict[str, float]:
 
 
 def table(result: dict[str, float]) -> Table:
-    """Every number on its line."""
-    made = Table(title=f"{result['texts']:,.0f} texts")
-    made.add_column("")
-    made.add_column("", justify="right")
+    """Return a table with one number per row."""
+    rows = Table(title=f"{result['texts']:,.0f} texts")
+    rows.add_column("")
+    rows.add_column("", justify="right")
     for name, value in result.items():
         unit = f"{value / 1e9:.2f} GB" if name.endswith("_bytes") else f"{value:,.1f}"
-        made.add_row(name.removesuffix("_bytes"), unit)
-    return made
+        rows.add_row(name.removesuffix("_bytes"), unit)
+    return rows

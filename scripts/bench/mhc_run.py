@@ -19,7 +19,7 @@ from scripts.bench.setting import Setting
 
 
 class StepClock(Callback):
-    """Ends the training when the turn is over, and leaves its rate in a file."""
+    """Callback that ends the training when the turn is over, and writes its rate to a file."""
 
     def __init__(self, seconds: float, path: str) -> None:
         self.clock = Clock(seconds)
@@ -29,21 +29,20 @@ class StepClock(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Counts what the meter counted."""
+        """Count the tokens that the meter counted in this step."""
         tokens = classifier.of(pl_module).meter.tokens
-        over = self.clock.step(tokens - self.before)
+        trainer.should_stop = self.clock.step(tokens - self.before)
         self.before = tokens
-        trainer.should_stop = over
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the rate."""
+        """Write the rate."""
         self.path.write_text(json.dumps(self.clock.rate), encoding="utf-8")
 
 
 def turn(setting: Setting, seed: int, seconds: float) -> float:
-    """Train for a while; returns real tokens per second."""
+    """Train until the turn is over and return real tokens per second."""
     path = setting.work / "rate.json"
-    further = [
+    overrides = [
         "+callbacks.clock._target_=scripts.bench.mhc_run.StepClock",
         f"+callbacks.clock.seconds={seconds}",
         f"+callbacks.clock.path={path}",
@@ -51,16 +50,16 @@ def turn(setting: Setting, seed: int, seconds: float) -> float:
         "callbacks.checkpoint=null",
         "callbacks.early_stopping=null",
         "+trainer.enable_checkpointing=false",
-        "trainer.limit_val_batches=0",  # the others only train as well
+        "trainer.limit_val_batches=0",  # the others do not validate either
     ]
     with contextlib.redirect_stderr(io.StringIO()):  # its closing page
-        begin(setting, seed, further)
+        begin(setting, seed, overrides)
     return float(json.loads(path.read_text(encoding="utf-8")))
 
 
-def begin(setting: Setting, seed: int, further: list[str]) -> float | None:
-    """Do what Hydra and `mhc.train` do once the command line is read; returns macro-F1 on validation."""
-    cfg = setting.config(seed, further)
+def begin(setting: Setting, seed: int, overrides: list[str]) -> float | None:
+    """Run the part of Hydra and `mhc.train` that follows command-line parsing; return macro-F1 on validation."""
+    cfg = setting.config(seed, overrides)
     with open_dict(cfg):
         cfg.hydra.runtime.output_dir = OmegaConf.select(cfg, "hydra.run.dir")
     HydraConfig.instance().set_config(cfg)

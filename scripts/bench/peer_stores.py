@@ -1,6 +1,6 @@
-"""Fill the store of a peer with N runs: one is logged through its own API, and its rows are then copied.
+"""Fill the store of a peer (MLflow, Trackio) with N runs: one is logged through its API, then its rows are copied.
 
-Run by a Python that has the peer: `python scripts/bench/peer_stores.py mlflow FOLDER 10000`. Logging all of them
+Run it with a Python that has the peer: `python scripts/bench/peer_stores.py mlflow FOLDER 10000`. Logging all runs
 through the APIs would take minutes; the rows in the database are the same.
 """
 
@@ -19,7 +19,7 @@ Rows = list[tuple[object, ...]]
 
 
 def mlflow(folder: Path, count: int) -> None:
-    """A SQLite store `mlflow.db` with one experiment of `count` runs."""
+    """Create a SQLite store `mlflow.db` with one experiment of `count` runs."""
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.tracking import MlflowClient
 
@@ -37,7 +37,7 @@ def mlflow(folder: Path, count: int) -> None:
 
 
 def trackio(folder: Path, count: int) -> None:
-    """A project `bench` of `count` runs in the folder that TRACKIO_DIR names."""
+    """Create a project `bench` of `count` runs in `folder`, to which TRACKIO_DIR is set."""
     os.environ["TRACKIO_DIR"] = str(folder)
     import trackio as library
 
@@ -54,7 +54,7 @@ def trackio(folder: Path, count: int) -> None:
 def copy_rows(
     file: Path, tables: tuple[str, ...], key: str, first: str, count: int, varied: dict[str, tuple[str, ...]]
 ) -> None:
-    """Copy the rows of the run `first` under new ids; numbers in `varied` columns get values of their own."""
+    """Copy the rows of the run `first` under new ids; numbers in `varied` columns get random values."""
     dice = random.Random(1)
     names = [uuid.UUID(int=dice.getrandbits(128)).hex for _ in range(count - 1)]
     with sqlite3.connect(file) as database:
@@ -62,8 +62,8 @@ def copy_rows(
             cursor = database.execute(f"SELECT * FROM {table} WHERE {key} = ?", [first])
             columns = [column[0] for column in cursor.description]
             template = cursor.fetchall()
-            made = [_copied(row, columns, key, name, varied, dice) for name in names for row in template]
-            database.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", made)
+            rows = [_copied(row, columns, key, name, varied, dice) for name in names for row in template]
+            database.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", rows)
     database.close()
 
 

@@ -25,25 +25,25 @@ Contender = Callable[[Sequence[str]], Scored]
 
 PIPELINE_BATCH = 32
 GOAL = 3.0
-"""How many times as fast as the pipeline mhc is to be."""
+"""Required speed of mhc as a multiple of the pipeline's."""
 TOLERANCES = {"mhc_fp32": 1e-5, "mhc_auto": 1e-2}
-"""Largest difference of a probability from the pipeline's."""
+"""Largest allowed difference of a probability from the pipeline's."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """All rounds."""
+    """The result of all rounds."""
 
     rates: dict[str, list[float]]
     """Texts per second by contender and round."""
     differences: dict[str, float]
     """Largest difference of a probability from the pipeline's in fp32."""
     other_labels: dict[str, int]
-    """Texts with another label than the pipeline's."""
+    """Number of texts whose label differs from the pipeline's."""
     texts: int
 
     def plain(self) -> dict[str, object]:
-        """For JSON."""
+        """Return the values for JSON."""
         median = {name: statistics.median(rates) for name, rates in self.rates.items()}
         return {
             "texts_per_s": {name: [median[name], min(rates), max(rates)] for name, rates in self.rates.items()},
@@ -55,31 +55,31 @@ class Result:
 
 
 def trained(setting: Setting) -> Path:
-    """Train for a moment, so that probabilities are not all alike; returns the run's folder."""
+    """Train briefly, so that probabilities differ, and return the run's folder."""
     mhc_run.begin(setting, 0, ["callbacks.early_stopping=null"])
     (folder,) = (path.parent for path in (setting.work / "outputs").rglob("run.json"))
     return folder
 
 
 def contenders(run: Path, work: Path) -> dict[str, Contender]:
-    """All of them, the reference first; each with weights of its own."""
+    """Return all contenders, the reference first; each has its own copy of the weights."""
     loaded = loading.from_run(run)
     folder = work / "transformers"
     loaded.network.save_pretrained(folder)  # type: ignore[operator]  # a PreTrainedModel
     loaded.tokenizer.save_pretrained(str(folder))
-    made = {
+    scorers = {
         "pipeline": pipeline(folder, loaded.max_tokens, torch.float32),
         "pipeline_bf16": pipeline(folder, loaded.max_tokens, torch.bfloat16),
         "mhc_fp32": own(run, "fp32"),
         "mhc_auto": own(run, "auto"),
     }
     if find_spec("onnxruntime") and find_spec("onnxscript"):
-        made["onnx_runtime"] = onnx(run, work)
-    return made
+        scorers["onnx_runtime"] = onnx(run, work)
+    return scorers
 
 
 def own(run: Path, precision: str) -> Contender:
-    """mhc.predict, without the temperature that only mhc knows of."""
+    """Return the scorer of mhc.predict, without the calibration temperature, which the others lack."""
     predictor = Predictor.load(run=run, precision=precision)
 
     def score(texts: Sequence[str]) -> Scored:
@@ -90,23 +90,23 @@ def own(run: Path, precision: str) -> Contender:
 
 
 def pipeline(folder: Path, max_tokens: int, kind: torch.dtype) -> Contender:
-    """transformers.pipeline as its documentation has it, batched."""
-    from transformers import pipeline as of_transformers
+    """Return the scorer of transformers.pipeline, batched as in its documentation."""
+    from transformers import pipeline as transformers_pipeline
 
-    piped = of_transformers("text-classification", model=str(folder), dtype=kind)
-    order = [piped.model.config.id2label[number] for number in range(piped.model.config.num_labels)]
+    classify = transformers_pipeline("text-classification", model=str(folder), dtype=kind)
+    order = [classify.model.config.id2label[number] for number in range(classify.model.config.num_labels)]
 
     def score(texts: Sequence[str]) -> Scored:
-        rows = piped(list(texts), batch_size=PIPELINE_BATCH, top_k=None, truncation=True, max_length=max_tokens)
-        found = [{item["label"]: item["score"] for item in row} for row in rows]
-        probabilities = np.array([[row[label] for label in order] for row in found], np.float32)
+        rows = classify(list(texts), batch_size=PIPELINE_BATCH, top_k=None, truncation=True, max_length=max_tokens)
+        scores = [{item["label"]: item["score"] for item in row} for row in rows]
+        probabilities = np.array([[row[label] for label in order] for row in scores], np.float32)
         return [order[best] for best in probabilities.argmax(1)], probabilities
 
     return score
 
 
 def onnx(run: Path, work: Path) -> Contender:
-    """ONNX Runtime on mhc's own batches of like length."""
+    """Return the scorer of ONNX Runtime, on mhc's batches of similar length."""
     import onnxruntime
     from scipy.special import softmax
 
@@ -124,49 +124,49 @@ def onnx(run: Path, work: Path) -> Contender:
     def score(texts: Sequence[str]) -> Scored:
         encoded = encode(list(texts))
         starts = np.cumsum(encoded.lengths) - encoded.lengths
-        found = np.empty((len(texts), len(loaded.labels)), np.float32)
+        probabilities = np.empty((len(texts), len(loaded.labels)), np.float32)
         for rows in batches(encoded.lengths, BATCH_TOKENS["cpu"]):
             lengths = encoded.lengths[rows]
             mask = np.arange(lengths[0]) < lengths[:, None]
             ids = np.where(mask, encoded.ids[np.where(mask, starts[rows][:, None] + np.arange(lengths[0]), 0)], 0)
-            given = {"input_ids": ids.astype(np.int64), "attention_mask": mask.astype(np.int64)}
-            found[rows] = softmax(session.run(None, given)[0], axis=1)
-        return [loaded.labels[best] for best in found.argmax(1)], found
+            inputs = {"input_ids": ids.astype(np.int64), "attention_mask": mask.astype(np.int64)}
+            probabilities[rows] = softmax(session.run(None, inputs)[0], axis=1)
+        return [loaded.labels[best] for best in probabilities.argmax(1)], probabilities
 
     return score
 
 
-def run(setting: Setting, *, rounds: int, texts: int, tell: Callable[[str], None]) -> Result:
+def run(setting: Setting, *, rounds: int, texts: int, report: Callable[[str], None]) -> Result:
     """Train once, then let the contenders label the same texts in turn."""
     folder = trained(setting)
     posts = list(setting.data.normalised_texts("train"))[:texts]
-    known = contenders(folder, setting.work)
-    rates: dict[str, list[float]] = {name: [] for name in known}
-    answers = {name: score(posts) for name, score in known.items()}
+    scorers = contenders(folder, setting.work)
+    rates: dict[str, list[float]] = {name: [] for name in scorers}
+    answers = {name: score(posts) for name, score in scorers.items()}
     for number in range(rounds):
-        for name, score in known.items():
+        for name, score in scorers.items():
             begun = time.perf_counter()
             score(posts)
             rates[name].append(len(posts) / (time.perf_counter() - begun))
-            tell(f"round {number + 1}  {name:<16}{rates[name][-1]:>10,.0f} texts/s")
+            report(f"round {number + 1}  {name:<16}{rates[name][-1]:>10,.0f} texts/s")
     labels, exact = answers["pipeline"]
     return Result(
         rates,
         {name: float(np.abs(probabilities - exact).max()) for name, (_, probabilities) in answers.items()},
-        {name: sum(map(str.__ne__, labels, said)) for name, (said, _) in answers.items()},
+        {name: sum(map(str.__ne__, labels, other)) for name, (other, _) in answers.items()},
         len(posts),
     )
 
 
 def table(result: Result) -> Table:
-    """One row per contender."""
-    made = Table(title=f"{result.texts} texts")
+    """Return a table with one row per contender."""
+    rows = Table(title=f"{result.texts} texts")
     for column in ("", "texts/s", "range", "mhc is", "largest difference", "other labels"):
-        made.add_column(column, justify="right" if column else "left")
+        rows.add_column(column, justify="right" if column else "left")
     ours = statistics.median(result.rates["mhc_auto"])
     for name, rates in sorted(result.rates.items(), key=lambda item: -statistics.median(item[1])):
         median = statistics.median(rates)
         span = f"{min(rates):,.0f} to {max(rates):,.0f}"
         difference = f"{result.differences[name]:.1e}"
-        made.add_row(name, f"{median:,.0f}", span, f"{ours / median:.2f} x", difference, str(result.other_labels[name]))
-    return made
+        rows.add_row(name, f"{median:,.0f}", span, f"{ours / median:.2f} x", difference, str(result.other_labels[name]))
+    return rows

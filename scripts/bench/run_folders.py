@@ -1,4 +1,4 @@
-"""Make run folders as `mhc.train` leaves them, any number, the same ones for the same seed. No text, no training."""
+"""Generator of run folders like those of `mhc.train`, deterministic by seed. It needs no texts and no training."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ data: {{_target_: mhc.data.datamodule.TextDataModule, name: mh4_balanced, batchi
 trainer: {{max_epochs: 6, accelerator: cpu, precision: bf16-mixed}}
 """
 PER_SWEEP = 16
-"""Jobs of one sweep; every fourth block of runs is one."""
+"""Jobs of one sweep; every fourth block of that many runs is a sweep."""
 
 
 def make(outputs: Path, count: int, seed: int = 1) -> None:
@@ -103,7 +103,7 @@ def _record(dice: random.Random, number: int, created: datetime) -> RunRecord:
         metrics=MetricsBySplit(val=_metrics(dice) if completed else None, test=test),
         checkpoint=Checkpoint(path="checkpoints/best.ckpt", sha256=f"{number:064x}", bytes=19_000_000),
         timing=Timing(setup_s=2.5, fit_s=(ended - created).total_seconds(), test_s=4.0, epochs=6, steps=3000),
-        promotion=_promotion(test, debug),
+        promotion=_promotion(test, debug=debug),
         history=_history(created, ended, status),
     )
 
@@ -141,13 +141,13 @@ def _data() -> DataFacts:
     return DataFacts(name="mh4_balanced", synthetic=False, labels=LABELS, splits=splits, source="train.csv")
 
 
-def _promotion(test: Metrics | None, debug: bool) -> Promotion:
+def _promotion(test: Metrics | None, *, debug: bool) -> Promotion:
     if test is None or test.accuracy is None or test.f1_macro is None:
         return Promotion()
     good = test.accuracy >= 0.55 and test.f1_macro >= 0.45 and not debug
     gates = [
         Gate(name=name, verdict="passed" if measured >= least else "failed", measured=measured, threshold=least,
-             reason=f"{name} is {measured:.3f}, at least {least} is asked for")
+             reason=f"{name} is {measured:.3f}, at least {least} is required")
         for name, measured, least in (("accuracy", test.accuracy, 0.55), ("f1_macro", test.f1_macro, 0.45))
     ]  # fmt: skip
     return Promotion(candidate=good, reason="every gate passed" if good else "a gate failed", gates=gates)

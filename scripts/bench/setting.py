@@ -1,4 +1,4 @@
-"""What all contenders share: the data as mhc tokenised it, the first weights, the hyper-parameters."""
+"""The inputs that all contenders share: data as tokenised by mhc, initial weights, hyper-parameters."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Setting:
     """One model on one data set."""
 
     name: str
-    """What the result is called."""
+    """Name of the result."""
     model: str
     train: Path | None
     """A CSV with the columns text and label; None: the embedded data."""
     work: Path
     """A folder for runs and caches."""
     precision: str
-    """Of contenders that use the hardware's best: bf16-mixed or 32-true."""
+    """Precision of the contenders that use the best one of the hardware: bf16-mixed or 32-true."""
     extra: list[str] = field(default_factory=list)
     """Further overrides of mhc, such as data.batching.tokens=8192."""
 
     def overrides(self, seed: int) -> list[str]:
-        """What a user would type after `python -m mhc.train`."""
+        """Return the command-line overrides of `python -m mhc.train`."""
         return [
             f"model={self.model}",
             *(["data=files", f"data.train={self.train}"] if self.train else ["data=synthetic"]),
@@ -51,14 +51,14 @@ class Setting:
         ]
 
     def config(self, seed: int, further: list[str] | None = None) -> DictConfig:
-        """The config with Hydra's own part, composed as Hydra does."""
+        """Return the config including its `hydra` node, composed as Hydra does."""
         register()
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             return compose("train", [*self.overrides(seed), *(further or [])], return_hydra_config=True)
 
     @cached_property
     def plain(self) -> DictConfig:
-        """The config without Hydra's part."""
+        """The config without its `hydra` node."""
         cfg = self.config(0)
         with open_dict(cfg):
             del cfg["hydra"]
@@ -68,32 +68,32 @@ class Setting:
     @cached_property
     def data(self) -> TextDataModule:
         """The tokenised data."""
-        made: TextDataModule = job.build(self.plain.data)
-        made.prepare()
-        return made
+        module: TextDataModule = job.build(self.plain.data)
+        module.prepare()
+        return module
 
     def classifier(self) -> TextClassifier:
-        """A classifier with the first weights that every contender starts from."""
+        """Return a classifier with the initial weights that all contenders share."""
         return job.build_model(self.plain, self.data)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
-        """The first weights."""
+        """The initial weights."""
         return {name: value.clone() for name, value in self.classifier().network.state_dict().items()}
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each text of train."""
+        """Number of tokens of each text of the training split."""
         return [int(length) for length in self.data.tokens["train"].lengths]
 
     @property
     def rows_per_step(self) -> int:
-        """Texts of a step of mhc, on average: what the others get as their batch size."""
+        """Average number of texts per step of mhc; the batch size of the other contenders."""
         batches = len(self.data.loader("train", train=True))
         return max(1, round(len(self.lengths) / batches))
 
     def rows(self) -> list[dict[str, object]]:
-        """Train as others want it: a dict of lists per text."""
+        """Return the training split as a dict of lists per text, the input of the other contenders."""
         split = self.data.tokens["train"]
         ids = np.asarray(split.ids)
         return [

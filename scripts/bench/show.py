@@ -1,4 +1,4 @@
-"""How results are shown: a table for a person, a plot, JSON."""
+"""Output of results: a table for the terminal, a plot, JSON."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def table(name: str, result: Result) -> Table:
-    """One row per contender: median and range of real tokens/s, how many times as fast mhc is, share of the peak."""
+    """Return a table with one row per contender: real tokens/s (median, range), speed-up of mhc, share of the peak."""
     about = result.about
-    made = Table(title=f"{name}: {about['texts']} texts of {about['median_tokens']:.0f} tokens in the median")
+    rows = Table(title=f"{name}: {about['texts']} texts of {about['median_tokens']:.0f} tokens in the median")
     for column in ("", "tokens/s", "range", "mhc is", "range", "of bf16 peak"):
-        made.add_column(column, justify="left" if not column else "right")
+        rows.add_column(column, justify="left" if not column else "right")
     ratios = result.ratios()
     for contender, rates in sorted(result.rates.items(), key=lambda item: -statistics.median(item[1])):
         times = ratios.get(contender)
-        made.add_row(
+        rows.add_row(
             contender,
             f"{statistics.median(rates):,.0f}",
             f"{min(rates):,.0f} to {max(rates):,.0f}",
@@ -31,13 +31,13 @@ def table(name: str, result: Result) -> Table:
             f"{result.share_of_peak(contender):.0%}",
         )
     peaks = {kind: statistics.median(values) / 1e9 for kind, values in result.peaks.items()}
-    made.caption = "matrix product: " + ", ".join(f"{kind} {peak:,.0f} GFLOP/s" for kind, peak in peaks.items())
-    made.caption += f"; of what mhc really computes: {result.share_of_peak(computed=True):.0%} of bf16"
-    return made
+    rows.caption = "matrix product: " + ", ".join(f"{kind} {peak:,.0f} GFLOP/s" for kind, peak in peaks.items())
+    rows.caption += f"; performed by mhc: {result.share_of_peak(computed=True):.0%} of bf16"
+    return rows
 
 
 def plot(results: dict[str, Result], path: Path) -> None:
-    """One panel per setting: a bar per contender, with its range."""
+    """Write a figure with one panel per setting: a bar per contender, with its range."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -59,7 +59,7 @@ def plot(results: dict[str, Result], path: Path) -> None:
 
 
 def add_json(path: Path, part: str, content: dict[str, object]) -> None:
-    """Put a part into the file; what other parts wrote stays."""
+    """Add the result of a part to the file, and leave those of other parts."""
     whole = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     whole[part] = whole.get(part, {}) | content
     path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Keep libraries from talking between the lines of a benchmark."""
+"""Suppression of library output between the lines of a benchmark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 
 
 def libraries() -> None:
-    """Leave only errors of Lightning, transformers and datasets, and of mhc itself."""
+    """Log only the errors of Lightning, transformers, datasets and mhc."""
     warnings.filterwarnings("ignore")
     for name in ("pytorch_lightning", "lightning", "transformers", "datasets", "accelerate", "mhc"):
         logging.getLogger(name).setLevel(logging.ERROR)

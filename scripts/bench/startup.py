@@ -1,4 +1,4 @@
-"""Part `startup`: seconds from the command to the first training step, and where they go."""
+"""Part `startup`: seconds from the command to the first training step, and how they are spent."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from mhc.policy import CONF
 
 ROOT = CONF.parent
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| (\s*)(\S+)")
-FURTHER = ["data=synthetic", "model=baseline", "test=false"]
+OVERRIDES = ["data=synthetic", "model=baseline", "test=false"]
 
 
 class FirstStep(Callback):
-    """Leaves the time of the first step in a file and ends the process' training."""
+    """Callback that writes the time of the first step to a file and ends the training."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
@@ -32,7 +32,7 @@ class FirstStep(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Once."""
+        """Write the time of the first step; ask the Trainer to stop."""
         if not self.path.exists():
             self.path.write_text(str(time.time()), encoding="utf-8")
         trainer.should_stop = True
@@ -40,11 +40,11 @@ class FirstStep(Callback):
 
 
 def command(work: Path, first: Path | str) -> list[str]:
-    """What a user types, and the callback that leaves the time of the first step at `first`."""
+    """Return the training command, with the callback that writes the time of the first step to `first`."""
     return [
         "-m",
         "mhc.train",
-        *FURTHER,
+        *OVERRIDES,
         *(f"paths.{name}={work / name}" for name in ("outputs", "models", "cache")),
         "+callbacks.first._target_=scripts.bench.startup.FirstStep",
         f"+callbacks.first.path={first}",
@@ -52,7 +52,7 @@ def command(work: Path, first: Path | str) -> list[str]:
 
 
 def once(work: Path, *python_options: str) -> tuple[float, str]:
-    """Start a training; returns the seconds to its first step, and what it wrote to stderr."""
+    """Run a training and return the seconds to its first step, and its stderr."""
     first = work / f"first_{time.time_ns()}"
     begun = time.time()
     done = subprocess.run(
@@ -63,10 +63,10 @@ def once(work: Path, *python_options: str) -> tuple[float, str]:
     return float(first.read_text(encoding="utf-8")) - begun, done.stderr
 
 
-def again(work: Path) -> float:
-    """Seconds from the record of a sweep's second job to its first step: what a job in the same process pays again."""
-    words = [*command(work, "${paths.run}/first_step"), "seed=1,2", "--multirun"]
-    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
+def next_job(work: Path) -> float:
+    """Return the seconds from the record of a sweep's second job to its first step, in the same process."""
+    arguments = [*command(work, "${paths.run}/first_step"), "seed=1,2", "--multirun"]
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, check=True)
     steps = {path: float(path.read_text(encoding="utf-8")) for path in work.glob("outputs/*/*/first_step")}
     last = max(steps, key=steps.__getitem__)
     created = json.loads((last.parent / "run.json").read_text(encoding="utf-8"))["created_at"]
@@ -74,16 +74,16 @@ def again(work: Path) -> float:
 
 
 def imports_by_package(stderr: str) -> dict[str, float]:
-    """Seconds by top-level package, of `python -X importtime`."""
+    """Return the seconds by top-level package from the output of `python -X importtime`."""
     spent: dict[str, float] = defaultdict(float)
     for line in stderr.splitlines():
-        if found := IMPORT.match(line):
-            spent[found[4].partition(".")[0]] += int(found[1]) / 1e6
+        if match := IMPORT.match(line):
+            spent[match[4].partition(".")[0]] += int(match[1]) / 1e6
     return dict(sorted(spent.items(), key=lambda item: -item[1]))
 
 
 def own_seconds(work: Path) -> float:
-    """Seconds in functions of mhc and callbacks themselves, not in what they call, by cProfile (which adds to them)."""
+    """Return the seconds inside functions of mhc and callbacks, without callees, by cProfile (which adds to them)."""
     import pstats
 
     path = work / "profile"
@@ -96,17 +96,21 @@ def own_seconds(work: Path) -> float:
 
 
 def run(repeats: int) -> dict[str, object]:
-    """Cold: nothing tokenised yet. Warm: as every later run. Again: a sweep's next job. Then imports and own share."""
+    """Measure the start-up.
+
+    Cold: before any text is tokenised. Warm: like every later run. Again: the next job of a sweep. Then the seconds
+    of imports and of our own code.
+    """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         cold, _ = once(work)
         warm = sorted(once(work)[0] for _ in range(repeats))
-        _, said = once(work, "-X", "importtime")
-        packages = imports_by_package(said)
+        _, stderr = once(work, "-X", "importtime")
+        packages = imports_by_package(stderr)
         return {
             "cold_s": cold,
             "warm_s": {"median": warm[len(warm) // 2], "min": warm[0], "max": warm[-1]},
-            "again_s": again(work),
+            "again_s": next_job(work),
             "own_code_s": own_seconds(work),
             "own_imports_s": packages.get("mhc", 0.0) + packages.get("callbacks", 0.0),
             "imports_s": dict(list(packages.items())[:12]),
@@ -114,11 +118,11 @@ def run(repeats: int) -> dict[str, object]:
 
 
 def table(result: dict[str, object]) -> Table:
-    """Every number on its line."""
-    made = Table(title="from the command to the first step")
-    made.add_column("")
-    made.add_column("seconds", justify="right")
+    """Return a table with one number per row."""
+    rows = Table(title="from the command to the first step")
+    rows.add_column("")
+    rows.add_column("seconds", justify="right")
     for name, value in result.items():
         for part, seconds in (value if isinstance(value, dict) else {"": value}).items():
-            made.add_row(f"{name} {part}".strip(), f"{float(str(seconds)):.2f}")
-    return made
+            rows.add_row(f"{name} {part}".strip(), f"{float(str(seconds)):.2f}")
+    return rows

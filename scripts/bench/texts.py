@@ -1,4 +1,4 @@
-"""Texts without meaning, of the lengths of real posts, in any number; the same ones for the same seed."""
+"""Generator of meaningless texts with the lengths of real posts, deterministic by seed."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ CHUNK = 20_000
 
 
 def words(seed: int = 0) -> list[str]:
-    """Return made-up words, the frequent ones first and short."""
+    """Return invented words; the frequent ones come first and are short."""
     draw = np.random.default_rng(seed)
-    made: dict[str, None] = {}
-    while len(made) < WORDS:
-        size = int(draw.integers(1, 3 + len(made) // 2000))
-        made["".join(SYLLABLES[number] for number in draw.integers(0, len(SYLLABLES), size))] = None
-    return list(made)
+    vocabulary: dict[str, None] = {}
+    while len(vocabulary) < WORDS:
+        size = int(draw.integers(1, 3 + len(vocabulary) // 2000))
+        vocabulary["".join(SYLLABLES[number] for number in draw.integers(0, len(SYLLABLES), size))] = None
+    return list(vocabulary)
 
 
 def lengths(draw: np.random.Generator, count: int, median: int, most: int) -> list[int]:
-    """Return [count] numbers of tokens, log-normal around the median, special tokens included, cut at `most`."""
-    drawn = np.exp(draw.normal(math.log(median), SPREAD, count)).astype(int)
-    return [int(length) for length in np.clip(drawn, 4, most)]
+    """Return [count] numbers of tokens, log-normal around the median, special tokens included, at most `most`."""
+    sizes = np.exp(draw.normal(math.log(median), SPREAD, count)).astype(int)
+    return [int(length) for length in np.clip(sizes, 4, most)]
 
 
 def texts(count: int, *, median: int, most: int, seed: int = 0) -> Iterator[str]:
     """Yield texts; words are as frequent as in language (Zipf), and each is about one token of a trained tokenizer."""
     draw = np.random.default_rng(seed)
-    known = np.array(words())
+    vocabulary = np.array(words())
     frequency = 1 / np.arange(1, WORDS + 1)
     cumulated = np.cumsum(frequency / frequency.sum())
     for start in range(0, count, CHUNK):
         sizes = [size - SPECIAL_TOKENS for size in lengths(draw, min(CHUNK, count - start), median, most)]
-        drawn = iter(known[np.searchsorted(cumulated, draw.random(sum(sizes))).clip(max=WORDS - 1)])
+        stream = iter(vocabulary[np.searchsorted(cumulated, draw.random(sum(sizes))).clip(max=WORDS - 1)])
         for size in sizes:
-            yield " ".join(islice(drawn, size))
+            yield " ".join(islice(stream, size))
 
 
 def write(path: Path, count: int, *, median: int, most: int, seed: int = 0) -> Path:
