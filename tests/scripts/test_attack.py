@@ -1,0 +1,16 @@
+"""The short form of every attack finds nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.attack import carry_out, names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_quick_attack_finds_nothing(name: str) -> None:
+    outcomes = carry_out(name, quick=True)
+    assert outcomes
+    assert all(outcome.tried for outcome in outcomes)
+    assert [failure for outcome in outcomes for failure in outcome.failures] == []
