@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.facts import Metrics
 from mhc.model import classifier
+from mhc.record import flatten
 from mhc.report.curves import tensorboards
 
 SHOWN = ("accuracy", "f1_macro", "loss", "ece")
@@ -57,14 +58,13 @@ class HParams(Callback):
             board.save()
 
 
-def leaves(values: Tree, prefix: str = "") -> dict[str, str | int | float | bool]:
-    """`{"optimizer": {"lr": 1}}` becomes `{"optimizer.lr": 1}`; what is neither number nor text becomes text."""
-    flat: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if key.startswith("_"):  # how Hydra builds it
-            continue
-        if isinstance(value, Mapping):
-            flat |= leaves(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value if isinstance(value, str | int | float | bool) else str(value)
-    return flat
+def leaves(values: Tree) -> dict[str, str | int | float | bool]:
+    """Return the values by dotted keys; a value that is neither a number nor text becomes text.
+
+    Keys that begin with an underscore tell Hydra how to build an object and are left out.
+    """
+    return {
+        key: value if isinstance(value, str | int | float | bool) else str(value)
+        for key, value in flatten(values).items()
+        if not any(part.startswith("_") for part in key.split("."))
+    }

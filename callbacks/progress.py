@@ -78,7 +78,7 @@ class Progress(ProgressBar):
             return
         self._drawn = now
         self._draw(
-            progress_line.bar(epoch(trainer), batch_idx + 1, int(self.total_train_batches), [self._left(trainer)])
+            progress_line.batch_line(epoch(trainer), batch_idx + 1, int(self.total_train_batches), [self._left(trainer)])
         )
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -95,7 +95,7 @@ class Progress(ProgressBar):
         rate = (meter.tokens - self._tokens) * trainer.world_size / max(meter.elapsed - self._seconds, 1e-9)
         facts = [f"loss {model.epoch_loss:.3f}", *self._validation(trainer), f"{progress_line.rate(rate)} tokens/s"]
         last = trainer.global_step >= trainer.estimated_stepping_batches
-        log.info(progress_line.line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
+        log.info(progress_line.epoch_line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves a clean terminal."""
@@ -133,7 +133,7 @@ class Progress(ProgressBar):
         """The time to the last epoch; early stopping may come before it."""
         done = trainer.global_step - self._first_step
         steps = float(trainer.estimated_stepping_batches) - trainer.global_step
-        return f"{progress_line.clock((time.monotonic() - self._started) / max(1, done) * steps)} left"
+        return f"{progress_line.remaining_time((time.monotonic() - self._started) / max(1, done) * steps)} left"
 
 
 def epoch(trainer: pl.Trainer) -> str:

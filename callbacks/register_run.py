@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from mhc.facts import DataFacts, ModelFacts, Smoke, Timing
 from mhc.runs.checkpoints import is_whole
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import heed, take_signals_back
+from mhc.runs.signals import raise_pending_signal, reinstall_handlers
 
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 
@@ -40,11 +40,11 @@ class RegisterRun(pl.Callback):
 
     def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The first hook of a fit after Lightning has set its signal handlers."""
-        take_signals_back()
+        reinstall_handlers()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The first hook of a validation after Lightning has set its signal handlers."""
-        take_signals_back()
+        reinstall_handlers()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """End the processes that help: Lightning leaves them waiting for this one; the entry point records the end."""
@@ -54,14 +54,14 @@ class RegisterRun(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the fit."""
-        take_signals_back()
+        reinstall_handlers()
         self.fit_begun = time.monotonic()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
         """End here, where a library has swallowed a request to end."""
-        heed()
+        raise_pending_signal()
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -76,7 +76,7 @@ class RegisterRun(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the test."""
-        take_signals_back()
+        reinstall_handlers()
         self.test_begun = time.monotonic()
 
     @rank_zero_only

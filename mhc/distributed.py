@@ -20,7 +20,7 @@ RUN = "MHC_RUN"
 LEFT_BY_LIGHTNING = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What a fit with several processes leaves in the environment; the next job of a sweep would hang on it."""
 
-PATIENCE = 300.0
+TIMEOUT = 300.0
 """Seconds that a rank waits for rank 0 to claim the folder."""
 
 
@@ -31,7 +31,7 @@ def rank(environ: Mapping[str, str] = os.environ) -> int:
     return int(environ.get("RANK", environ.get("LOCAL_RANK", "0")))
 
 
-def launch(environ: Mapping[str, str] = os.environ) -> str | None:
+def launch_id(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return what all ranks of one launch share and no other launch has; None when this process is alone."""
     if int(environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in environ:
         return "slurm-" + "-".join(environ.get(f"SLURM_{key}", "0") for key in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
@@ -41,9 +41,9 @@ def launch(environ: Mapping[str, str] = os.environ) -> str | None:
     return None
 
 
-def once(parent: Path, claim: Callable[[], Path], job: str = "") -> Path:
+def claim_once(parent: Path, claim: Callable[[], Path], job: str = "") -> Path:
     """Return the folder that rank 0 claims; the other ranks wait for its name."""
-    key = launch()
+    key = launch_id()
     if key is None:
         return claim()
     pointer = parent / f".{key}{'-' + job if job else ''}.rank0"
@@ -53,27 +53,27 @@ def once(parent: Path, claim: Callable[[], Path], job: str = "") -> Path:
         draft.write_text(folder.name, encoding="utf-8")
         draft.replace(pointer)
         return folder
-    return parent / await_text(pointer)
+    return parent / wait_for_text(pointer)
 
 
-def await_text(pointer: Path) -> str:
+def wait_for_text(pointer: Path) -> str:
     """Return the text of a file that another process is about to write.
 
     Raises:
         NotFound: after `PATIENCE` seconds without it.
     """
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while time.monotonic() < until:
         if pointer.exists():
             return pointer.read_text(encoding="utf-8")
         time.sleep(0.05)
     raise NotFound(
-        f"Rank {rank()} waited {PATIENCE:.0f} s for rank 0 to claim a folder in {pointer.parent}. Start again"
+        f"Rank {rank()} waited {TIMEOUT:.0f} s for rank 0 to claim a folder in {pointer.parent}. Start again"
     )
 
 
 @contextmanager
-def launching(run: Path) -> Iterator[None]:
+def replaying_ranks(run: Path) -> Iterator[None]:
     """Let Lightning start the other ranks as plain copies of this command that replay `run`, and clean up after them.
 
     Hydra's own way of starting them would start a whole sweep again in each (Lightning 2.6 appends to the command
@@ -93,10 +93,10 @@ def launching(run: Path) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        leave_process_group()
+        destroy_process_group()
 
 
-def leave_process_group() -> None:
+def destroy_process_group() -> None:
     """Destroy torch's process group where a strategy has left one behind."""
     from torch import distributed
 

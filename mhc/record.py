@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgspec
 
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
 
+RECORD_FILE = "run.json"
+"""The name of the record in a run's folder."""
 SCHEMA = 1
 """The version of `run.json` that this code writes, and the newest that it reads."""
 
@@ -211,3 +214,18 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 def encode(record: RunRecord) -> bytes:
     """The bytes of `run.json`: indented JSON with a newline at the end."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+
+
+def flatten(mapping: Mapping[str, object], *, whole: Collection[str] = (), prefix: str = "") -> dict[str, object]:
+    """Return nested mappings as one, with dotted keys: `{"a": {"b": 1}}` becomes `{"a.b": 1}`.
+
+    Lists and the mappings under the keys `whole` stay as they are; empty mappings disappear.
+    """
+    fields: dict[str, object] = {}
+    for key, value in mapping.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and key not in whole:
+            fields |= flatten(value, whole=whole, prefix=f"{name}.")
+        else:
+            fields[name] = value
+    return fields

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from mhc.hardware import SAID_BY_USER
+from mhc.hardware import ALLOCATOR_VARIABLES
 
 BLOCK, AT_ONCE = 20_000_000, 4  # more at once than glibc keeps free by itself, as a training step has
 FAULTS = f"""
@@ -26,7 +26,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def said_by(code: str, **environment: str) -> str:
-    clean = {name: value for name, value in os.environ.items() if name not in SAID_BY_USER}
+    clean = {name: value for name, value in os.environ.items() if name not in ALLOCATOR_VARIABLES}
     done = subprocess.run(
         [sys.executable, "-c", code], env=clean | environment, capture_output=True, text=True, check=True
     )
@@ -41,7 +41,7 @@ def test_a_freed_block_is_taken_again_and_not_asked_of_the_system_anew() -> None
     assert reused < 2 * pages
 
 
-@pytest.mark.parametrize("name", SAID_BY_USER)
+@pytest.mark.parametrize("name", ALLOCATOR_VARIABLES)
 def test_an_allocator_that_the_user_chose_is_left_alone(name: str) -> None:
     code = "from mhc.hardware import reuse_memory; print(reuse_memory())"
     assert said_by(code, **{name: "" if name == "LD_PRELOAD" else "glibc.malloc.check=0"}) == "False"

@@ -15,11 +15,11 @@ from pathlib import Path
 from mhc.errors import BadInput, Conflict, NotFound
 
 LOCK = "run.lock"
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds to wait for another writer, who holds the lock for milliseconds."""
 
 
-def write(path: Path, content: bytes, *, settled: bool = True) -> None:
+def write(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace `path` by `content`: a temporary file in the same folder, fsync, rename.
 
     With `settled` the folder is synced too, so that a power cut right after this cannot bring back what stood there
@@ -33,8 +33,8 @@ def write(path: Path, content: bytes, *, settled: bool = True) -> None:
     try:
         _write_and_sync(draft, content)
         draft.replace(path)
-        if settled:
-            _sync_folder(path.parent)
+        if durable:
+            sync(path.parent, best_effort=True)  # some network file systems refuse; the rename is done all the same
     except OSError as problem:
         raise unwritable(path, problem) from problem
     finally:
@@ -61,17 +61,24 @@ def _write_and_sync(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path, *, best_effort: bool = False) -> None:
+    """Flush a file, or the entries of a folder, to the disk; with `best_effort` as far as the file system can.
+
+    Raises:
+        OSError: if `path` cannot be opened, or (without `best_effort`) cannot be flushed.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network file systems refuse to sync a folder; the rename is done all the same
-            os.fsync(descriptor)
+        os.fsync(descriptor)
+    except OSError:
+        if not best_effort:
+            raise
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+def locked(folder: Path, patience: float = TIMEOUT) -> Iterator[None]:
     """Hold the lock of `folder`; readers do not need it. The system lets go of it when the process ends.
 
     Raises:

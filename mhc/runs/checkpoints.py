@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 
@@ -34,7 +35,12 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+def sha256(path: Path, *, follow_links: bool = True) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: if it cannot be read, or is a link and `follow_links` is False.
+    """
+    descriptor = os.open(path, os.O_RDONLY | (0 if follow_links else os.O_NOFOLLOW))
+    with os.fdopen(descriptor, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

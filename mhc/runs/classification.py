@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 Rule = Callable[[RunRecord, ClassificationPolicy], Verdict | None]
 
 
-def said_by_user(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
+def set_by_user(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
     """The user said `category=` or `reclassify --to`."""
     if record.category_said is None:
         return None
@@ -59,7 +59,7 @@ def debug_word(record: RunRecord, policy: ClassificationPolicy) -> Verdict | Non
     return None
 
 
-RULES: tuple[Rule, ...] = (said_by_user, smoke_test, partial_data, debug_word)
+RULES: tuple[Rule, ...] = (set_by_user, smoke_test, partial_data, debug_word)
 """First match wins."""
 
 

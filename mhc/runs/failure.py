@@ -29,7 +29,7 @@ OURS = (PROJECT / "mhc", PROJECT / "callbacks")
 def describe(error: BaseException) -> Failure:
     """Return what goes on record of `error`; the traceback's file name is the caller's to fill in."""
     root = cause_of(error)
-    return Failure(type=type(root).__name__, sentence=sentence_of(root), where=where(root))
+    return Failure(type=type(root).__name__, sentence=sentence_of(root), where=location_of(root))
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -45,12 +45,14 @@ def sentence_of(error: BaseException) -> str:
         return f"exit({'' if error.code is None else error.code!r}) was called before the training was over"
     if not is_safe(error):
         return WITHHELD
-    message = str(error) if not isinstance(error, OSError) or isinstance(error, MhcError) else os_sentence(error)
+    message = (
+        str(error) if not isinstance(error, OSError) or isinstance(error, MhcError) else sentence_of_os_error(error)
+    )
     plain = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", message).strip()
     return plain[:LONGEST_SENTENCE] or type(error).__name__
 
 
-def os_sentence(error: OSError) -> str:
+def sentence_of_os_error(error: OSError) -> str:
     """Return what the system said and of which file."""
     named = f": {error.filename}" if error.filename is not None else ""
     return f"{error.strerror or type(error).__name__}{named}"
@@ -64,20 +66,20 @@ def is_safe(error: BaseException) -> bool:
     return type(error) is RuntimeError and bool(frames) and any(part in frames[-1].filename for part in SAFE_RAISERS)
 
 
-def where(error: BaseException) -> str:
+def location_of(error: BaseException) -> str:
     """Return `file:line function` of the deepest frame of ours, else of the deepest of all."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return ""
     ours = [frame for frame in frames if any(folder in Path(frame.filename).parents for folder in OURS)]
-    ours = [frame for frame in ours if frame.name != "recorded"]  # every failure of a training passes through there
+    ours = [frame for frame in ours if frame.name != "recording"]  # every failure of a training passes through there
     frame = (ours or list(frames))[-1]
     path = Path(frame.filename)
     shown = path.relative_to(PROJECT) if PROJECT in path.parents else path
     return f"{shown}:{frame.lineno} {frame.name}"
 
 
-def trace(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """Return the traceback of `error` and of what led to it, without local values and withheld messages."""
     parts = []
     chain: list[BaseException] = []

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mhc.errors import BadConfig, Conflict, NotFound, Refused
-from mhc.record import ARCHIVES, Location
+from mhc.record import ARCHIVES, RECORD_FILE, Location
 from mhc.runs import atomic
 
 REPRODUCING = ".reproducing-"
@@ -61,7 +61,7 @@ def _claim(parent: Path, stem: str, ending: str) -> Path:
     raise BadConfig(f"All names {stem}_???? are taken in {parent}. Choose another name=")
 
 
-def walk(outputs: Path, *, archives: bool = True) -> Iterator[tuple[Path, Location]]:
+def iter_runs(outputs: Path, *, archives: bool = True) -> Iterator[tuple[Path, Location]]:
     """Yield the folders that hold a `run.json`, with where they lie: runs, sweeps, archives. No link is followed."""
     for folder in _children(outputs):
         place = ARCHIVES.get(folder.name)
@@ -73,26 +73,26 @@ def walk(outputs: Path, *, archives: bool = True) -> Iterator[tuple[Path, Locati
 
 
 def _runs(folder: os.DirEntry[str], place: Location) -> Iterator[tuple[Path, Location]]:
-    if holds_record(folder.path):
+    if has_record(folder.path):
         yield Path(folder.path), place
     elif not RUN_ID.fullmatch(folder.name):  # a sweep, or a day of plain Hydra
         for child in _children(folder.path):
-            if holds_record(child.path):
+            if has_record(child.path):
                 yield Path(child.path), place
 
 
-def holds_record(folder: str) -> bool:
+def has_record(folder: str) -> bool:
     """Tell whether there is a `run.json` in `folder`."""
-    return os.path.lexists(f"{folder}/run.json")
+    return os.path.lexists(f"{folder}/{RECORD_FILE}")
 
 
-def without_record(outputs: Path) -> Iterator[Path]:
+def iter_without_record(outputs: Path) -> Iterator[Path]:
     """Yield the folders that were claimed, by their name, but hold no `run.json`."""
     for folder in _children(outputs):
         inside = [] if RUN_ID.fullmatch(folder.name) else list(_children(folder.path))
         deeper = [child for sweep in inside if SWEEP_ID.fullmatch(sweep.name) for child in _children(sweep.path)]
         for entry in (folder, *inside, *deeper):
-            if RUN_ID.fullmatch(entry.name) and not holds_record(entry.path):
+            if RUN_ID.fullmatch(entry.name) and not has_record(entry.path):
                 yield Path(entry.path)
 
 
@@ -105,7 +105,7 @@ def _children(folder: Path | str) -> list[os.DirEntry[str]]:
         return []
 
 
-def location(folder: Path, outputs: Path) -> Location:
+def location_in(folder: Path, outputs: Path) -> Location:
     """Return where `folder`, which lies in `outputs`, stands."""
     return ARCHIVES.get(_inside(folder, outputs).parts[0], Location.ACTIVE)
 

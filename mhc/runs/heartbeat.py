@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from mhc.record import RECORD_FILE
 from mhc.runs.liveness import HEARTBEAT
 
 _beating: dict[Path, Heartbeat] = {}
@@ -56,7 +57,7 @@ def touch(folder: Path) -> None:
 def record_stamp(folder: Path) -> tuple[int, int] | None:
     """Return what changes whenever the record is replaced."""
     try:
-        status = (folder / "run.json").stat()
+        status = (folder / RECORD_FILE).stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns

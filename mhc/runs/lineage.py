@@ -21,7 +21,7 @@ from mhc.runs import atomic
 DIFF = "git.diff"
 LARGEST_DIFF = 5_000_000
 """Bytes of a diff that are kept; what is cut off is said at its end."""
-GIT_PATIENCE = 10.0
+GIT_TIMEOUT = 10.0
 """Seconds that one call of git may take, on a slow network disk; usually it takes milliseconds."""
 MOST_NAMED = 200
 """Untracked files that are named in the diff; the rest is counted."""
@@ -141,7 +141,7 @@ def _git(tree: Path, *arguments: str) -> bytes | None:
             ["git", "-C", str(tree), *arguments],
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            timeout=GIT_PATIENCE,
+            timeout=GIT_TIMEOUT,
             check=True,
             env=environment,
         )

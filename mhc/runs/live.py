@@ -19,7 +19,7 @@ from mhc.errors import MhcError
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
 from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
 from mhc.runs import atomic, checkpoints, failure, heartbeat, process_control, store
-from mhc.runs.liveness import HEARTBEAT, derived, this_process
+from mhc.runs.liveness import HEARTBEAT, this_process, with_derived_status
 
 if TYPE_CHECKING:
     from mhc.policy import LivenessPolicy, Policy
@@ -67,7 +67,7 @@ class LiveRun:
         """
         run = cls(folder)
         if is_writer():
-            at = timestamps.text(now)
+            at = timestamps.format_time(now)
             record = RunRecord(
                 id=run.folder.name, name=name, description=description, tags=list(tags), note=note, seed=seed,
                 category_said=category_said, sweep=sweep, group=group, lineage=lineage, created_at=at, started_at=at,
@@ -93,10 +93,10 @@ class LiveRun:
             return run
         rules = policy or _liveness()
         before = store.read(run.folder)
-        process_control.must_be_resumable(derived(before, run.folder, rules), run.folder)
+        process_control.must_be_resumable(with_derived_status(before, run.folder, rules), run.folder)
         last = checkpoints.last_checkpoint(run.folder)
         why = f"from {last.relative_to(run.folder)}" if last else "from the beginning, there is no checkpoint yet"
-        now = timestamps.text(timestamps.now())
+        now = timestamps.format_time(timestamps.now())
         store.update(
             run.folder,
             lambda old: replace(
@@ -199,7 +199,7 @@ class LiveRun:
         """Say that the training failed, why and where, with the traceback in a file beside; ends the heartbeat."""
         why = failure.describe(error)
         try:
-            atomic.write(self.folder / failure.TRACEBACK, failure.trace(error).encode("utf-8", "replace"))
+            atomic.write(self.folder / failure.TRACEBACK, failure.format_traceback(error).encode("utf-8", "replace"))
             why = replace(why, traceback=failure.TRACEBACK)
         except MhcError as problem:
             log.warning("The traceback was not kept: %s", problem)
@@ -226,8 +226,8 @@ class LiveRun:
             return
         heartbeat.stop(self.folder)
         if self.record().status in (Status.RUNNING, Status.LOST):
-            now = timestamps.text(timestamps.now())
-            self._change(lambda old: replace(change(old), ended_at=now), what, why, settled=True)
+            now = timestamps.format_time(timestamps.now())
+            self._change(lambda old: replace(change(old), ended_at=now), what, why, durable=True)
 
     def _change(
         self,
@@ -236,13 +236,13 @@ class LiveRun:
         why: str = "",
         by: str = WRITER,
         *,
-        settled: bool = False,
+        durable: bool = False,
     ) -> None:
         if not is_writer():
             return
-        now = timestamps.text(timestamps.now())
+        now = timestamps.format_time(timestamps.now())
         event = Event(at=now, what=what, by=by, why=why) if what else None
-        store.update(self.folder, lambda old: change(self._found(old, now)), event, settled=settled)
+        store.update(self.folder, lambda old: change(self._found(old, now)), event, durable=durable)
         if event:
             log.info("Run %s %s%s", self.folder.name, event.what, f": {why}" if why else "")
 

@@ -18,7 +18,7 @@ import msgspec
 
 from mhc import timestamps
 from mhc.errors import Conflict, Unreadable
-from mhc.record import Event, Process, RunRecord, Status
+from mhc.record import RECORD_FILE, Event, Process, RunRecord, Status
 from mhc.runs import store
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ START_TOLERANCE = 1.0
 """Seconds that psutil's create_time may differ between two readings of one process (records without ticks)."""
 
 
-class Sign(NamedTuple):
+class Liveness(NamedTuple):
     """Whether a run is alive, as far as can be told from here."""
 
     alive: bool | None
@@ -127,11 +127,11 @@ def _process_start_psutil(pid: int) -> ProcessStart | None:
         raise PermissionError(pid) from None
 
 
-def look(record: RunRecord, folder: Path, policy: LivenessPolicy) -> Sign:
+def check(record: RunRecord, folder: Path, policy: LivenessPolicy) -> Liveness:
     """Tell whether the run that `record`, in `folder`, says is running is alive."""
     process = record.process
     if process is None:
-        return Sign(None, "the record names no process")
+        return Liveness(None, "the record names no process")
     if _is_here(process):
         with suppress(PermissionError):
             return _look_at_process(process)
@@ -143,34 +143,36 @@ def _is_here(process: Process) -> bool:
     return (process.host, process.boot_id) == here and process.pid_namespace in ("", pid_namespace())
 
 
-def _look_at_process(process: Process) -> Sign:
+def _look_at_process(process: Process) -> Liveness:
     start = process_start(process.pid)
     if start is None:
-        return Sign(False, f"process {process.pid} is gone")
+        return Liveness(False, f"process {process.pid} is gone")
     if process.pid_ticks is not None and start.ticks is not None:
         same = process.pid_ticks == start.ticks
     else:
         same = abs(process.pid_started_at - start.at) <= START_TOLERANCE
-    return Sign(same, f"process {process.pid} {'lives' if same else 'is gone, its number belongs to another process'}")
+    return Liveness(
+        same, f"process {process.pid} {'lives' if same else 'is gone, its number belongs to another process'}"
+    )
 
 
-def _look_at_heartbeat(process: Process, folder: Path, policy: LivenessPolicy) -> Sign:
+def _look_at_heartbeat(process: Process, folder: Path, policy: LivenessPolicy) -> Liveness:
     seen = _last_sign(folder)
     now = file_system_now(folder)
     if seen is None or now is None:
-        return Sign(None, f"it ran on {process.host}, and the age of its heartbeat cannot be measured from here")
+        return Liveness(None, f"it ran on {process.host}, and the age of its heartbeat cannot be measured from here")
     age = now - seen
     if age < -policy.timeout:
-        return Sign(None, f"its heartbeat lies {-age:.0f} s ahead of the file system's clock")
+        return Liveness(None, f"its heartbeat lies {-age:.0f} s ahead of the file system's clock")
     if age <= policy.timeout:
-        return Sign(True, f"its heartbeat is {max(age, 0):.0f} s old")
-    return Sign(False, f"no heartbeat from {process.host} for {age:.0f} s")
+        return Liveness(True, f"its heartbeat is {max(age, 0):.0f} s old")
+    return Liveness(False, f"no heartbeat from {process.host} for {age:.0f} s")
 
 
 def _last_sign(folder: Path) -> float | None:
     """The newest of heartbeat and record: writing a record is a sign of life too."""
     times = []
-    for name in (HEARTBEAT, store.RECORD):
+    for name in (HEARTBEAT, RECORD_FILE):
         with suppress(OSError):
             times.append((folder / name).stat().st_mtime)
     return max(times, default=None)
@@ -208,14 +210,14 @@ def _probe(folder: Path) -> float:
         path.unlink(missing_ok=True)
 
 
-def derived(record: RunRecord, folder: Path, policy: LivenessPolicy) -> RunRecord:
+def with_derived_status(record: RunRecord, folder: Path, policy: LivenessPolicy) -> RunRecord:
     """Return `record` as it is to be shown: `lost` where it says running and the run is gone. Writes no record."""
     if record.status is not Status.RUNNING:
         return record
-    sign = look(record, folder, policy)
+    sign = check(record, folder, policy)
     if sign.alive is False:
         ended = _written_since(record, folder)
-        return derived(ended, folder, policy) if ended else _lost(record, sign.reason)
+        return with_derived_status(ended, folder, policy) if ended else _lost(record, sign.reason)
     if sign.alive is None:
         return msgspec.structs.replace(record, status_reason=sign.reason)
     return record
@@ -236,10 +238,10 @@ def persist(record: RunRecord, folder: Path, policy: LivenessPolicy, by: str) ->
     Raises:
         MhcError: where the record cannot be written.
     """
-    shown = derived(record, folder, policy)
+    shown = with_derived_status(record, folder, policy)
     if shown.status is not Status.LOST or record.status is Status.LOST or shown.revision != record.revision:
         return shown
-    event = Event(at=timestamps.text(timestamps.now()), what="lost", by=by, why=shown.status_reason)
+    event = Event(at=timestamps.format_time(timestamps.now()), what="lost", by=by, why=shown.status_reason)
     try:
         return store.update(folder, lambda old: _lost(old, shown.status_reason), event, expect_revision=record.revision)
     except Conflict:

@@ -13,10 +13,10 @@ import msgspec
 
 from mhc import timestamps
 
-JOURNAL = "events.jsonl"
+FILE = "events.jsonl"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Move(msgspec.Struct, frozen=True, kw_only=True):
     """One line."""
 
     at: str
@@ -28,14 +28,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def add(outputs: Path, *, run: str, what: str, by: str, why: str, now: datetime) -> Entry:
+def add(outputs: Path, *, run: str, what: str, by: str, why: str, now: datetime) -> Move:
     """Append one line, in one write, so that lines of several processes do not mix.
 
     Raises:
         OSError: where it cannot be written.
     """
-    entry = Entry(at=timestamps.text(now), run=run, what=what, by=by, why=why)
-    descriptor = os.open(outputs / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    entry = Move(at=timestamps.format_time(now), run=run, what=what, by=by, why=why)
+    descriptor = os.open(outputs / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
         os.write(descriptor, msgspec.json.encode(entry) + b"\n")
     finally:
@@ -43,16 +43,16 @@ def add(outputs: Path, *, run: str, what: str, by: str, why: str, now: datetime)
     return entry
 
 
-def read(outputs: Path) -> list[Entry]:
+def read(outputs: Path) -> list[Move]:
     """Return all entries in the order they were written; a line that was cut off by a full disk is left out."""
     try:
-        lines = (outputs / JOURNAL).read_bytes().splitlines()
+        lines = (outputs / FILE).read_bytes().splitlines()
     except OSError:
         return []
     entries = []
     for line in lines:
         try:
-            entries.append(msgspec.json.decode(line, type=Entry))
+            entries.append(msgspec.json.decode(line, type=Move))
         except msgspec.MsgspecError:
             continue
     return entries

@@ -24,7 +24,7 @@ def must_be_stoppable(record: RunRecord, folder: Path, policy: LivenessPolicy) -
     process = record.process
     if record.status is not Status.RUNNING or process is None:
         raise Conflict(f"Run {record.id} is {record.status.value}; there is nothing to stop.")
-    sign = liveness.look(record, folder, policy)
+    sign = liveness.check(record, folder, policy)
     if sign.alive is False:
         raise Conflict(f"Run {record.id} is lost: {sign.reason}; there is nothing to stop.")
     if process.host != socket.gethostname():

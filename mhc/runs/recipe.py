@@ -15,7 +15,7 @@ from mhc.facts import Metrics
 from mhc.record import RunRecord
 from mhc.runs.lineage import DIFF
 
-ELSEWHERE = ("paths.", "hydra.", "hydra/", "resume", "summary", "check_promotion", "auto_archive", "note")
+WITHOUT_EFFECT = ("paths.", "hydra.", "hydra/", "resume", "summary", "check_promotion", "auto_archive", "note")
 """Overrides of these change where things lie or what is said, never what is learned; they are left out."""
 SCALARS = ("accuracy", "f1_macro", "loss", "ece")
 BY_CLASS = ("f1", "precision", "recall")
@@ -50,7 +50,7 @@ def recipe(record: RunRecord, folder: Path, diff: bytes | None) -> Recipe:
     lineage = record.lineage
     if lineage.imported_from:
         raise Refused(f"Run {record.id} was taken over from another tracker; how to make it again is not on record.")
-    words = [word for word in lineage.overrides if not word.lstrip("+~").startswith(ELSEWHERE)]
+    words = [word for word in lineage.overrides if not word.lstrip("+~").startswith(WITHOUT_EFFECT)]
     if odd := next((word for word in words if word.startswith("-") or not word.isprintable()), None):
         raise Refused(f"The recorded override {odd[:80]!r} is none that Hydra takes; nothing is run.")
     if not any(word.startswith("seed=") for word in words) and record.seed is not None:
@@ -73,7 +73,7 @@ def _doubts(record: RunRecord, diff: bytes | None) -> Iterator[str]:
         yield "the run was interrupted and resumed"
 
 
-def shell(recipe: Recipe, tree: str) -> list[str]:
+def shell_lines(recipe: Recipe, tree: str) -> list[str]:
     """The lines to type in a shell, `tree` being where the code of then is put."""
     words = shlex.join(recipe.words)
     if recipe.commit is None:
@@ -84,7 +84,7 @@ def shell(recipe: Recipe, tree: str) -> list[str]:
     return [*lines, f"PYTHONSAFEPATH=1 PYTHONPATH={tree} {words}"]
 
 
-def surroundings(record: RunRecord, again: RunRecord) -> list[Difference]:
+def environment_differences(record: RunRecord, again: RunRecord) -> list[Difference]:
     """What was another when the run was made again: Python, packages, machine."""
     before, after = record.lineage, again.lineage
     names = sorted(before.packages.keys() | after.packages.keys())
@@ -107,7 +107,7 @@ def differences(record: RunRecord, again: RunRecord, tolerance: float) -> list[D
     return found
 
 
-def compared(record: RunRecord) -> int:
+def count_comparable(record: RunRecord) -> int:
     """How many values on record a repetition can be compared with."""
     splits = [split for split in (record.metrics.val, record.metrics.test) if split]
     return sum(getattr(split, name) is not None for split in splits for name in SCALARS)

@@ -17,9 +17,9 @@ from mhc.errors import BadInput, NotFound, Unreadable
 from mhc.record import Event, RunRecord
 from mhc.runs import folders, store
 from mhc.runs.lineage import DIFF
-from mhc.runs.recipe import Difference, Recipe, differences, recipe, surroundings
+from mhc.runs.recipe import Difference, Recipe, differences, environment_differences, recipe
 
-GIT_PATIENCE = 300.0
+GIT_TIMEOUT = 300.0
 """Seconds that git may take to lay out the code of then."""
 
 
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     """The new run."""
     again: RunRecord
     differences: list[Difference]
-    surroundings: list[Difference]
+    environment_differences: list[Difference]
 
 
 def recipe_of(folder: Path) -> Recipe:
@@ -66,9 +66,9 @@ def reproduce(folder: Path, outputs: Path, code: Path, *, tolerance: float, now:
     again = store.read(new)
     unlike = differences(record, again, tolerance)
     verdict = f"differs in {', '.join(one.name for one in unlike)[:500]}" if unlike else "reproduced"
-    again = store.update(new, lambda old: old, Event(at=timestamps.text(now), what="compared", by="reproduce",
+    again = store.update(new, lambda old: old, Event(at=timestamps.format_time(now), what="compared", by="reproduce",
                                                      why=f"made again from {record.id}: {verdict}"))  # fmt: skip
-    return Outcome(new, again, unlike, surroundings(record, again))
+    return Outcome(new, again, unlike, environment_differences(record, again))
 
 
 @contextmanager
@@ -92,11 +92,11 @@ def _tree(made_of: Recipe, code: Path) -> Iterator[Path]:
 def _git(tree: Path, *arguments: str) -> None:
     command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(tree), *arguments]
     try:
-        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_PATIENCE, check=True)
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_TIMEOUT, check=True)
     except FileNotFoundError:
         raise NotFound("git is not installed, and the code of then cannot be had without it.") from None
     except subprocess.TimeoutExpired:
-        raise BadInput(f"git {arguments[0]} took more than {GIT_PATIENCE:.0f} s and was given up.") from None
+        raise BadInput(f"git {arguments[0]} took more than {GIT_TIMEOUT:.0f} s and was given up.") from None
     except subprocess.CalledProcessError as problem:
         said = problem.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise BadInput(
@@ -113,7 +113,7 @@ def _train(words: Sequence[str], tree: Path, outputs: Path) -> int:
 
 def _moved(place: Path, outputs: Path, ended: int) -> Path:
     """Bring the new run to the others."""
-    made = [folder for folder, _ in folders.walk(place)]
+    made = [folder for folder, _ in folders.iter_runs(place)]
     if len(made) != 1:
         raise BadInput(f"The training ended with exit code {ended} before it made a record; see what it said above.")
     try:

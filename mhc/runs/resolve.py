@@ -64,7 +64,7 @@ def find(outputs: Path, given: str) -> Path:
     """
     if "/" in given or "\0" in given or given in (".", ".."):
         return _by_path(outputs, given)
-    runs = [folder for folder, _ in folders.walk(outputs)]
+    runs = [folder for folder, _ in folders.iter_runs(outputs)]
     for pattern in patterns(given):
         fitting = [folder for folder in runs if pattern.fits(folder.name)]
         if len(fitting) == 1:
@@ -78,7 +78,7 @@ def find(outputs: Path, given: str) -> Path:
 def _by_path(outputs: Path, given: str) -> Path:
     if "\0" not in given:
         for path in (Path(given), outputs / given):
-            if folders.holds_record(str(path)) and outputs.resolve() in path.resolve().parents:
+            if folders.has_record(str(path)) and outputs.resolve() in path.resolve().parents:
                 return path
     raise not_found(given, outputs, ())
 

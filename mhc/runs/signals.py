@@ -55,7 +55,7 @@ def signals_raise() -> Iterator[None]:
         yield
         return
     handler = raiser(os.getpid())
-    signals = [signal.SIGTERM, signal.SIGUSR1] if slurm.job() else [signal.SIGTERM]
+    signals = [signal.SIGTERM, signal.SIGUSR1] if slurm.job_id() else [signal.SIGTERM]
     _raising.update(dict.fromkeys(signals, handler))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         _raising[signal.SIGINT] = interrupt
@@ -88,13 +88,13 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
     raise _raised[-1]
 
 
-def heed() -> None:
+def raise_pending_signal() -> None:
     """Raise a request to end once more: training has come here all the same, so somebody has swallowed it."""
     if _raised:
         raise _raised[-1]
 
 
-def take_signals_back() -> None:
+def reinstall_handlers() -> None:
     """Put our handlers before Lightning's, which it sets at the start of each fit, validation and test.
 
     Its own waits for all ranks in the middle of whatever they are doing, which hangs for ever when they train
@@ -103,7 +103,7 @@ def take_signals_back() -> None:
     """
     if not in_main_thread():
         return
-    heed()
+    raise_pending_signal()
     if not _raising:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for signum, handler in _raising.items():
@@ -111,7 +111,7 @@ def take_signals_back() -> None:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_ignored() -> Iterator[None]:
     """Ignore Ctrl-C, SIGTERM and SIGUSR1 within; it takes milliseconds to write the last word."""
     if not in_main_thread():
         yield
@@ -135,7 +135,7 @@ def interruption(error: BaseException) -> str | None:
         if isinstance(link, KeyboardInterrupt):
             return "Ctrl-C"
         if isinstance(link, Terminated):
-            return f"{link.signal.name}{' from SLURM' if slurm.job() else ''}"
+            return f"{link.signal.name}{' from SLURM' if slurm.job_id() else ''}"
         if type(link).__name__ == "SIGTERMException":
             return "SIGTERM"
         if isinstance(link, SystemExit) and _raised_in(link, "/submitit/"):
@@ -157,7 +157,7 @@ def _raised_in(error: BaseException, part: str) -> bool:
 
 
 @contextmanager
-def recorded(run: LiveRun) -> Iterator[LiveRun]:
+def recording(run: LiveRun) -> Iterator[LiveRun]:
     """See to it that the record tells how what is within ended, and let every exception through.
 
     Leaving it well completes the run; Ctrl-C, SIGTERM and SLURM's notice of preemption interrupt it; anything else
@@ -167,12 +167,12 @@ def recorded(run: LiveRun) -> Iterator[LiveRun]:
     with signals_raise():
         try:
             yield run
-            with undisturbed():
+            with signals_ignored():
                 run.complete()
         except BaseException as error:
             cause = cause_of(error)
-            with undisturbed():
-                _last_word(run, cause)
+            with signals_ignored():
+                _record_outcome(run, cause)
                 if isinstance(cause, Terminated) and slurm.is_preempted(cause.signal):
                     slurm.requeue(run)
             if cause is not error:
@@ -185,7 +185,7 @@ def cause_of(error: BaseException) -> BaseException:
     return _raised[-1] if _raised and interruption(error) is None else error
 
 
-def _last_word(run: LiveRun, error: BaseException) -> None:
+def _record_outcome(run: LiveRun, error: BaseException) -> None:
     asked = interruption(error)
     try:
         if asked:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mhc.runs")
 
-PATIENCE = 60
+TIMEOUT = 60
 """Seconds that the controller of a busy cluster may take to answer."""
 PREEMPTED = re.compile(r"\bPreemptTime=\d")
 """In `scontrol show job`, from the notice of preemption on; before it is None or missing."""
 
 
-def job() -> str | None:
+def job_id() -> str | None:
     """The id of this process's job; None outside of SLURM."""
     return os.environ.get("SLURM_JOB_ID")
 
@@ -33,7 +33,7 @@ def is_preempted(signum: signal.Signals) -> bool:
     SIGUSR1 says so by itself. SIGTERM may stand for `scancel` or for the end of the job's time as well, and a job that
     ends within its grace time is not queued again by SLURM, so the controller is asked.
     """
-    name = job()
+    name = job_id()
     if name is None or signum == signal.SIGUSR1:
         return name is not None
     try:
@@ -46,7 +46,7 @@ def is_preempted(signum: signal.Signals) -> bool:
 
 def requeue(run: LiveRun) -> None:
     """Put this job back into the queue, where it finds its run by the job's number and resumes it."""
-    name = job() or ""
+    name = job_id() or ""
     try:
         _scontrol("requeue", name)
         run.event("requeued", f"SLURM job {name} is in the queue again")
@@ -55,5 +55,5 @@ def requeue(run: LiveRun) -> None:
 
 
 def _scontrol(*arguments: str) -> str:
-    done = subprocess.run(["scontrol", *arguments], check=True, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(["scontrol", *arguments], check=True, capture_output=True, text=True, timeout=TIMEOUT)
     return done.stdout

@@ -9,10 +9,8 @@ from pathlib import Path
 import msgspec
 
 from mhc.errors import Conflict, NotFound, Unreadable
-from mhc.record import SCHEMA, Event, RunRecord, encode
+from mhc.record import RECORD_FILE, SCHEMA, Event, RunRecord, encode
 from mhc.runs import atomic
-
-RECORD = "run.json"
 
 _decoder = msgspec.json.Decoder(RunRecord)
 
@@ -31,9 +29,9 @@ def read(folder: Path) -> RunRecord:
         Unreadable: missing, empty, torn, foreign, of a newer schema, or not permitted; says which folder and why.
     """
     try:
-        content = (folder / RECORD).read_bytes()
+        content = (folder / RECORD_FILE).read_bytes()
     except FileNotFoundError:
-        reason = f"has no {RECORD}" if folder.is_dir() else "is not there (any more)"
+        reason = f"has no {RECORD_FILE}" if folder.is_dir() else "is not there (any more)"
         raise Unreadable(f"{folder} {reason}") from None
     except OSError as problem:
         raise Unreadable(f"The record of {folder} cannot be read: {problem.strerror}") from None
@@ -57,14 +55,14 @@ def decode(content: bytes, folder: Path) -> RunRecord:
 
 def _why(content: bytes, problem: Exception) -> str:
     if not content.strip():
-        return f"{RECORD} is empty"
+        return f"{RECORD_FILE} is empty"
     with suppress(msgspec.MsgspecError):
         head = msgspec.json.decode(content, type=_Head)
         if head.schema > SCHEMA:
             return _newer(head.schema)
     if isinstance(problem, msgspec.ValidationError):
-        return f"{RECORD} is not a record of mhc ({problem})"
-    return f"{RECORD} is torn or is not JSON ({problem})"
+        return f"{RECORD_FILE} is not a record of mhc ({problem})"
+    return f"{RECORD_FILE} is torn or is not JSON ({problem})"
 
 
 def _newer(schema: int) -> str:
@@ -79,7 +77,7 @@ def create(folder: Path, record: RunRecord) -> RunRecord:
         NotFound, BadInput: where it cannot be written.
     """
     with atomic.locked(folder):
-        if (folder / RECORD).exists():
+        if (folder / RECORD_FILE).exists():
             raise Conflict(f"{folder} holds a run already; a record is never overwritten. Start under a new folder")
         _write(folder, record)
     return record
@@ -91,12 +89,12 @@ def update(
     event: Event | None = None,
     expect_revision: int | None = None,
     *,
-    settled: bool = True,
+    durable: bool = True,
 ) -> RunRecord:
     """Change the record of `folder` under its lock, and return it as it is now.
 
     `change` gets the record as it is on disk; where it returns it as it was and there is no event, nothing is written.
-    `settled` is explained at `mhc.runs.atomic.write`.
+    `durable` is explained at `mhc.runs.atomic.write`.
 
     Raises:
         Conflict: where the record is no longer at `expect_revision`.
@@ -111,7 +109,7 @@ def update(
             return before
         history = [*after.history, event] if event else after.history
         after = msgspec.structs.replace(after, revision=before.revision + 1, history=history)
-        _write(folder, after, settled=settled)
+        _write(folder, after, durable=durable)
         return after
 
 
@@ -123,17 +121,17 @@ def _expect(folder: Path, record: RunRecord, revision: int | None) -> None:
         )
 
 
-def _write(folder: Path, record: RunRecord, *, settled: bool = True) -> None:
+def _write(folder: Path, record: RunRecord, *, durable: bool = True) -> None:
     content = encode(record)
     _decoder.decode(content)  # what could not be read again (a value that is not a number) must not replace what can
     if not folder.is_dir():
         raise NotFound(f"The folder {folder} is gone. It may have been archived")
     _sweep_drafts(folder)
-    atomic.write(folder / RECORD, content, settled=settled)
+    atomic.write(folder / RECORD_FILE, content, durable=durable)
 
 
 def _sweep_drafts(folder: Path) -> None:
     """Remove drafts that a killed writer left; under the lock nobody else is writing one."""
-    for draft in folder.glob(f".{RECORD}.*"):
+    for draft in folder.glob(f".{RECORD_FILE}.*"):
         with suppress(OSError):
             draft.unlink()

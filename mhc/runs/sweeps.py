@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mhc import policy
 from mhc.errors import NotFound, Unreadable
 from mhc.policy import LivenessPolicy
-from mhc.record import ARCHIVES, Location, RunRecord, Status
+from mhc.record import ARCHIVES, RECORD_FILE, Location, RunRecord, Status
 from mhc.runs import folders, liveness, store
 
 
@@ -38,7 +38,7 @@ def members(outputs: Path, sweep_id: str) -> list[tuple[Path, RunRecord]]:
 
 
 def _readable(sweep: Path) -> Iterable[tuple[Path, RunRecord]]:
-    for path in sweep.glob("*/run.json") if sweep.is_dir() else ():
+    for path in sweep.glob(f"*/{RECORD_FILE}") if sweep.is_dir() else ():
         try:
             yield path.parent, store.read(path.parent)
         except Unreadable:
@@ -64,7 +64,7 @@ def unfinished(
         number = record.sweep.job
         if record.status is Status.COMPLETED or _lives(record, folder, rules):
             done.add(number)
-        active = folders.location(folder, outputs) is Location.ACTIVE
+        active = folders.location_in(folder, outputs) is Location.ACTIVE
         newest[number] = Job(number, record.sweep.overrides, folder if active else None)
     never = {number: Job(number, list(overrides), None) for number, overrides in enumerate(planned)}
     return [job for number, job in sorted((never | newest).items()) if number not in done]
@@ -73,7 +73,7 @@ def unfinished(
 def _lives(record: RunRecord, folder: Path, rules: LivenessPolicy | None) -> bool:
     if record.status is not Status.RUNNING:
         return False
-    return liveness.derived(record, folder, rules or policy.load().liveness).status is Status.RUNNING
+    return liveness.with_derived_status(record, folder, rules or policy.load().liveness).status is Status.RUNNING
 
 
 def run_of_slurm_job(outputs: Path, job_id: str, restarts: int, sweep_job: int | None = None) -> Path | None:
@@ -86,7 +86,7 @@ def run_of_slurm_job(outputs: Path, job_id: str, restarts: int, sweep_job: int |
         return None
     found = [
         (record.created_at, folder)
-        for folder, place in folders.walk(outputs)
+        for folder, place in folders.iter_runs(outputs)
         if place is Location.ACTIVE and (record := _record(folder)) and _is_of(record, job_id, sweep_job)
     ]
     return max(found)[1] if found else None

@@ -23,7 +23,7 @@ from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke
 from mhc.record import Category, Lineage, RunRecord, Status
 from mhc.runs import folders, heartbeat, store
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recorded
+from mhc.runs.signals import recording
 from tests.support.builders import NOW, a_run, data_facts, model_facts
 
 pytestmark = pytest.mark.filterwarnings(
@@ -115,7 +115,7 @@ def a_trainer(run: LiveRun, enabled: bool = True, **options: object) -> pl.Train
 
 def train(run: LiveRun, module: OneLayer | None = None, data: Rows | None = None, **options: object) -> RunRecord:
     trainer, module, data = a_trainer(run, **options), module or OneLayer(), data or Rows()
-    with recorded(run):
+    with recording(run):
         trainer.fit(module, data)
         if not trainer.fast_dev_run:
             trainer.validate(module, data, verbose=False)

@@ -55,7 +55,7 @@ def test_message_that_may_quote_a_text_is_withheld_with_its_type_kept(error: Bas
     described = failure.describe(happened)
     assert (described.type, described.sentence) == (type(error).__name__, failure.WITHHELD)
     assert "test_failure.py" in described.where
-    assert SECRET not in failure.trace(happened)
+    assert SECRET not in failure.format_traceback(happened)
 
 
 def test_runtime_error_of_torch_itself_is_kept() -> None:
@@ -78,8 +78,8 @@ def test_error_that_hydra_wrapped_is_shown_without_the_wrapping() -> None:
 
     happened = caught(wrapped)
     assert failure.describe(happened).type == "ValueError"
-    assert SECRET not in failure.trace(happened)
-    assert failure.trace(happened).count("Traceback") == 2
+    assert SECRET not in failure.format_traceback(happened)
+    assert failure.format_traceback(happened).count("Traceback") == 2
 
 
 def test_traceback_shows_what_led_to_what_without_local_values() -> None:
@@ -93,7 +93,7 @@ def test_traceback_shows_what_led_to_what_without_local_values() -> None:
         except KeyError:
             raise BadInput("row 3 has no label") from None
 
-    traced = failure.trace(caught(second))
+    traced = failure.format_traceback(caught(second))
     assert traced.endswith("BadInput: row 3 has no label\n")
     assert "in second" in traced
     assert SECRET not in traced
@@ -102,4 +102,4 @@ def test_traceback_shows_what_led_to_what_without_local_values() -> None:
 def test_exception_that_causes_itself_ends() -> None:
     one, two = raising(ValueError("a")), raising(ValueError("b"))
     one.__context__, two.__context__ = two, one
-    assert failure.trace(one).count("Traceback") == 2
+    assert failure.format_traceback(one).count("Traceback") == 2

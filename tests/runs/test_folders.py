@@ -73,15 +73,15 @@ def test_walk_sees_runs_sweeps_and_archives_and_nothing_else(tmp_path: Path) -> 
     (out / ".trash" / "f" / "run.json").write_text("{}")
     outside = a_run(tmp_path / "elsewhere", "g_20261120_120000_0007")
     (out / "link").symlink_to(outside, target_is_directory=True)
-    assert set(folders.walk(out)) == {
+    assert set(folders.iter_runs(out)) == {
         (active, Location.ACTIVE),
         (of_sweep, Location.ACTIVE),
         (archived, Location.ARCHIVE_DEBUG),
         (archived_of_sweep, Location.ARCHIVE_BASELINE),
     }
-    assert {folder for folder, _ in folders.walk(out, archives=False)} == {active, of_sweep}
-    assert list(folders.without_record(out)) == [out / "e_20261120_120000_0006"]
-    assert list(folders.walk(tmp_path / "missing")) == []
+    assert {folder for folder, _ in folders.iter_runs(out, archives=False)} == {active, of_sweep}
+    assert list(folders.iter_without_record(out)) == [out / "e_20261120_120000_0006"]
+    assert list(folders.iter_runs(tmp_path / "missing")) == []
 
 
 @pytest.mark.parametrize("sweep", [None, "s_20261120_120000_0003_sweep"])
@@ -91,7 +91,7 @@ def test_archived_and_restored_run_is_the_same_to_the_byte(tmp_path: Path, sweep
     before = tree(run)
     moved = folders.archive(run, tmp_path, Location.ARCHIVE_DEBUG)
     assert not run.exists()
-    assert folders.location(moved, tmp_path) is Location.ARCHIVE_DEBUG
+    assert folders.location_in(moved, tmp_path) is Location.ARCHIVE_DEBUG
     back = folders.restore(moved, tmp_path)
     assert back == run
     assert tree(back) == before

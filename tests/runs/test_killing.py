@@ -51,7 +51,7 @@ def test_sigterm_to_a_training_of_two_processes_ends_both_and_is_on_record(tmp_p
         training.send_signal(signal.SIGTERM)
         training.communicate()
     assert training.returncode == 143
-    ((folder, _),) = folders.walk(tmp_path / "outputs")
+    ((folder, _),) = folders.iter_runs(tmp_path / "outputs")
     assert (store.read(folder).status, store.read(folder).status_reason) == (Status.INTERRUPTED, "SIGTERM")
     assert helpers
     assert psutil.wait_procs(helpers, timeout=30)[1] == []

@@ -20,7 +20,7 @@ from mhc.facts import Metrics, Smoke, Timing
 from mhc.record import Category, Lineage, Location, Promotion, RunRecord, Status
 from mhc.runs import folders, heartbeat, live, liveness, signals, store
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import Terminated, recorded
+from mhc.runs.signals import Terminated, recording
 from tests.support.builders import NOW, a_run, data_facts, model_facts
 
 POLICY = policy.load()
@@ -47,7 +47,7 @@ def run(tmp_path: Path) -> Iterator[LiveRun]:
 
 def ends(run: LiveRun, error: type[E], training: Callable[[], object]) -> E:
     """Carry out a training that ends with that error, and return it."""
-    with pytest.raises(error) as raised, recorded(run):
+    with pytest.raises(error) as raised, recording(run):
         training()
     return raised.value
 
@@ -75,7 +75,7 @@ def test_folder_that_holds_a_run_is_not_registered_again(run: LiveRun) -> None:
 
 
 def test_run_that_leaves_well_is_completed_and_beats_no_more(run: LiveRun) -> None:
-    with recorded(run):
+    with recording(run):
         pass
     record = run.record()
     assert (record.status, events(record)) == (Status.COMPLETED, ["registered", "completed"])
@@ -84,7 +84,7 @@ def test_run_that_leaves_well_is_completed_and_beats_no_more(run: LiveRun) -> No
 
 
 def test_failure_is_on_record_with_type_place_and_traceback_and_goes_on_up(run: LiveRun) -> None:
-    with pytest.raises(BadInput, match="no column 'text'"), recorded(run):
+    with pytest.raises(BadInput, match="no column 'text'"), recording(run):
         raise BadInput("data/train.csv has no column 'text'. Say which with data.text=")
     record = run.record()
     assert record.status is Status.FAILED
@@ -98,7 +98,7 @@ def test_failure_is_on_record_with_type_place_and_traceback_and_goes_on_up(run: 
 def test_message_that_may_quote_a_text_is_kept_nowhere(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     text = SECRET
-    with pytest.raises(ValueError, match="Tuesday"), recorded(run):
+    with pytest.raises(ValueError, match="Tuesday"), recording(run):
         int(text)
     assert run.record().status_reason == "ValueError: Its message is not kept, since it may quote the data"
     kept = b"".join(path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
@@ -107,7 +107,7 @@ def test_message_that_may_quote_a_text_is_kept_nowhere(run: LiveRun, caplog: pyt
 
 
 def test_exit_within_a_training_is_a_failure_even_with_code_0(run: LiveRun) -> None:
-    with pytest.raises(SystemExit), recorded(run):
+    with pytest.raises(SystemExit), recording(run):
         sys.exit(0)
     assert run.record().status is Status.FAILED
     assert run.record().status_reason == "SystemExit: exit(0) was called before the training was over"
@@ -200,7 +200,7 @@ def test_request_to_end_in_the_midst_of_a_library_is_an_interruption_whatever_th
 
     def training() -> None:
         library()
-        signals.heed()
+        signals.raise_pending_signal()
 
     ends(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, why)
@@ -209,7 +209,7 @@ def test_request_to_end_in_the_midst_of_a_library_is_an_interruption_whatever_th
 def test_ignored_ctrl_c_stays_ignored(run: LiveRun) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with recorded(run):
+        with recording(run):
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -217,7 +217,7 @@ def test_ignored_ctrl_c_stays_ignored(run: LiveRun) -> None:
 
 
 def test_worker_that_a_training_forked_dies_of_sigterm_without_a_word_on_record(run: LiveRun) -> None:
-    with recorded(run):
+    with recording(run):
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -234,12 +234,12 @@ def test_worker_that_a_training_forked_dies_of_sigterm_without_a_word_on_record(
 def test_second_signal_does_not_cut_the_last_word_short(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from mhc.runs import atomic\nfrom mhc.runs.signals import recorded\nfrom tests.runs.test_live import start\n"
+        "from mhc.runs import atomic\nfrom mhc.runs.signals import recording\nfrom tests.runs.test_live import start\n"
         "run = start(Path(sys.argv[1]))\nwrite = atomic.write\n"
-        "def interrupted(path, content, settled=True):\n"
+        "def interrupted(path, content, durable=True):\n"
         "    for signum in (signal.SIGTERM, signal.SIGINT):\n        os.kill(os.getpid(), signum)\n"
         "    write(path, content)\n"
-        "with recorded(run):\n    atomic.write = interrupted\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "with recording(run):\n    atomic.write = interrupted\n    os.kill(os.getpid(), signal.SIGTERM)\n"
     )
     folder = folders.claim(tmp_path, "a", NOW)
     ended = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
@@ -349,7 +349,7 @@ def test_presumed_lost_run_notices_at_its_next_heartbeat(tmp_path: Path) -> None
 
 
 def test_presumed_lost_run_can_still_end_well(run: LiveRun) -> None:
-    with recorded(run):
+    with recording(run):
         presumed_lost(run)
     assert run.record().status is Status.COMPLETED
 
@@ -382,7 +382,7 @@ def test_run_that_ended_without_completing_is_resumed_under_its_id(tmp_path: Pat
     assert record.process == liveness.this_process()
     assert events(record)[-1] == "resumed"
     assert record.history[-1].why == f"from the beginning, there is no checkpoint yet; it was {status}"
-    with recorded(run):
+    with recording(run):
         pass
     assert events(run.record())[-2:] == ["resumed", "completed"]
 

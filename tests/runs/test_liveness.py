@@ -65,22 +65,22 @@ def test_start_of_a_process_is_what_psutil_says() -> None:
 
 def test_living_process_is_alive_however_old_its_heartbeat(tmp_path: Path, child: subprocess.Popen[str]) -> None:
     record, folder = a_running(tmp_path, process_of(child.pid), heartbeat_age=100_000)
-    assert liveness.look(record, folder, POLICY) == (True, f"process {child.pid} lives")
-    assert liveness.derived(record, folder, POLICY) == record
+    assert liveness.check(record, folder, POLICY) == (True, f"process {child.pid} lives")
+    assert liveness.with_derived_status(record, folder, POLICY) == record
 
 
 def test_suspended_process_is_alive(tmp_path: Path, child: subprocess.Popen[str]) -> None:
     record, folder = a_running(tmp_path, process_of(child.pid))
     os.kill(child.pid, signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED)
-    assert liveness.look(record, folder, POLICY).alive is True
+    assert liveness.check(record, folder, POLICY).alive is True
 
 
 def test_killed_process_is_lost_at_the_next_look(tmp_path: Path, child: subprocess.Popen[str]) -> None:
     record, folder = a_running(tmp_path, process_of(child.pid))
     child.kill()
     child.wait()
-    shown = liveness.derived(record, folder, POLICY)
+    shown = liveness.with_derived_status(record, folder, POLICY)
     assert (shown.status, shown.status_reason) == (Status.LOST, f"process {child.pid} is gone")
     assert store.read(folder) == record, "looking must not write"
 
@@ -89,22 +89,22 @@ def test_killed_process_that_nobody_has_buried_is_lost(tmp_path: Path, child: su
     record, folder = a_running(tmp_path, process_of(child.pid))
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but still in the process table
-    assert liveness.look(record, folder, POLICY).alive is False
+    assert liveness.check(record, folder, POLICY).alive is False
 
 
 def test_process_whose_number_was_given_to_another_is_lost(tmp_path: Path, child: subprocess.Popen[str]) -> None:
     mine = process_of(child.pid)
     record, folder = a_running(tmp_path, replace(mine, pid_ticks=(mine.pid_ticks or 0) - 1))
-    sign = liveness.look(record, folder, POLICY)
+    sign = liveness.check(record, folder, POLICY)
     assert sign == (False, f"process {child.pid} is gone, its number belongs to another process")
 
 
 def test_record_without_ticks_is_compared_by_the_second(tmp_path: Path, child: subprocess.Popen[str]) -> None:
     mine = replace(process_of(child.pid), pid_ticks=None)
     record, folder = a_running(tmp_path, mine)
-    assert liveness.look(record, folder, POLICY).alive is True
+    assert liveness.check(record, folder, POLICY).alive is True
     later = replace(record, process=replace(mine, pid_started_at=mine.pid_started_at - 5))
-    assert liveness.look(later, folder, POLICY).alive is False
+    assert liveness.check(later, folder, POLICY).alive is False
 
 
 @pytest.mark.parametrize("hours", [-7, 7])
@@ -113,7 +113,7 @@ def test_setting_the_clock_by_hours_kills_no_run_of_this_boot(
 ) -> None:
     mine = process_of(child.pid)  # the clock moves what is derived from it, never the ticks since boot
     record, folder = a_running(tmp_path, replace(mine, pid_started_at=mine.pid_started_at + 3600 * hours))
-    assert liveness.look(record, folder, POLICY).alive is True
+    assert liveness.check(record, folder, POLICY).alive is True
 
 
 def elsewhere(**changes: object) -> Process:
@@ -131,25 +131,25 @@ ELSEWHERE = {
 @pytest.mark.parametrize(("age", "alive"), [(0, True), (250, True), (301, False), (90_000, False)])
 def test_elsewhere_the_age_of_the_heartbeat_decides(tmp_path: Path, process: Process, age: float, alive: bool) -> None:
     record, folder = a_running(tmp_path, process, heartbeat_age=age)
-    assert liveness.look(record, folder, POLICY).alive is alive
+    assert liveness.check(record, folder, POLICY).alive is alive
 
 
 def test_number_of_a_process_of_an_earlier_boot_proves_nothing(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, elsewhere(boot_id="before-the-reboot", pid=os.getpid()), heartbeat_age=5000)
-    assert liveness.look(record, folder, POLICY).alive is False
+    assert liveness.check(record, folder, POLICY).alive is False
 
 
 def test_without_a_heartbeat_file_the_record_itself_is_the_last_sign(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, elsewhere(host="node17"), heartbeat_age=None)
-    assert liveness.look(record, folder, POLICY).alive is True
+    assert liveness.check(record, folder, POLICY).alive is True
     old = (folder / "run.json").stat().st_mtime - 4000
     os.utime(folder / "run.json", (old, old))
-    assert liveness.look(record, folder, POLICY) == (False, "no heartbeat from node17 for 4000 s")
+    assert liveness.check(record, folder, POLICY) == (False, "no heartbeat from node17 for 4000 s")
 
 
 def test_heartbeat_hours_ahead_of_the_file_system_is_said_and_left_running(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, elsewhere(host="node17"), heartbeat_age=-7200)
-    shown = liveness.derived(record, folder, POLICY)
+    shown = liveness.with_derived_status(record, folder, POLICY)
     assert shown.status is Status.RUNNING
     assert "7200 s ahead of the file system's clock" in shown.status_reason
 
@@ -160,7 +160,7 @@ def test_local_clock_plays_no_part_in_the_age(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\nreal = time.time\ntime.time = lambda: real() + 36000\n"
         "from mhc.policy import LivenessPolicy\nfrom mhc.runs import liveness, store\nfolder = Path(sys.argv[1])\n"
-        "print(liveness.look(store.read(folder), folder, LivenessPolicy(heartbeat=10, timeout=300)).alive)\n"
+        "print(liveness.check(store.read(folder), folder, LivenessPolicy(heartbeat=10, timeout=300)).alive)\n"
     )
     said = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert said.stdout == "True\n"
@@ -175,7 +175,7 @@ def test_from_a_read_only_outputs_the_run_is_left_running_and_says_why(tmp_path:
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(out)], check=True)
         liveness._offsets.clear()
-        shown = liveness.derived(record, folder, POLICY)
+        shown = liveness.with_derived_status(record, folder, POLICY)
     finally:
         subprocess.run(["umount", str(out)], check=True)
     assert shown.status is Status.RUNNING
@@ -186,14 +186,14 @@ def test_measuring_leaves_nothing_behind(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, elsewhere(host="node17"))
     before = sorted(folder.iterdir())
     liveness._offsets.clear()
-    liveness.look(record, folder, POLICY)
+    liveness.check(record, folder, POLICY)
     assert sorted(folder.iterdir()) == before
 
 
 def test_record_without_a_process_is_left_running(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, None)
     record = replace(record, process=None)
-    assert liveness.derived(record, folder, POLICY).status_reason == "the record names no process"
+    assert liveness.with_derived_status(record, folder, POLICY).status_reason == "the record names no process"
 
 
 def test_loss_is_persisted_once_with_its_reason(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_loss_is_persisted_once_with_its_reason(tmp_path: Path) -> None:
 def test_run_whose_last_word_came_between_two_looks_is_shown_as_it_ended(tmp_path: Path) -> None:
     record, folder = a_running(tmp_path, elsewhere(pid=99_999_999))
     ended = store.update(folder, lambda old: replace(old, status=Status.COMPLETED))
-    assert liveness.derived(record, folder, POLICY) == ended
+    assert liveness.with_derived_status(record, folder, POLICY) == ended
 
 
 def test_run_that_ended_while_it_was_looked_at_is_not_declared_lost(tmp_path: Path) -> None:
@@ -222,4 +222,4 @@ def test_run_that_ended_while_it_was_looked_at_is_not_declared_lost(tmp_path: Pa
 @pytest.mark.parametrize("status", ["completed", "failed", "interrupted", "lost", "unknown"])
 def test_run_that_does_not_say_running_is_not_asked(tmp_path: Path, status: str) -> None:
     record = a_record(status=status)
-    assert liveness.derived(record, tmp_path / "nowhere", POLICY) is record
+    assert liveness.with_derived_status(record, tmp_path / "nowhere", POLICY) is record

@@ -8,7 +8,7 @@ import pytest
 
 from mhc.errors import Refused
 from mhc.record import Event, Lineage, RunRecord
-from mhc.runs.recipe import Difference, compared, differences, recipe, shell, surroundings
+from mhc.runs.recipe import Difference, count_comparable, differences, environment_differences, recipe, shell_lines
 from tests.support.builders import NOW, a_record, data_facts, iso
 
 replace = msgspec.structs.replace
@@ -23,7 +23,7 @@ def test_the_command_has_what_is_learned_and_leaves_out_where_things_lie() -> No
     words = ["model=micro", "name=a b", "paths.outputs=/x", "hydra.sweep.dir=/y", "+hydra.job.name=z", "resume=abc"]
     made = recipe(with_lineage(overrides=[*words, "summary=true", "auto_archive=false"]), Path("f"), None)
     assert made.words == ["python", "-m", "mhc.train", "model=micro", "name=a b", "seed=1"]
-    assert shell(made, "../t") == [
+    assert shell_lines(made, "../t") == [
         "git worktree add --detach ../t 0123456789abcdef0123456789abcdef01234567",
         "PYTHONSAFEPATH=1 PYTHONPATH=../t python -m mhc.train model=micro 'name=a b' seed=1",
     ]
@@ -36,7 +36,7 @@ def test_the_seed_that_was_said_is_not_said_twice() -> None:
 def test_changes_that_were_not_committed_are_applied(tmp_path: Path) -> None:
     made = recipe(with_lineage(git_diff="git.diff", git_dirty=True), tmp_path, b"diff --git a/x b/x\n")
     assert made.diff == tmp_path / "git.diff"
-    assert shell(made, "../t")[1] == f"git -C ../t apply {tmp_path}/git.diff"
+    assert shell_lines(made, "../t")[1] == f"git -C ../t apply {tmp_path}/git.diff"
     assert made.doubts == []
 
 
@@ -79,7 +79,7 @@ def test_an_imported_run_cannot_be_made_again() -> None:
 def test_a_repetition_with_the_same_values_has_no_differences() -> None:
     record = a_record()
     assert differences(record, replace(record, id="again"), 0.0) == []
-    assert compared(record) == 8
+    assert count_comparable(record) == 8
 
 
 def test_every_metric_that_differs_by_more_than_the_tolerance_is_named() -> None:
@@ -106,7 +106,7 @@ def test_a_metric_that_is_missing_is_a_difference() -> None:
 
 def test_other_packages_and_another_machine_are_named() -> None:
     again = with_lineage(packages={"torch": "2.14.0"}, python="3.12.0", hardware={"cores": 8})
-    assert surroundings(a_record(), again) == [
+    assert environment_differences(a_record(), again) == [
         Difference("torch", "2.13.0", "2.14.0"),
         Difference("python", "3.11.7", "3.12.0"),
         Difference("cores", "none", "8"),
