@@ -1,6 +1,6 @@
-"""Where a training can be killed: named points of its life, at which a child of the driver stops and says so.
+"""Named points at which a training can be killed: a child of the driver stops there and reports it.
 
-Only the driver installs these stops, in its own children; the product knows nothing of them.
+Only the driver installs these stops, in its own children; the product has no code for them.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ READY = b"at the point"
 
 
 class Point(NamedTuple):
-    """The `nth` call of `owner`.`name` (a dotted path), and which states the record may then show.
+    """The `nth` call of `owner`.`name` (a dotted path), and the statuses that the record may have afterwards.
 
-    `killed` is for SIGKILL, `asked` for SIGTERM and SIGINT; `none` stands for a folder without a record, or no folder.
+    The status `none` means a folder without a record, or no folder.
     """
 
     owner: str
     name: str
     nth: int
-    killed: frozenset[str]
-    asked: frozenset[str]
+    after_kill: frozenset[str]
+    """Statuses after SIGKILL."""
+    after_request: frozenset[str]
+    """Statuses after SIGTERM and SIGINT."""
 
 
-UNSEEN = frozenset({"none"})
+NO_RECORD = frozenset({"none"})
 LOST = frozenset({"lost"})
 INTERRUPTED = frozenset({"interrupted"})
 COMPLETED = frozenset({"completed"})
@@ -34,8 +36,8 @@ COMPLETED = frozenset({"completed"})
 _WRITES = "mhc.runs.atomic"
 
 POINTS = {
-    "claim": Point("mhc.training.job", "register", 1, UNSEEN, UNSEEN),
-    "first record": Point(_WRITES, "_write_and_sync", 1, UNSEEN | LOST, UNSEEN | LOST),
+    "claim": Point("mhc.training.job", "register_run", 1, NO_RECORD, NO_RECORD),
+    "first record": Point(_WRITES, "_write_and_sync", 1, NO_RECORD | LOST, NO_RECORD | LOST),
     "data": Point("mhc.data.datamodule.TextDataModule", "prepare", 1, LOST, INTERRUPTED),
     "model": Point("mhc.model.build", "classifier", 1, LOST, INTERRUPTED),
     "set-up": Point("callbacks.register_run.RegisterRun", "setup", 1, LOST, INTERRUPTED),
@@ -43,19 +45,19 @@ POINTS = {
     "fit, third step": Point("mhc.model.classifier.TextClassifier", "training_step", 3, LOST, INTERRUPTED),
     "validation": Point("mhc.model.classifier.TextClassifier", "validation_step", 1, LOST, INTERRUPTED),
     "checkpointing": Point("pytorch_lightning.Trainer", "save_checkpoint", 1, LOST, INTERRUPTED),
-    "archiving": Point("mhc.retention.cleanup", "placed", 1, LOST, INTERRUPTED),
+    "archiving": Point("mhc.retention.cleanup", "active_runs", 1, LOST, INTERRUPTED),
     "last validation": Point("mhc.model.classifier.TextClassifier", "on_validation_epoch_end", 3, LOST, INTERRUPTED),
     "test": Point("mhc.model.classifier.TextClassifier", "test_step", 1, LOST, INTERRUPTED),
     "evidence": Point("mhc.runs.evidence", "write", 2, LOST, INTERRUPTED),
     "record writing": Point(_WRITES, "_write_and_sync", 5, LOST, INTERRUPTED),
-    "draft not yet renamed": Point("os", "fsync", 6, LOST, INTERRUPTED),
-    "last word": Point("mhc.runs.live.LiveRun", "complete", 1, LOST, COMPLETED),
+    "temporary file not yet renamed": Point("os", "fsync", 6, LOST, INTERRUPTED),
+    "outcome": Point("mhc.runs.live.LiveRun", "complete", 1, LOST, COMPLETED),
 }
-"""In the order of a run's life. During the last word SIGTERM and Ctrl-C are ignored, so the run completes."""
+"""In the order of a training. While the outcome is recorded, SIGTERM and SIGINT are ignored: the run completes."""
 
 
 def stop_at(point: Point, ready: int, go: int) -> None:
-    """Make the `nth` call of the point write to the pipe `ready` and wait for the pipe `go` before it goes on."""
+    """Make the `nth` call of the point write to the pipe `ready` and block until the pipe `go` is closed or written."""
     owner = _resolve(point.owner)
     original: Callable[..., Any] = getattr(owner, point.name)
     calls = 0

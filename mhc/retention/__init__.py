@@ -1,1 +1,1 @@
-"""What leaves `outputs/`: archive, restore, cleanup, purge, annotations, doctor."""
+"""Runs that leave `outputs/`: archive, restore, cleanup, purge; and annotations and doctor."""

@@ -1,4 +1,4 @@
-"""User annotations (pinned, tags, note), and categories that are derived again under another policy."""
+"""User annotations of a run: pinned, tags, note, and its category under another policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from mhc import timestamps
 from mhc.errors import BadInput, Unreadable
@@ -17,79 +17,82 @@ from mhc.runs import classification, store
 
 LONGEST_TAG = 80
 LONGEST_NOTE = 4000
-replace = msgspec.structs.replace
+RULES = "rules"
+"""Value of `to` in `reclassify` that discards the user's category, so that the rules decide again."""
 
 
-class Mark(NamedTuple):
-    """A change, and the words that the history has for it."""
+class Annotation(NamedTuple):
+    """A change of a record, with the entry for its history."""
 
     what: str
     why: str
     change: Callable[[RunRecord], RunRecord]
 
 
-def pinned(value: bool) -> Mark:
-    """Keep a run from being archived or purged, or no longer."""
-    return Mark("pinned" if value else "unpinned", "", lambda record: replace(record, pinned=value))
-
-
-def tagged(add: Sequence[str], remove: Sequence[str]) -> Mark:
-    """Add and remove tags; the order of the others stays.
-
-    Raises:
-        BadInput: a tag is empty, too long, or has a character that cannot be seen.
-    """
-    for tag in add:
-        if not tag.strip() or not tag.isprintable() or len(tag) > LONGEST_TAG:
-            raise BadInput(f"{tag[:40]!r} is no tag: give 1 to {LONGEST_TAG} printable characters.")
-    words = [f"+{tag}" for tag in add] + [f"-{tag}" for tag in remove]
-
-    def change(record: RunRecord) -> RunRecord:
-        return replace(record, tags=[tag for tag in dict.fromkeys([*record.tags, *add]) if tag not in remove])
-
-    return Mark("tagged", " ".join(words), change)
-
-
-def noted(text: str, append: bool) -> Mark:
-    """Write the note, or one more line of it.
-
-    Raises:
-        BadInput: the text is too long, or has a character that cannot be seen.
-    """
-    if len(text) > LONGEST_NOTE or not text.replace("\n", "").isprintable():
-        raise BadInput(f"A note is at most {LONGEST_NOTE} printable characters and line breaks; this is not.")
-
-    def change(record: RunRecord) -> RunRecord:
-        return replace(record, note=f"{record.note}\n{text}" if append and record.note else text)
-
-    return Mark("noted", "", change)
-
-
-def apply(folder: Path, mark: Mark, *, by: str, now: datetime, dry_run: bool = False) -> bool:
-    """Make the change, with its event, unless it changes nothing; whether it does (or would).
-
-    Raises:
-        Unreadable, NotFound, BadInput: the record cannot be read or written.
-    """
-    before = store.read(folder)
-    if mark.change(before) == before:
-        return False
-    if not dry_run:
-        store.update(folder, mark.change, Event(at=timestamps.text(now), what=mark.what, by=by, why=mark.why))
-    return True
-
-
-RULES = "rules"
-"""What `to` says to let the rules decide again where a person had."""
-
-
-class Change(NamedTuple):
-    """A run whose category is another now."""
+class CategoryChange(NamedTuple):
+    """A run whose category has changed."""
 
     id: str
     before: str
     after: str
     reason: str
+
+
+def set_pinned(*, value: bool) -> Annotation:
+    """Return the annotation that protects a run from being archived or purged, or removes that protection."""
+    return Annotation("pinned" if value else "unpinned", "", lambda record: replace(record, pinned=value))
+
+
+def edit_tags(add: Sequence[str], remove: Sequence[str]) -> Annotation:
+    """Return the annotation that adds and removes tags; the other tags keep their order.
+
+    Raises:
+        BadInput: if a tag is empty or too long, or has a character that is not printable.
+    """
+    for tag in add:
+        if not tag.strip() or not tag.isprintable() or len(tag) > LONGEST_TAG:
+            raise BadInput(f"{tag[:40]!r} is not a valid tag. Give 1 to {LONGEST_TAG} printable characters")
+    edits = [f"+{tag}" for tag in add] + [f"-{tag}" for tag in remove]
+
+    def change(record: RunRecord) -> RunRecord:
+        return replace(record, tags=[tag for tag in dict.fromkeys([*record.tags, *add]) if tag not in remove])
+
+    return Annotation("tagged", " ".join(edits), change)
+
+
+def write_note(text: str, *, append: bool) -> Annotation:
+    """Return the annotation that replaces the note, or appends a line to it.
+
+    Raises:
+        BadInput: if the text is too long, or has a character that is not printable.
+    """
+    if len(text) > LONGEST_NOTE or not text.replace("\n", "").isprintable():
+        raise BadInput(f"The note is not valid. Give at most {LONGEST_NOTE} printable characters and line breaks")
+
+    def change(record: RunRecord) -> RunRecord:
+        return replace(record, note=f"{record.note}\n{text}" if append and record.note else text)
+
+    return Annotation("noted", "", change)
+
+
+def apply(folder: Path, annotation: Annotation, *, by: str, now: datetime, dry_run: bool = False) -> bool:
+    """Apply the annotation to a run and record the event, unless it changes nothing.
+
+    Returns:
+        Whether the record changes, or would change in a dry run.
+
+    Raises:
+        Unreadable: if the record cannot be read.
+        NotFound: if the record was moved meanwhile.
+        BadInput: if the record cannot be written.
+    """
+    before = store.read(folder)
+    if annotation.change(before) == before:
+        return False
+    if not dry_run:
+        event = Event(at=timestamps.format_time(now), what=annotation.what, by=by, why=annotation.why)
+        store.update(folder, annotation.change, event)
+    return True
 
 
 def reclassify(
@@ -100,16 +103,24 @@ def reclassify(
     by: str,
     now: datetime,
     dry_run: bool = False,
-) -> list[Change]:
-    """Give each run the category that its facts have under `policy`, or the one that `to` says; return whose changed.
+) -> list[CategoryChange]:
+    """Classify each run again, and return the runs whose category changed.
 
-    A reason that changed is written too, but is no news.
+    A change of the reason alone is stored, but not returned. If there are several runs, those whose record cannot
+    be read are skipped: `mhc doctor` lists them.
 
-    Runs whose record cannot be read are left out when there are several: `mhc doctor` names them.
+    Args:
+        folders: the runs.
+        policy: rules that derive the category from the facts of a run.
+        to: the category that the user assigns; `RULES` discards an earlier one; None leaves it as it is.
+        by: the user, for the history.
+        now: the time, for the history.
+        dry_run: write nothing.
 
     Raises:
-        Unreadable: the only run's record cannot be read.
-        NotFound, BadInput: a record cannot be written.
+        Unreadable: if the record of the only run cannot be read.
+        NotFound: if a record was moved meanwhile.
+        BadInput: if a record cannot be written.
     """
     changes = []
     for folder in folders:
@@ -119,20 +130,20 @@ def reclassify(
             if len(folders) == 1:
                 raise
             continue
-        after = _again(record, policy, to)
+        after = _reclassified(record, policy, to)
         if after == record:
             continue
-        change = Change(record.id, record.category or "", after.category or "", after.category_reason)
+        change = CategoryChange(record.id, record.category or "", after.category or "", after.category_reason)
         if not dry_run:
-            event = Event(at=timestamps.text(now), what="classified", by=by, why=f"{change.after}: {change.reason}")
-            store.update(folder, lambda old: _again(old, policy, to), event)
+            why = f"{change.after}: {change.reason}"
+            event = Event(at=timestamps.format_time(now), what="classified", by=by, why=why)
+            store.update(folder, lambda old: _reclassified(old, policy, to), event)
         if change.before != change.after:
             changes.append(change)
     return changes
 
 
-def _again(record: RunRecord, policy: ClassificationPolicy, to: str | None) -> RunRecord:
+def _reclassified(record: RunRecord, policy: ClassificationPolicy, to: str | None) -> RunRecord:
     if to is not None:
-        said = None if to == RULES else Category(to)
-        record = msgspec.structs.replace(record, category_said=said)
+        record = replace(record, category_said=None if to == RULES else Category(to))
     return classification.reclassify(record, policy)

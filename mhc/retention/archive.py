@@ -1,4 +1,4 @@
-"""Archive and restore runs because a person asked for it, under the same protections as the policy's clean-up."""
+"""Archive and restore runs that the user names, under the same protections as the cleanup by policy."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from mhc.runs import folders, liveness, move_log, store
 
 
 def plan_archive(
-    chosen: Sequence[Path], outputs: Path, models: Path, to: Location, policy: LivenessPolicy, why: str
+    selected: Sequence[Path], outputs: Path, models: Path, to: Location, policy: LivenessPolicy, why: str
 ) -> list[Due]:
-    """What would be archived. One run that must stay stops all, before anything is moved.
+    """Return the runs to archive. A single protected run refuses the whole request, before anything is moved.
 
     Raises:
-        Refused: a run is protected, or archived already.
-        Unreadable: a record cannot be read, so nobody knows whether it is protected.
+        Refused: if a run is protected, or archived already.
+        Unreadable: if a record cannot be read, so that its protection is unknown.
     """
     in_production = cleanup.bundled_runs(models)
     due = []
-    for folder in chosen:
-        record = liveness.derived(store.read(folder), folder, policy)
-        if folders.location(folder, outputs) is not Location.ACTIVE:
+    for folder in selected:
+        record = liveness.with_derived_status(store.read(folder), folder, policy)
+        if folders.location_in(folder, outputs) is not Location.ACTIVE:
             raise Refused(f"Run {record.id} is archived already. Restore it first with: mhc restore {record.id}")
-        kept = protection(record, in_production=in_production)
-        if kept:
-            unpin = f" Let it go with: mhc unpin {record.id}" if record.pinned else ""
-            raise Refused(f"Run {record.id} stays where it is: {kept}.{unpin}")
+        reason = protection(record, in_production=in_production)
+        if reason:
+            unpin = f". Remove the pin with: mhc unpin {record.id}" if record.pinned else ""
+            raise Refused(f"Run {record.id} cannot be archived: {reason}{unpin}")
         due.append(Due(folder, record, to, why))
     return due
 
@@ -41,42 +41,44 @@ def archive(due: Sequence[Due], outputs: Path, policy: LivenessPolicy, *, now: d
     """Move the runs, each by one rename.
 
     Raises:
-        Conflict: a run was changed or moved at this moment; those before it are moved.
+        Conflict: if a run was changed or moved since it was planned; the runs before it have been moved.
     """
-    for one in due:
-        if not cleanup.archive(one, outputs, policy, now=now, by=by):
+    for item in due:
+        if not cleanup.archive(item, outputs, policy, now=now, by=by):
             raise Conflict(
-                f"Run {one.record.id} was changed or moved at this moment. Look at it and repeat the command"
+                f"Run {item.record.id} was changed or moved by another process. Check it and repeat the command"
             )
 
 
-def plan_restore(chosen: Sequence[Path], outputs: Path) -> list[tuple[Path, Path]]:
-    """Where each run lies, and where it would lie again.
+def plan_restore(selected: Sequence[Path], outputs: Path) -> list[tuple[Path, Path]]:
+    """Return the current folder of each run and the folder that it would be restored to.
 
     Raises:
-        Refused: a run is not archived.
-        Conflict: its place is taken.
+        Refused: if a run is not archived.
+        Conflict: if the target folder exists.
     """
     moves = []
-    for folder in chosen:
-        if folders.location(folder, outputs) is Location.ACTIVE:
-            raise Refused(f"Run {folder.name} is not archived; there is nothing to restore.")
+    for folder in selected:
+        if folders.location_in(folder, outputs) is Location.ACTIVE:
+            raise Refused(f"Run {folder.name} is not archived; there is nothing to restore")
         target = outputs.joinpath(*folder.resolve().relative_to(outputs.resolve()).parts[1:])
         if target.exists():
-            raise Conflict(f"Run {folder.name} cannot come back: {target} is taken. See what it is with: mhc doctor")
+            raise Conflict(f"Run {folder.name} cannot be restored: {target} exists. Find out what it is: mhc doctor")
         moves.append((folder, target))
     return moves
 
 
-def restore(chosen: Sequence[Path], outputs: Path, *, now: datetime, by: str) -> list[Path]:
-    """Move archived runs back to where they were; return their folders.
+def restore(selected: Sequence[Path], outputs: Path, *, now: datetime, by: str) -> list[Path]:
+    """Move archived runs back to their original folders, and return these.
 
     Raises:
-        NotFound, Conflict, Refused: as `mhc.runs.folders.restore`.
+        NotFound: if a run was moved meanwhile.
+        Conflict: if the target folder exists.
+        Refused: if a run is not archived.
     """
-    back = []
-    for folder in chosen:
-        origin = folders.location(folder, outputs)
-        back.append(folders.restore(folder, outputs))
+    restored = []
+    for folder in selected:
+        origin = folders.location_in(folder, outputs)
+        restored.append(folders.restore(folder, outputs))
         move_log.add(outputs, run=folder.name, what="restored", by=by, why=f"from {origin.value}", now=now)
-    return back
+    return restored

@@ -1,4 +1,4 @@
-"""Read the runs in `outputs/`, plan what the policy archives, and move the runs that are due to their archives."""
+"""Plan and perform the cleanup of `outputs/`: move the runs that the policy archives."""
 
 from __future__ import annotations
 
@@ -11,66 +11,114 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from mhc.errors import Conflict, MhcError, Unreadable
 from mhc.policy import ArchivingRule, LivenessPolicy, Policy
-from mhc.record import RunRecord, Status
-from mhc.retention.rules import Due, Placed, due_for_archive, protection, rules_of
+from mhc.record import RECORD_FILE, RunRecord, Status
+from mhc.retention.rules import ActiveRun, Due, due_for_archive, protection, rules_of
 from mhc.runs import folders, liveness, move_log, store
 
 log = logging.getLogger("mhc.runs")
 
 
-def clean(outputs: Path, models: Path, policy: Policy, *, now: datetime, by: str, current: str | None) -> list[Due]:
-    """Archive what is due under `policy`, and return what was moved."""
-    rules = rules_of(policy.archiving)
-    sizes = any(rule.larger_than_mb is not None for rule in rules)
-    runs = placed(outputs, policy.liveness, sizes=sizes, of_interest=partial(of_interest, rules))
-    due = due_for_archive(runs, policy.archiving, now, current=current, in_production=bundled_runs(models))
-    return carry_out(due, outputs, policy.liveness, now=now, by=by)
+class PlannedAction(NamedTuple):
+    """A run, and what the cleanup does with it."""
+
+    run: ActiveRun
+    due: Due | None
+    """None: it is not archived."""
+    why: str
+
+    @property
+    def to(self) -> str:
+        """Name of the archive, or `stays`."""
+        return self.due.to.value if self.due else "stays"
 
 
-class Glance(msgspec.Struct, frozen=True):
-    """What of a record tells whether a rule could ever speak of it; a tenth of the time that the whole takes."""
+class RecordHead(msgspec.Struct, frozen=True):
+    """The fields that decide whether a rule can match a run; decoding them takes a tenth of the time of a record."""
 
     status: str
     category: str | None = None
 
 
-_glance = msgspec.json.Decoder(Glance)
+_head = msgspec.json.Decoder(RecordHead)
 
 
-def of_interest(rules: Sequence[ArchivingRule], glance: Glance) -> bool:
-    """Tell whether one of `rules` speaks of such runs; one that says it is running may turn out to be lost."""
-    return glance.status == Status.RUNNING or any(
-        (rule.category is None or rule.category == glance.category)
-        and (not rule.statuses or glance.status in rule.statuses)
+class _Source(msgspec.Struct):
+    """The id in the record of a bundle."""
+
+    id: str
+
+
+def clean(outputs: Path, models: Path, policy: Policy, *, now: datetime, by: str, current: str | None) -> list[Due]:
+    """Archive the runs that are due under `policy`, and return those that were moved."""
+    rules = rules_of(policy.archiving)
+    runs = active_runs(outputs, policy.liveness, sizes=_by_size(rules), matches=partial(may_match, rules))
+    due = due_for_archive(runs, policy.archiving, now, current=current, in_production=bundled_runs(models))
+    return carry_out(due, outputs, policy.liveness, now=now, by=by)
+
+
+def plan(outputs: Path, models: Path, policy: Policy, *, now: datetime) -> list[PlannedAction]:
+    """Return what the cleanup would do with every run outside the archives, oldest first."""
+    runs = active_runs(outputs, policy.liveness, sizes=_by_size(rules_of(policy.archiving)))
+    promoted = bundled_runs(models)
+    due = {item.folder: item for item in due_for_archive(runs, policy.archiving, now, in_production=promoted)}
+    actions = []
+    for run in sorted(runs, key=lambda run: (run.record.created_at, run.record.id)):
+        item = due.get(run.folder)
+        reason = item.reason if item else protection(run.record, in_production=promoted)
+        actions.append(PlannedAction(run, item, reason or "no rule of the policy matches it"))
+    return actions
+
+
+def with_keep(policy: Policy, keep: int | None) -> Policy:
+    """Return the policy with another number of debug runs to keep; None returns it unchanged."""
+    if keep is None:
+        return policy
+    return replace(policy, archiving=replace(policy.archiving, keep_debug=keep))
+
+
+def may_match(rules: Sequence[ArchivingRule], head: RecordHead) -> bool:
+    """Return whether a rule can match such a run; one with the status running may turn out to be lost."""
+    return head.status == Status.RUNNING or any(
+        (rule.category is None or rule.category == head.category)
+        and (not rule.statuses or head.status in rule.statuses)
         for rule in rules
     )
 
 
-def placed(
+def _by_size(rules: Sequence[ArchivingRule]) -> bool:
+    return any(rule.larger_than_mb is not None for rule in rules)
+
+
+def active_runs(
     outputs: Path,
     policy: LivenessPolicy,
     *,
     sizes: bool = False,
-    of_interest: Callable[[Glance], bool] = lambda glance: True,
-) -> list[Placed]:
-    """Return the runs outside the archives that are of interest, with derived status; with sizes if asked.
+    matches: Callable[[RecordHead], bool] = lambda head: True,
+) -> list[ActiveRun]:
+    """Return the runs outside the archives with their derived status, without those whose record cannot be read.
 
-    Runs whose record cannot be read are left out.
+    Args:
+        outputs: the folder of the runs.
+        policy: decides when a run counts as lost.
+        sizes: measure the size of each folder.
+        matches: filter that is applied before a record is decoded as a whole.
     """
     runs = []
-    for folder, _ in folders.walk(outputs, archives=False):
+    for folder, _ in folders.iter_runs(outputs, archives=False):
         try:
-            content = (folder / store.RECORD).read_bytes()
-            if not of_interest(_glance.decode(content)):
+            content = (folder / RECORD_FILE).read_bytes()
+            if not matches(_head.decode(content)):
                 continue
-            record = liveness.derived(store.decode(content, folder), folder, policy)
+            record = liveness.with_derived_status(store.decode(content, folder), folder, policy)
         except (Unreadable, OSError, msgspec.MsgspecError) as problem:
-            log.debug("Left alone: %s: %s", folder, problem)
+            log.debug("Skipped: %s: %s", folder, problem)
             continue
-        runs.append(Placed(folder, record, size_of(folder) if sizes else None))
+        runs.append(ActiveRun(folder, record, size_of(folder) if sizes else None))
     return runs
 
 
@@ -86,93 +134,53 @@ def size_of(folder: Path) -> int:
     return total
 
 
-class _Source(msgspec.Struct):
-    """The head of the `run.json` that a bundle keeps."""
-
-    id: str
-
-
 def bundled_runs(models: Path) -> frozenset[str]:
     """Return the ids of the runs that the bundles in `models`/production came from."""
     ids = set()
-    for path in models.glob("production/*/run.json"):
+    for path in models.glob(f"production/*/{RECORD_FILE}"):
         try:
             ids.add(msgspec.json.decode(path.read_bytes(), type=_Source).id)
         except (OSError, msgspec.MsgspecError):
-            log.warning("%s cannot be read, so the run it came from is not known", path)
+            log.warning("%s cannot be read, so the run that the bundle came from is unknown", path)
     return frozenset(ids)
 
 
 def carry_out(due: Iterable[Due], outputs: Path, policy: LivenessPolicy, *, now: datetime, by: str) -> list[Due]:
-    """Archive each run that is still as it was decided on, and return those that were moved.
+    """Archive each run that has not changed since the decision, and return those that were moved.
 
-    A run that somebody else moved, resumed, pinned or changed meanwhile is left alone.
+    A run that another process moved, resumed, pinned or changed meanwhile is skipped.
     """
-    return [one for one in due if archive(one, outputs, policy, now=now, by=by)]
+    return [item for item in due if archive(item, outputs, policy, now=now, by=by)]
 
 
 def archive(due: Due, outputs: Path, policy: LivenessPolicy, *, now: datetime, by: str) -> bool:
-    """Move one run to its archive; False where somebody else was faster or has changed it."""
+    """Move one run to its archive; return False if another process moved or changed it before."""
     try:
         before = store.read(due.folder)
-        _expect(before, due.record.revision)
-        after = liveness.persist(before, due.folder, policy, by)  # a run that was only derived lost is lost on record
+        _check_revision(before, due.record.revision)
+        after = liveness.persist(before, due.folder, policy, by)  # stores the status lost if it was only derived
         if after.status is not due.record.status:
             raise Conflict(f"it is {after.status.value} now, not {due.record.status.value}")
-        folders.archive(due.folder, outputs, due.to, still=lambda folder: _expect(store.read(folder), after.revision))
+        folders.archive(
+            due.folder, outputs, due.to, still=lambda folder: _check_revision(store.read(folder), after.revision)
+        )
     except MhcError as problem:
-        level = logging.WARNING if isinstance(problem.__cause__, OSError) else logging.INFO  # else: others were faster
+        level = logging.WARNING if isinstance(problem.__cause__, OSError) else logging.INFO  # INFO: a lost race
         log.log(level, "Run %s was not archived: %s", due.record.id, problem)
         return False
-    _note(due, outputs, now=now, by=by)
+    _log_move(due, outputs, now=now, by=by)
     return True
 
 
-def _expect(record: RunRecord, revision: int) -> None:
+def _check_revision(record: RunRecord, revision: int) -> None:
     if record.revision != revision:
         raise Conflict("its record has changed meanwhile")
 
 
-def _note(due: Due, outputs: Path, *, now: datetime, by: str) -> None:
+def _log_move(due: Due, outputs: Path, *, now: datetime, by: str) -> None:
     log.info("Run %s archived to %s: %s", due.record.id, due.to.value, due.reason)
     why = f"to {due.to.value}: {due.reason}"
     try:
         move_log.add(outputs, run=due.record.id, what="archived", by=by, why=why, now=now)
     except OSError as problem:
-        log.warning("The move of run %s is not in %s: %s", due.record.id, move_log.JOURNAL, problem)
-
-
-class Fate(NamedTuple):
-    """A run, and what the clean-up does with it."""
-
-    run: Placed
-    due: Due | None
-    """None: it stays."""
-    why: str
-
-    @property
-    def to(self) -> str:
-        """Where it goes."""
-        return self.due.to.value if self.due else "stays"
-
-
-def keeping(policy: Policy, keep: int | None) -> Policy:
-    """The policy with another number of debug runs that stay; None leaves it as it is."""
-    if keep is None:
-        return policy
-    archiving = msgspec.structs.replace(policy.archiving, keep_debug=keep)
-    return msgspec.structs.replace(policy, archiving=archiving)
-
-
-def plan(outputs: Path, models: Path, policy: Policy, *, now: datetime) -> list[Fate]:
-    """What becomes of every run outside the archives, oldest first."""
-    sizes = any(rule.larger_than_mb is not None for rule in rules_of(policy.archiving))
-    runs = placed(outputs, policy.liveness, sizes=sizes)
-    promoted = bundled_runs(models)
-    due = {one.folder: one for one in due_for_archive(runs, policy.archiving, now, in_production=promoted)}
-    fates = []
-    for run in sorted(runs, key=lambda run: (run.record.created_at, run.record.id)):
-        one = due.get(run.folder)
-        kept = protection(run.record, in_production=promoted) or "no rule of the policy speaks of it"
-        fates.append(Fate(run, one, one.reason if one else kept))
-    return fates
+        log.warning("The move of run %s is missing in %s: %s", due.record.id, move_log.FILE, problem)

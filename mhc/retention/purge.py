@@ -1,6 +1,7 @@
-"""Delete old runs from the archives: the only place in mhc that deletes runs, and only because a person typed it.
+"""Delete old runs from the archives, only at the user's command. No other code of mhc deletes runs.
 
-A run is first renamed into `outputs/.trash/`, then removed: a kill in between leaves it there, for `mhc doctor --fix`.
+A run is first renamed into `outputs/.trash/`, then removed. If the process is killed in between, the run stays there
+until `mhc doctor --fix`.
 """
 
 from __future__ import annotations
@@ -23,50 +24,50 @@ from mhc.runs import atomic, folders, liveness, move_log, store
 TRASH = ".trash"
 
 
-class Old(NamedTuple):
-    """An archived run that is old enough."""
+class OldRun(NamedTuple):
+    """An archived run that is old enough to be deleted."""
 
     folder: Path
     record: RunRecord
     location: Location
     bytes: int
-    rested: timedelta
-    """Since anything last happened to it."""
-    kept: str | None
-    """Why it is not deleted all the same."""
+    idle: timedelta
+    """Time since the last event of the run."""
+    protection: str | None
+    """Why it must not be deleted; None if nothing protects it."""
 
 
 def plan(
     outputs: Path, models: Path, policy: LivenessPolicy, *, older_than: timedelta, now: datetime
-) -> tuple[list[Old], list[str]]:
-    """The archived runs to which nothing has happened for longer, oldest first; and why others cannot be judged.
+) -> tuple[list[OldRun], list[str]]:
+    """Return the archived runs that were idle for longer, oldest first, and why other runs cannot be judged.
 
     Raises:
-        Unreadable: which runs the bundles in production came from cannot be told.
+        Unreadable: if the runs that the bundles came from cannot be determined.
     """
     in_production = promoted_runs(models)
     moved = {entry.run: entry.at for entry in move_log.read(outputs)}
-    old, unknown = [], []
-    for folder, location in folders.walk(outputs):
+    old, problems = [], []
+    for folder, location in folders.iter_runs(outputs):
         if location is Location.ACTIVE:
             continue
         try:
-            record = liveness.derived(store.read(folder), folder, policy)
-            rested = now - max(_times(record, moved.get(record.id)))
+            record = liveness.with_derived_status(store.read(folder), folder, policy)
+            idle = now - max(_times(record, moved.get(record.id)))
         except (Unreadable, ValueError) as problem:
-            unknown.append(f"{folder} stays: {problem}")
+            problems.append(f"{folder} stays: {problem}")
             continue
-        if rested > older_than:
-            kept = protection(record, in_production=in_production)
-            old.append(Old(folder, record, location, cleanup.size_of(folder), rested, kept))
-    return sorted(old, key=lambda one: one.rested, reverse=True), unknown
+        if idle > older_than:
+            reason = protection(record, in_production=in_production)
+            old.append(OldRun(folder, record, location, cleanup.size_of(folder), idle, reason))
+    return sorted(old, key=lambda run: run.idle, reverse=True), problems
 
 
 def promoted_runs(models: Path) -> frozenset[str]:
-    """The runs that bundles came from, by the bundles, by their promotions, and by the ledger.
+    """Return the ids of the runs that bundles came from, by the bundles, their promotions and the ledger.
 
     Raises:
-        Unreadable: a bundle or the ledger cannot be read, so that its run is not known.
+        Unreadable: if a bundle or the ledger cannot be read, so that a run may be missing.
     """
     from mhc.production import ledger
 
@@ -74,57 +75,58 @@ def promoted_runs(models: Path) -> frozenset[str]:
     bundles = [path.parent for path in models.glob("production/*/promotion.json")]
     for bundle in bundles:
         sources |= {store.read(bundle).id}
-    return sources | {entry.run for entry in ledger.believed(models) if entry.what == "promoted"}
+    return sources | {entry.run for entry in ledger.verified_entries(models) if entry.what == "promoted"}
 
 
 def _times(record: RunRecord, moved: str | None) -> Iterator[datetime]:
-    """Every time at which something is on record to have happened to the run."""
+    """Yield the time of every recorded event of the run."""
     texts = [record.created_at, record.ended_at, moved, *(event.at for event in record.history)]
-    return (timestamps.parse(text) for text in texts if text)
+    return (timestamps.parse_time(text) for text in texts if text)
 
 
-def purge(old: Sequence[Old], outputs: Path, *, now: datetime, by: str) -> tuple[list[Old], list[str]]:
-    """Delete the runs that nothing protects; return those that are gone, and why others are not."""
-    gone, left = [], []
-    for one in old:
-        if one.kept:
+def purge(old: Sequence[OldRun], outputs: Path, *, now: datetime, by: str) -> tuple[list[OldRun], list[str]]:
+    """Delete the runs that are not protected; return the deleted runs, and why others could not be deleted."""
+    deleted, problems = [], []
+    for run in old:
+        if run.protection:
             continue
         try:
-            _delete(one, outputs)
+            _delete(run, outputs)
         except (MhcError, OSError) as problem:
-            left.append(f"{one.folder} stays: {problem}")
+            problems.append(f"{run.folder} stays: {problem}")
             continue
-        why = f"from {one.location.value}, untouched for {one.rested.days} days"
-        move_log.add(outputs, run=one.record.id, what="purged", by=by, why=why, now=now)
-        gone.append(one)
-    return gone, left
+        why = f"from {run.location.value}, untouched for {run.idle.days} days"
+        move_log.add(outputs, run=run.record.id, what="purged", by=by, why=why, now=now)
+        deleted.append(run)
+    return deleted, problems
 
 
-def _delete(one: Old, outputs: Path) -> None:
+def _delete(run: OldRun, outputs: Path) -> None:
     trash = trash_of(outputs)
     trash.mkdir(exist_ok=True)
-    if one.folder.resolve() != outputs.resolve() / one.folder.relative_to(outputs):
-        raise Refused(f"{one.folder} lies behind a link")
-    grave = trash / f"{one.folder.name}.{os.urandom(4).hex()}"
-    with atomic.locked(one.folder):
-        if store.read(one.folder).revision != one.record.revision:
+    if run.folder.resolve() != outputs.resolve() / run.folder.relative_to(outputs):
+        raise Refused(f"{run.folder} is behind a link")
+    trashed = trash / f"{run.folder.name}.{os.urandom(4).hex()}"
+    with atomic.locked(run.folder):
+        if store.read(run.folder).revision != run.record.revision:
             raise Conflict("its record has changed meanwhile")
-        one.folder.rename(grave)
-    shutil.rmtree(grave)
-    sweep = one.folder.parent
+        run.folder.rename(trashed)
+    shutil.rmtree(trashed)
+    sweep = run.folder.parent
     if sweep.parent.name in ARCHIVES and not any(sweep.iterdir()):
         sweep.rmdir()
 
 
 def trash_of(outputs: Path) -> Path:
-    """The folder through which runs go when they are deleted.
+    """Return the folder that runs are moved into before they are deleted.
 
     Raises:
-        Refused: where it is a link.
+        Refused: if it is a link.
+        NotFound: if there is no folder `outputs`.
     """
     trash = outputs / TRASH
     if trash.is_symlink():
         raise Refused(f"{trash} is a link, so nothing is moved into it. Remove the link and repeat the command")
     if not outputs.is_dir():
-        raise NotFound(f"There is no folder {outputs}.")
+        raise NotFound(f"There is no folder {outputs}. Give the folder of the runs with --outputs")
     return trash

@@ -12,18 +12,18 @@ from mhc.policy import ArchivingPolicy, ArchivingRule
 from mhc.record import Category, Location, RunRecord, Status
 
 
-class Placed(NamedTuple):
-    """A run that lies in `outputs/`, outside the archives."""
+class ActiveRun(NamedTuple):
+    """A run in `outputs/`, outside the archives."""
 
     folder: Path
     record: RunRecord
-    """With its derived status: lost where its process is gone."""
+    """With its derived status: lost if its process is gone."""
     bytes: int | None = None
-    """Of all files in its folder; None where nobody measured it."""
+    """Size of all files in its folder; None if it was not measured."""
 
 
 class Due(NamedTuple):
-    """A run that is to be archived, where to, and why."""
+    """A run to archive, the archive, and the reason."""
 
     folder: Path
     record: RunRecord
@@ -31,96 +31,98 @@ class Due(NamedTuple):
     reason: str
 
 
-class Given(NamedTuple):
-    """What the protections look at besides the run."""
+class Context(NamedTuple):
+    """Input of the protections besides the run."""
 
     current: str | None
-    """Id of the run that is asking."""
+    """Id of the run that requests the cleanup."""
     in_production: Collection[str]
     """Ids of the runs that bundles came from."""
 
 
-def running(record: RunRecord, given: Given) -> str | None:
-    """A run that is alive, being resumed, or of which that cannot be told."""
+def running(record: RunRecord, context: Context) -> str | None:
+    """Protect a run that is alive or being resumed, or whose state cannot be determined."""
     return "it is running" if record.status is Status.RUNNING else None
 
 
-def asking(record: RunRecord, given: Given) -> str | None:
-    """The run that is tidying up."""
-    return "it is the run that asks" if record.id == given.current else None
+def requesting(record: RunRecord, context: Context) -> str | None:
+    """Protect the run that requests the cleanup."""
+    return "it is the run that asks" if record.id == context.current else None
 
 
-def pinned(record: RunRecord, given: Given) -> str | None:
-    """A person pinned it."""
+def pinned(record: RunRecord, context: Context) -> str | None:
+    """Protect a run that the user pinned."""
     return "it is pinned" if record.pinned else None
 
 
-def candidate(record: RunRecord, given: Given) -> str | None:
-    """It could be promoted."""
+def candidate(record: RunRecord, context: Context) -> str | None:
+    """Protect a run that could be promoted."""
     return "it is a candidate" if record.promotion.candidate else None
 
 
-def promoted(record: RunRecord, given: Given) -> str | None:
-    """A bundle was made of it."""
+def promoted(record: RunRecord, context: Context) -> str | None:
+    """Protect a run that a bundle was made of."""
     bundles = record.promotion.bundles
-    if bundles or record.id in given.in_production:
+    if bundles or record.id in context.in_production:
         return f"the bundle {', '.join(bundles)} was made of it" if bundles else "a bundle was made of it"
     return None
 
 
-PROTECTIONS: tuple[Callable[[RunRecord, Given], str | None], ...] = (running, asking, pinned, candidate, promoted)
-"""Each is enough to keep a run where it is."""
+PROTECTIONS: tuple[Callable[[RunRecord, Context], str | None], ...] = (running, requesting, pinned, candidate, promoted)
+"""Each returns why the run must not be archived, or None; one reason is enough."""
 
 
 def protection(record: RunRecord, current: str | None = None, in_production: Collection[str] = ()) -> str | None:
-    """Return why the run must not be archived; None where nothing forbids it."""
-    given = Given(current, in_production)
-    return next((why for rule in PROTECTIONS if (why := rule(record, given)) is not None), None)
+    """Return why the run must not be archived; None if nothing protects it."""
+    context = Context(current, in_production)
+    return next((why for rule in PROTECTIONS if (why := rule(record, context)) is not None), None)
 
 
 def rules_of(policy: ArchivingPolicy) -> list[ArchivingRule]:
-    """Return all rules of the policy, the two short ones spelt out; first match wins."""
+    """Return all rules of the policy, its two short settings as rules; the first match wins."""
     failed = {"statuses": policy.failed_statuses, "older_than_days": policy.failed_after_days}
-    which = " or ".join(policy.failed_statuses)
+    statuses = " or ".join(policy.failed_statuses)
     return [
-        ArchivingRule(name=f"{which} debug runs", to="archive_debug", category=Category.DEBUG, **failed),  # type: ignore[arg-type]
-        ArchivingRule(name=f"{which} runs", to="archive_baseline", **failed),  # type: ignore[arg-type]
+        ArchivingRule(name=f"{statuses} debug runs", to="archive_debug", category=Category.DEBUG, **failed),  # type: ignore[arg-type]
+        ArchivingRule(name=f"{statuses} runs", to="archive_baseline", **failed),  # type: ignore[arg-type]
         ArchivingRule(name="debug runs", to="archive_debug", category=Category.DEBUG, keep=policy.keep_debug),
         *policy.rules,
     ]
 
 
 def due_for_archive(
-    runs: Iterable[Placed],
+    runs: Iterable[ActiveRun],
     policy: ArchivingPolicy,
     now: datetime,
     current: str | None = None,
     in_production: Collection[str] = (),
 ) -> list[Due]:
-    """Return the runs that `policy` sends to an archive, oldest first, each with its reason.
+    """Return the runs that `policy` archives, oldest first, each with its reason.
 
-    `current` is the run that asks: it counts as the newest of its kind, and is never due itself. Protected runs are
-    left out of all counts: three pinned debug runs do not drive out the next.
+    `current` is the run that requests the cleanup: it counts as the newest of its kind, and is never due itself.
+    Protected runs are not counted: three pinned debug runs do not cause the next one to be archived.
     """
     newest_first = sorted(runs, key=lambda run: (run.record.created_at, run.record.id), reverse=True)
-    free = [run for run in newest_first if not protection(run.record, None, in_production) or run.record.id == current]
+    unprotected = [
+        run for run in newest_first if not protection(run.record, None, in_production) or run.record.id == current
+    ]
     due: dict[Path, Due] = {}
     for rule in rules_of(policy):
-        left = [run for run in free if run.folder not in due]
-        for run in chosen(rule, left, now):
+        remaining = [run for run in unprotected if run.folder not in due]
+        for run in matching(rule, remaining, now):
             if run.record.id != current:
                 due[run.folder] = Due(run.folder, run.record, Location(rule.to), _reason(rule, run, now))
     return [due[run.folder] for run in reversed(newest_first) if run.folder in due]
 
 
-def chosen(rule: ArchivingRule, newest_first: Sequence[Placed], now: datetime) -> Sequence[Placed]:
-    """Return the runs that fit `rule`, without the newest ones that it keeps."""
-    fitting = [run for run in newest_first if fits(rule, run, now)]
-    return fitting[rule.keep or 0 :]
+def matching(rule: ArchivingRule, newest_first: Sequence[ActiveRun], now: datetime) -> Sequence[ActiveRun]:
+    """Return the runs that match `rule`, without the newest ones that it keeps."""
+    matches = [run for run in newest_first if fits(rule, run, now)]
+    return matches[rule.keep or 0 :]
 
 
-def fits(rule: ArchivingRule, run: Placed, now: datetime) -> bool:
-    """Tell whether a run has the category, status, age and size that the rule speaks of."""
+def fits(rule: ArchivingRule, run: ActiveRun, now: datetime) -> bool:
+    """Return whether a run has the category, status, age and size of the rule."""
     return (
         (rule.category is None or run.record.category is rule.category)
         and (not rule.statuses or run.record.status in rule.statuses)
@@ -130,11 +132,11 @@ def fits(rule: ArchivingRule, run: Placed, now: datetime) -> bool:
 
 
 def age(record: RunRecord, now: datetime) -> timedelta:
-    """Return how long ago the run ended; where that is unknown, how long ago it was created."""
-    return now - timestamps.parse(record.ended_at or record.created_at)
+    """Return the time since the run ended or, if that is unknown, since it was created."""
+    return now - timestamps.parse_time(record.ended_at or record.created_at)
 
 
-def _reason(rule: ArchivingRule, run: Placed, now: datetime) -> str:
+def _reason(rule: ArchivingRule, run: ActiveRun, now: datetime) -> str:
     parts = []
     if rule.keep is not None:
         parts.append(f"there are more than {rule.keep}")
