@@ -1,10 +1,10 @@
-"""Kill real trainings at named and at random points of their life, and check what is on record after each.
+"""Kill real trainings at named points and at random times, and check the record after each.
 
     OMP_NUM_THREADS=1 python scripts/kill_training.py --kills 200
 
-Each training is a process of its own, forked from a parent that has imported everything (imports would take most of
-the time); some are whole `python -m mhc.train` commands, killed while they import. Beside them eight runs live on, two
-of them suspended, and must never be taken for dead.
+Each training is a separate process, forked from a parent that has imported everything (imports would take most of the
+time); some are whole `python -m mhc.train` commands, killed while they import. Eight other runs stay alive meanwhile,
+two of them suspended, and must never be reported as lost.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 OVERRIDES = (
     "model=micro", "trainer=cpu", "trainer.max_epochs=2", "data.rows=240", "name=debug_victim"
 )  # fmt: skip
-LONGEST = 60.0
-"""Seconds after which a training that was told to end, and has not, counts as a fault."""
+END_TIMEOUT = 60.0
+"""Seconds after which a signalled training that has not ended counts as a fault."""
+NOT_ENDED = -1000
+"""In place of an exit code."""
 IMPORTING = "import"
 RANDOM = "random time"
 
 
 class Kill(NamedTuple):
-    """One kill: where, by what, what the record said at the next look, and what is wrong with that."""
+    """One kill: its point and signal, the status at the next read, and the fault in it, else ""."""
 
     point: str
     signum: signal.Signals
@@ -52,7 +54,7 @@ class Kill(NamedTuple):
 
 
 def warm_up() -> None:
-    """Import what a training imports, so that each forked one begins at once."""
+    """Import what a training imports, so that forked trainings start at once."""
     import pytorch_lightning  # noqa: F401
     import torch
     import transformers  # noqa: F401
@@ -62,12 +64,12 @@ def warm_up() -> None:
 
 def fork_training(outputs: Path, log: Path, point: str | None) -> tuple[int, int, int]:
     """Start a training in a forked child; return its pid, the pipe it reports on and the pipe it waits for."""
-    ready, said = os.pipe()
-    waits, go = os.pipe()
+    ready, report = os.pipe()
+    wait, go = os.pipe()
     pid = os.fork()
     if pid:
-        os.close(said)
-        os.close(waits)
+        os.close(report)
+        os.close(wait)
         return pid, ready, go
     os.close(ready)
     os.close(go)
@@ -77,58 +79,58 @@ def fork_training(outputs: Path, log: Path, point: str | None) -> tuple[int, int
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         if point:
-            stop_at(POINTS[point], said, waits)
+            stop_at(POINTS[point], report, wait)
         code = train(outputs)
     finally:
         os._exit(code)
 
 
 def overrides(outputs: Path) -> list[str]:
-    """Return what follows `python -m mhc.train`."""
+    """Return the arguments of `python -m mhc.train`."""
     places = {"outputs": outputs, "models": outputs.parent / "models", "cache": outputs.parent / "cache"}
     return [*OVERRIDES, *(f"paths.{name}={place}" for name, place in places.items())]
 
 
 def train(outputs: Path) -> int:
-    """Carry out `python -m mhc.train` in this process and return its exit code."""
+    """Run `python -m mhc.train` in this process and return its exit code."""
     import mhc.train
 
     sys.argv = ["mhc.train", *overrides(outputs)]
     try:
         mhc.train.main()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 1
     return 0
 
 
-def ended(pid: int) -> int:
-    """Wait for the process and return its exit code, negative for a signal; -1000 where it does not end."""
-    until = time.monotonic() + LONGEST
+def wait_for_exit(pid: int) -> int:
+    """Wait for the process and return its exit code, negative for a signal; NOT_ENDED if it was still running."""
+    until = time.monotonic() + END_TIMEOUT
     while time.monotonic() < until:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
+        waited_pid, status = os.waitpid(pid, os.WNOHANG)
+        if waited_pid:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    return -1000
+    return NOT_ENDED
 
 
 def kill_at(point: str, signum: signal.Signals, outputs: Path, log: Path, lives: LiveRuns) -> Kill:
-    """Let a training come to the point, kill it there, and check."""
+    """Run a training up to the point, kill it there, and check its record."""
     before = {folder.name for folder in every_folder(outputs)}
     pid, ready, go = fork_training(outputs, log, point)
     reached = os.read(ready, len(READY)) == READY
     if reached:
         os.kill(pid, signum)
     os.close(go)
-    code = ended(pid)
+    code = wait_for_exit(pid)
     os.close(ready)
     status, fault = look(outputs, before)
-    allowed = POINTS[point].killed if signum == signal.SIGKILL else POINTS[point].asked
+    allowed = POINTS[point].after_kill if signum == signal.SIGKILL else POINTS[point].after_request
     if not reached:
-        fault = f"the training never came to the point (exit {code})"
-    elif code == -1000:
+        fault = f"the training did not reach the point (exit {code})"
+    elif code == NOT_ENDED:
         fault = "it did not end"
     elif status not in allowed:
         fault = fault or f"{status} is none of {', '.join(sorted(allowed))}"
@@ -136,7 +138,7 @@ def kill_at(point: str, signum: signal.Signals, outputs: Path, log: Path, lives:
 
 
 def kill_in_time(point: str, signum: signal.Signals, outputs: Path, log: Path, lives: LiveRuns, after: float) -> Kill:
-    """Kill a training `after` seconds from its start, wherever it is then, and check."""
+    """Kill a training `after` seconds from its start, at whatever point, and check its record."""
     before = {folder.name for folder in every_folder(outputs)}
     if point == IMPORTING:
         command = [sys.executable, "-m", "mhc.train", *overrides(outputs)]
@@ -153,9 +155,9 @@ def kill_in_time(point: str, signum: signal.Signals, outputs: Path, log: Path, l
         os.close(go)
     time.sleep(after)
     os.kill(pid, signum)
-    code = ended(pid)
+    code = wait_for_exit(pid)
     status, fault = look(outputs, before)
-    if code == -1000:
+    if code == NOT_ENDED:
         fault = "it did not end"
     elif status not in allowed_in_time(signum, code):
         fault = fault or f"{status} after exit {code}"
@@ -163,21 +165,21 @@ def kill_in_time(point: str, signum: signal.Signals, outputs: Path, log: Path, l
 
 
 def allowed_in_time(signum: signal.Signals, code: int) -> set[str]:
-    """Return what the record may show after a kill at any time, by how the process ended."""
+    """Return the statuses that the record may have after a kill at any time, by the exit code."""
     if code == 0:
         return {"completed"}
-    if code == -signum:  # by the signal itself: nobody could write a last word, or there was nothing to write yet
+    if code == -signum:  # by the signal itself: the outcome could not be recorded, or there was no record yet
         return {"none", "lost"} | ({"completed"} if signum == signal.SIGKILL else set())
     return {"interrupted", "none", "completed"}
 
 
 def every_folder(outputs: Path) -> list[Path]:
-    """Return the folders of all runs, with a record or without."""
-    return [*(folder for folder, _ in folders.walk(outputs)), *folders.without_record(outputs)]
+    """Return the folders of all runs, with or without a record."""
+    return [*(folder for folder, _ in folders.iter_runs(outputs)), *folders.iter_without_record(outputs)]
 
 
 def look(outputs: Path, before: set[str]) -> tuple[str, str]:
-    """Return the status that the next reader sees of the one new run, and what is wrong."""
+    """Return the status of the one new run as the next reader sees it, and the fault in it, else ""."""
     rules = policy.load().liveness
     new = [folder for folder in every_folder(outputs) if folder.name not in before]
     if not new:
@@ -187,7 +189,7 @@ def look(outputs: Path, before: set[str]) -> tuple[str, str]:
     if not (new[0] / "run.json").exists():
         return "none", ""
     try:
-        shown = liveness.derived(store.read(new[0]), new[0], rules)
+        shown = liveness.with_derived_status(store.read(new[0]), new[0], rules)
     except Unreadable as problem:
         return "torn", str(problem)
     fault = "" if shown.status is not Status.RUNNING else f"still running: {shown.process}"
@@ -195,13 +197,13 @@ def look(outputs: Path, before: set[str]) -> tuple[str, str]:
 
 
 def plan(kills: int, chance: random.Random) -> list[tuple[str, signal.Signals, float]]:
-    """Return where, by what and when to kill: half at the named points in turn, the rest at random times."""
+    """Return point, signal and time of each kill: half at the named points in turn, the rest at random times."""
     pairs = [(point, signum) for point in POINTS for signum in SIGNALS]
     chance.shuffle(pairs)
     at_points = [(*pairs[number % len(pairs)], 0.0) for number in range(kills // 2)]
     importing = [(IMPORTING, SIGNALS[number % 3], chance.uniform(0.0, 6.0)) for number in range(kills // 20)]
-    left = kills - len(at_points) - len(importing)
-    at_random = [(RANDOM, SIGNALS[number % 3], chance.uniform(0.0, 5.0)) for number in range(left)]
+    rest = kills - len(at_points) - len(importing)
+    at_random = [(RANDOM, SIGNALS[number % 3], chance.uniform(0.0, 5.0)) for number in range(rest)]
     mixed = [*at_points, *importing, *at_random]
     chance.shuffle(mixed)
     return mixed
@@ -209,25 +211,25 @@ def plan(kills: int, chance: random.Random) -> list[tuple[str, signal.Signals, f
 
 def table(kills: list[Kill]) -> Table:
     """Return the result by point and signal."""
-    shown = Table(title=f"{len(kills)} kills")
+    rows = Table(title=f"{len(kills)} kills")
     for heading in ("point", *(signum.name for signum in SIGNALS), "faults"):
-        shown.add_column(heading)
+        rows.add_column(heading)
     for point in (IMPORTING, *POINTS, RANDOM):
         here = [kill for kill in kills if kill.point == point]
         cells = []
         for signum in SIGNALS:
-            counted = Counter(kill.status for kill in here if kill.signum == signum)
-            cells.append(", ".join(f"{count} {status}" for status, count in sorted(counted.items())))
+            counts = Counter(kill.status for kill in here if kill.signum == signum)
+            cells.append(", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
         if here:
-            shown.add_row(point, *cells, str(sum(bool(kill.fault) for kill in here)))
-    return shown
+            rows.add_row(point, *cells, str(sum(bool(kill.fault) for kill in here)))
+    return rows
 
 
 def run(kills: int, seed: int, place: Path, console: Console) -> list[Kill]:
     """Carry out the plan and return all kills."""
     outputs, log = place / "outputs", place / "trainings.log"
     outputs.mkdir(parents=True)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, it would be ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
     warm_up()
     done: list[Kill] = []
     with LiveRuns(outputs, count=8, suspended=2) as lives:
@@ -249,8 +251,8 @@ def run(kills: int, seed: int, place: Path, console: Console) -> list[Kill]:
 
 @click.command()
 @click.option("--kills", default=200, show_default=True, help="How many trainings to kill.")
-@click.option("--seed", default=0, show_default=True, help="Of the order, the points and the times.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Where the runs lie; else a temporary folder.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the order, the points and the times.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the runs; default: a temporary one.")
 def main(kills: int, seed: int, keep: Path | None) -> None:
     """Kill trainings and check their records: `python scripts/kill_training.py --kills 200`."""
     console = Console()
@@ -258,9 +260,9 @@ def main(kills: int, seed: int, keep: Path | None) -> None:
         done = run(kills, seed, keep or Path(temporary), console)
     console.print(table(done))
     faults = [kill for kill in done if kill.fault]
-    told = Counter(kill.status for kill in done)
+    statuses = Counter(kill.status for kill in done)
     console.print(
-        f"{len(done)} kills: {told['torn']} torn records, {told['running']} still running at the next read, "
+        f"{len(done)} kills: {statuses['torn']} torn records, {statuses['running']} still running at the next read, "
         f"{sum('declared' in kill.fault for kill in faults)} times a live run was declared dead, {len(faults)} faults"
     )
     sys.exit(1 if faults else 0)

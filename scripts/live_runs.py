@@ -1,4 +1,4 @@
-"""Runs that live on while others are killed beside them, to see that none of them is ever taken for dead."""
+"""Live runs beside the killed ones, to check that readers never report a live run as lost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mhc import policy, timestamps
 from mhc.record import Lineage, Status
 from mhc.runs import folders, liveness, store
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recorded
+from mhc.runs.signals import recording
 
 
-class Life(NamedTuple):
-    """One process with a run of its own; closing `go` ends it well."""
+class LiveProcess(NamedTuple):
+    """One process with its own run; closing `go` lets it complete."""
 
     pid: int
     folder: Path
@@ -34,32 +34,32 @@ class LiveRuns:
         for life in self.suspended:
             os.kill(life.pid, signal.SIGSTOP)
 
-    def _start(self, outputs: Path, number: int) -> Life:
+    def _start(self, outputs: Path, number: int) -> LiveProcess:
         folder = folders.claim(outputs, f"alive_{number}", timestamps.now())
-        waits, go = os.pipe()
-        registered, said = os.pipe()
+        wait, go = os.pipe()
+        registered, report = os.pipe()
         os.set_inheritable(go, False)
         pid = os.fork()
         if pid == 0:
             os.close(go)
-            self._live(folder, waits, said)
-        os.close(waits)
+            self._live(folder, wait, report)
+        os.close(wait)
         os.read(registered, 1)
         os.close(registered)
-        os.close(said)
-        return Life(pid, folder, go)
+        os.close(report)
+        return LiveProcess(pid, folder, go)
 
-    def _live(self, folder: Path, waits: int, said: int) -> None:
-        """Be a run until the other end of `waits` is closed; never returns."""
+    def _live(self, folder: Path, wait: int, report: int) -> None:
+        """Run as a live run until the other end of `wait` is closed, then exit the process."""
         code = 3
         try:
             run = LiveRun.register(
                 folder, name="alive", description="", tags=[], note="", seed=None, category_said=None, sweep=None,
                 group="", lineage=Lineage(), liveness=self.rules, now=timestamps.now(),
             )  # fmt: skip
-            with recorded(run):
-                os.write(said, b"x")
-                os.read(waits, 1)
+            with recording(run):
+                os.write(report, b"x")
+                os.read(wait, 1)
             code = 0
         finally:
             os._exit(code)
@@ -71,21 +71,21 @@ class LiveRuns:
         self.end()
 
     def fault(self) -> str:
-        """Return which of the runs a reader takes for dead, here or (by its heartbeat) on another host; else ""."""
+        """Return which run a reader reports as dead, on this host or (by its heartbeat) on another; else ""."""
         for life in self.lives:
             record = store.read(life.folder)
-            shown = liveness.derived(record, life.folder, self.rules)
+            shown = liveness.with_derived_status(record, life.folder, self.rules)
             if shown.status is not Status.RUNNING:
                 return f"live run {life.folder.name} was declared {shown.status.value}: {shown.status_reason}"
             if life not in self.suspended and record.process:
                 away = msgspec.structs.replace(record.process, host="another-host")
-                sign = liveness.look(msgspec.structs.replace(record, process=away), life.folder, self.rules)
+                sign = liveness.check(msgspec.structs.replace(record, process=away), life.folder, self.rules)
                 if sign.alive is not True:
                     return f"live run {life.folder.name} was declared dead from another host: {sign.reason}"
         return ""
 
     def end(self) -> str:
-        """Let all of them end well; return which of them is not completed, else ""."""
+        """Let all runs complete and return which of them did not, else ""."""
         lives, self.lives = self.lives, []
         for life in lives:
             os.close(life.go)

@@ -1,4 +1,4 @@
-"""The door to the command line where `mhc` is not on the PATH: `python scripts/manage_experiments.py list`."""
+"""The `mhc` program without installation: `python scripts/manage_experiments.py list`."""
 
 from __future__ import annotations
 

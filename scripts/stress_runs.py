@@ -1,13 +1,13 @@
-"""Prove that runs survive a crowd: 4 writers, 2 cleaners and 4 readers at once on one outputs tree.
+"""Check runs under concurrent access: 4 writers, 2 cleaners and 4 readers at once on one outputs tree.
 
 python scripts/stress_runs.py --seconds 60 --runs 5000
 
-Each is a process of its own. Writers register runs, note metrics, complete them, and tag and note others; cleaners
-archive what the policy says and restore some of it; readers bring the index up to date and ask it. At the end every
-run that was ever made must be in exactly one place, with a record that can be read and all that was noted in it.
+Each is a separate process. Writers register runs, record metrics, complete them, and write notes on other runs;
+cleaners archive what the policy requires and restore some of it; readers update the index and query it. At the end
+every run that was registered must be in exactly one place, with a readable record that contains all its notes.
 
-A reader that looks while a run moves twice can miss it that once (measured: 1 in 10,000 at 90 moves a second); how
-often stands in the first table.
+A reader that scans while a run moves twice can miss it in that scan (measured: 1 in 10,000 at 90 moves a second); the
+first table gives the number.
 """
 
 from __future__ import annotations
@@ -35,36 +35,36 @@ from mhc.facts import Metrics
 from mhc.index.index import Index
 from mhc.policy import Policy, load
 from mhc.record import Category, Event, Lineage, Location, RunRecord, Status, encode
-from mhc.retention import annotations as marks
+from mhc.retention import annotations as run_annotations
 from mhc.retention import archive, cleanup, doctor
 from mhc.runs import folders, store
 from mhc.runs.live import LiveRun
 
 ROLES = {"writer": 4, "cleaner": 2, "reader": 4}
-MEANWHILE = (Conflict, NotFound, Refused, Unreadable)
-"""What a change may meet when somebody else moved or changed the run at that moment: a sentence, not an error."""
+EXPECTED_CONFLICTS = (Conflict, NotFound, Refused, Unreadable)
+"""Expected when another process moves or changes the run at the same time; not counted as errors."""
 
 
 class Tally(msgspec.Struct):
-    """What one process did, and what it met."""
+    """Counts of what one process did, and its errors."""
 
     role: str
     done: dict[str, int] = {}
-    made: list[str] = []
+    run_ids: list[str] = []
     """Ids of the runs it registered."""
-    noted: dict[str, int] = {}
-    """How many notes it wrote, by run."""
+    notes: dict[str, int] = {}
+    """Number of notes it wrote, by run."""
     errors: list[str] = []
     slowest: float = 0.0
     """Seconds of its slowest turn."""
 
-    def count(self, what: str, often: int = 1) -> None:
-        """Count something that was done or seen."""
-        self.done[what] = self.done.get(what, 0) + often
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to the count of an action or observation."""
+        self.done[what] = self.done.get(what, 0) + number
 
 
-class Stage(NamedTuple):
-    """What every process gets."""
+class Setup(NamedTuple):
+    """The inputs of every process."""
 
     outputs: Path
     models: Path
@@ -73,15 +73,15 @@ class Stage(NamedTuple):
     seconds: float
     seed: int
     runs: int
-    """That lie there from the beginning: each reader must see them all."""
+    """Number of runs that exist from the beginning: each reader must see all of them."""
 
 
 def build(outputs: Path, count: int) -> list[str]:
-    """Lay down `count` ended runs, a third of them debug runs, a tenth failed, and return their ids."""
-    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    """Create `count` ended runs, a third of them debug runs, a tenth failed, and return their ids."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
     ids = []
     for number in range(count):
-        at = begun + timedelta(minutes=number)
+        at = start + timedelta(minutes=number)
         run = f"old_{at:%Y%m%d_%H%M%S}_{number % 65536:04x}"
         status = Status.FAILED if number % 10 == 0 else Status.COMPLETED
         category = Category.DEBUG if number % 3 == 0 else Category.BASELINE
@@ -97,180 +97,180 @@ def build(outputs: Path, count: int) -> list[str]:
     return ids
 
 
-def write(stage: Stage, tally: Tally, chance: random.Random) -> None:
-    """Register a run, let it measure and complete; then say something about a run of somebody else."""
-    folder = folders.claim(stage.outputs, "debug" if chance.random() < 0.5 else "made", datetime.now(UTC))
+def write(setup: Setup, tally: Tally, chance: random.Random) -> None:
+    """Register a run, record its metrics and complete it; then write a note on another process's run."""
+    folder = folders.claim(setup.outputs, "debug" if chance.random() < 0.5 else "made", datetime.now(UTC))
     run = LiveRun.register(
         folder, name=folder.name.rsplit("_", 3)[0], description="", tags=[], note="", seed=1, category_said=None,
-        sweep=None, group="", lineage=Lineage(), liveness=stage.policy.liveness, now=datetime.now(UTC),
+        sweep=None, group="", lineage=Lineage(), liveness=setup.policy.liveness, now=datetime.now(UTC),
     )  # fmt: skip
-    tally.made.append(folder.name)
-    run.classify(stage.policy)
+    tally.run_ids.append(folder.name)
+    run.classify(setup.policy)
     run.note_metrics("test", Metrics(accuracy=chance.random(), f1_macro=chance.random()))
     run.complete()
-    tally.count("runs made")
-    note(stage, tally, chance)
+    tally.count("runs registered")
+    note(setup, tally, chance)
 
 
-def note(stage: Stage, tally: Tally, chance: random.Random) -> None:
-    """Add a line to the note of a run that may be moved at this moment."""
-    known = [folder for folder, _ in folders.walk(stage.outputs, archives=chance.random() < 0.5)]
-    folder = chance.choice(known)
+def note(setup: Setup, tally: Tally, chance: random.Random) -> None:
+    """Add a line to the note of a run that another process may be moving."""
+    existing = [folder for folder, _ in folders.iter_runs(setup.outputs, archives=chance.random() < 0.5)]
+    folder = chance.choice(existing)
     try:
-        mark = marks.noted(f"{tally.role} {len(tally.noted)} {chance.random()}", append=True)
-        marks.apply(folder, mark, by=tally.role, now=datetime.now(UTC))
-    except MEANWHILE:
+        annotation = run_annotations.write_note(f"{tally.role} {len(tally.notes)} {chance.random()}", append=True)
+        run_annotations.apply(folder, annotation, by=tally.role, now=datetime.now(UTC))
+    except EXPECTED_CONFLICTS:
         tally.count("moved meanwhile")
         return
-    tally.noted[folder.name] = tally.noted.get(folder.name, 0) + 1
+    tally.notes[folder.name] = tally.notes.get(folder.name, 0) + 1
     tally.count("notes written")
 
 
-def clean(stage: Stage, tally: Tally, chance: random.Random) -> None:
-    """Archive what is due, then bring some of it back."""
+def clean(setup: Setup, tally: Tally, chance: random.Random) -> None:
+    """Archive the runs that are due, then restore some of them."""
     now = datetime.now(UTC)
-    moved = cleanup.clean(stage.outputs, stage.models, stage.policy, now=now, by=tally.role, current=None)
+    moved = cleanup.clean(setup.outputs, setup.models, setup.policy, now=now, by=tally.role, current=None)
     tally.count("runs archived", len(moved))
-    archived = [folder for folder, place in folders.walk(stage.outputs) if place is not Location.ACTIVE]
+    archived = [folder for folder, place in folders.iter_runs(setup.outputs) if place is not Location.ACTIVE]
     for folder in chance.sample(archived, min(20, len(archived))):
         try:
-            archive.restore([folder], stage.outputs, now=now, by=tally.role)
+            archive.restore([folder], setup.outputs, now=now, by=tally.role)
             tally.count("runs restored")
-        except MEANWHILE:
+        except EXPECTED_CONFLICTS:
             tally.count("moved meanwhile")
 
 
-def read(stage: Stage, tally: Tally, chance: random.Random) -> None:
-    """Bring the index up to date and look at all of it, as every reading command does."""
-    index = Index(stage.outputs, stage.models, lambda: stage.policy.liveness)
+def read(setup: Setup, tally: Tally, chance: random.Random) -> None:
+    """Update the index and read all of it, as every reading command does."""
+    index = Index(setup.outputs, setup.models, lambda: setup.policy.liveness)
     rows = index.rows()
     tally.count("readings")
     tally.count("runs read", len(rows))
-    tally.count("said lost", sum(row.shown == Status.LOST for row in rows))
+    tally.count("reported lost", sum(row.shown == Status.LOST for row in rows))
     tally.count("unreadable", len(index.unreadable()))
     tally.count("seen in two places", len(rows) - len({row.id for row in rows}))
-    tally.count("not seen", stage.runs - len({row.id for row in rows if row.name == "old"}))
+    tally.count("not seen", setup.runs - len({row.id for row in rows if row.name == "old"}))
 
 
-TURNS: dict[str, Callable[[Stage, Tally, random.Random], None]] = {"writer": write, "cleaner": clean, "reader": read}
+TURNS: dict[str, Callable[[Setup, Tally, random.Random], None]] = {"writer": write, "cleaner": clean, "reader": read}
 
 
-def work(role: str, number: int, stage: Stage, barrier: Barrier) -> None:
-    """Take turns until the time is over, and leave a report."""
-    tally, chance = Tally(role), random.Random(stage.seed + number)
+def work(role: str, number: int, setup: Setup, barrier: Barrier) -> None:
+    """Repeat turns until the time is over, and write a report."""
+    tally, chance = Tally(role), random.Random(setup.seed + number)
     barrier.wait()
-    until = time.monotonic() + stage.seconds
+    until = time.monotonic() + setup.seconds
     while time.monotonic() < until:
         begun = time.monotonic()
         try:
-            TURNS[role](stage, tally, chance)
-        except Exception:  # the housekeeping guard of this proof: every error is counted and shown
+            TURNS[role](setup, tally, chance)
+        except Exception:  # every error is counted and shown at the end
             tally.errors.append(traceback.format_exc())
         tally.slowest = max(tally.slowest, time.monotonic() - begun)
-    (stage.reports / f"{role}{number}.json").write_bytes(msgspec.json.encode(tally))
+    (setup.reports / f"{role}{number}.json").write_bytes(msgspec.json.encode(tally))
 
 
-def crowd(stage: Stage) -> list[Tally]:
-    """Let all of them work at once, and return what they report."""
+def run_processes(setup: Setup) -> list[Tally]:
+    """Run all processes at once and return their reports."""
     context = get_context("spawn")
     barrier = context.Barrier(sum(ROLES.values()))
     names = [(role, number) for role, count in ROLES.items() for number in range(count)]
-    processes = [context.Process(target=work, args=(role, number, stage, barrier)) for role, number in names]
+    processes = [context.Process(target=work, args=(role, number, setup, barrier)) for role, number in names]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    reports = [msgspec.json.decode(path.read_bytes(), type=Tally) for path in sorted(stage.reports.glob("*.json"))]
+    reports = [msgspec.json.decode(path.read_bytes(), type=Tally) for path in sorted(setup.reports.glob("*.json"))]
     missing = len(names) - len(reports)
     return reports + [Tally("?", errors=["a process ended without a report"])] * missing
 
 
 def total(counts: Iterable[dict[str, int]]) -> Counter[str]:
-    """The sums by name."""
-    summed = Counter[str]()
-    for one in counts:
-        summed.update(one)
-    return summed
+    """Return the sums by name."""
+    sums = Counter[str]()
+    for count in counts:
+        sums.update(count)
+    return sums
 
 
-def verdict(stage: Stage, old: list[str], tallies: list[Tally]) -> dict[str, int]:
-    """What is wrong afterwards: all numbers must be 0."""
-    places = Counter(folder.name for folder, _ in folders.walk(stage.outputs))
-    made = {*old, *(run for tally in tallies for run in tally.made)}
-    noted = total(tally.noted for tally in tallies)
-    written, torn, running = Counter[str](), 0, 0
-    for folder, _ in folders.walk(stage.outputs):
+def verdict(setup: Setup, old: list[str], tallies: list[Tally]) -> dict[str, int]:
+    """Return the numbers of faults after the run: all must be 0."""
+    places = Counter(folder.name for folder, _ in folders.iter_runs(setup.outputs))
+    registered = {*old, *(run for tally in tallies for run in tally.run_ids)}
+    notes = total(tally.notes for tally in tallies)
+    events, torn, running = Counter[str](), 0, 0
+    for folder, _ in folders.iter_runs(setup.outputs):
         try:
             record = store.read(folder)
         except Unreadable:
             torn += 1
             continue
         running += record.status is not Status.COMPLETED and record.name != "old"
-        written[record.id] = sum(event.what == "noted" for event in record.history)
-    index = Index(stage.outputs, stage.models, lambda: stage.policy.liveness)
-    did = total(tally.done for tally in tallies)
+        events[record.id] = sum(event.what == "noted" for event in record.history)
+    index = Index(setup.outputs, setup.models, lambda: setup.policy.liveness)
+    done = total(tally.done for tally in tallies)
     return {
-        "runs lost": len(made - places.keys()),
+        "runs lost": len(registered - places.keys()),
         "runs doubled": sum(count > 1 for count in places.values()),
-        "runs nobody made": len(places.keys() - made),
+        "runs that no process registered": len(places.keys() - registered),
         "records torn": torn,
         "runs with a wrong end": running,
-        "notes lost": sum((noted - written).values()),
-        "notes doubled": sum((written - noted).values()),
+        "notes lost": sum((notes - events).values()),
+        "notes doubled": sum((events - notes).values()),
         "index and folders differ by": len({row.id for row in index.rows()} ^ places.keys()),
-        "live runs said lost": did["said lost"],
-        "records unreadable to a reader": did["unreadable"],
-        "runs seen in two places by a reader": did["seen in two places"],
-        "not seen by a reader, of 1,000 runs": 1000 * did["not seen"] // max(did["runs read"], 1),
-        "findings of doctor": len(doctor.check(stage.outputs, stage.policy.liveness)),
+        "live runs reported lost": done["reported lost"],
+        "records unreadable to a reader": done["unreadable"],
+        "runs seen in two places by a reader": done["seen in two places"],
+        "not seen by a reader, of 1,000 runs": 1000 * done["not seen"] // max(done["runs read"], 1),
+        "findings of doctor": len(doctor.check(setup.outputs, setup.policy.liveness)),
         "errors": sum(len(tally.errors) for tally in tallies),
     }
 
 
-def prove(
+def check(
     outputs: Path, reports: Path, *, seconds: float, runs: int, seed: int = 0
 ) -> tuple[list[Tally], dict[str, int]]:
-    """Build the tree, let the crowd work, and judge what is left."""
+    """Build the tree, run the processes, and count the faults."""
     policy = load()
     policy = msgspec.structs.replace(policy, archiving=msgspec.structs.replace(policy.archiving, keep_debug=runs // 20))
     reports.mkdir(parents=True, exist_ok=True)
-    stage = Stage(outputs, outputs.parent / "models", reports, policy, seconds, seed, runs)
+    setup = Setup(outputs, outputs.parent / "models", reports, policy, seconds, seed, runs)
     old = build(outputs, runs)
-    tallies = crowd(stage)
-    return tallies, verdict(stage, old, tallies)
+    tallies = run_processes(setup)
+    return tallies, verdict(setup, old, tallies)
 
 
-def show(tallies: list[Tally], wrong: dict[str, int], seconds: float) -> None:
-    """What each role did, then what is wrong."""
+def show(tallies: list[Tally], faults: dict[str, int], seconds: float) -> None:
+    """Print what each role did, then the faults."""
     console = Console()
     table = Table("role", "processes", "what", "how often", "slowest turn", title=f"{seconds:g} s")
     for role, count in ROLES.items():
-        mine = [tally for tally in tallies if tally.role == role]
-        done = total(tally.done for tally in mine)
-        slowest = max((tally.slowest for tally in mine), default=0.0)
-        for what, often in done.items():
-            table.add_row(role, str(count), what, f"{often:,}", f"{slowest:.1f} s")
+        of_role = [tally for tally in tallies if tally.role == role]
+        done = total(tally.done for tally in of_role)
+        slowest = max((tally.slowest for tally in of_role), default=0.0)
+        for what, number in done.items():
+            table.add_row(role, str(count), what, f"{number:,}", f"{slowest:.1f} s")
     console.print(table)
-    judged = Table("must be 0", "is")
-    for what, number in wrong.items():
-        judged.add_row(what, f"{number:,}", style="bold red" if number else "green")
-    console.print(judged)
+    verdicts = Table("must be 0", "is")
+    for what, number in faults.items():
+        verdicts.add_row(what, f"{number:,}", style="bold red" if number else "green")
+    console.print(verdicts)
     for error in [error for tally in tallies for error in tally.errors][:3]:
         console.print(error, markup=False)
 
 
 def main() -> None:
-    """Run the proof in a temporary folder; exit code 1 where anything is wrong."""
+    """Run the check in a temporary folder; exit with 1 if there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--runs", type=int, default=5000, help="runs that lie there at the start")
+    parser.add_argument("--runs", type=int, default=5000, help="runs that exist at the start")
     parser.add_argument("--seed", type=int, default=0)
-    said = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mhc-stress-") as home:
         outputs, reports = Path(home) / "outputs", Path(home) / "reports"
-        tallies, wrong = prove(outputs, reports, seconds=said.seconds, runs=said.runs, seed=said.seed)
-    show(tallies, wrong, said.seconds)
-    sys.exit(1 if any(wrong.values()) else 0)
+        tallies, faults = check(outputs, reports, seconds=options.seconds, runs=options.runs, seed=options.seed)
+    show(tallies, faults, options.seconds)
+    sys.exit(1 if any(faults.values()) else 0)
 
 
 if __name__ == "__main__":

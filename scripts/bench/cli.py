@@ -1,10 +1,10 @@
-"""How long the command line takes, whole processes, beside MLflow and Trackio asked the same questions.
+"""Measure the command line in whole processes, compared with MLflow and Trackio on the same queries.
 
     python scripts/bench/cli.py [--quick] [--json FILE]
 
-MLflow and Trackio are asked through the Python of MHC_BENCH_PEERS (a venv of their own:
-`python -m venv peers && peers/bin/pip install mlflow==3.17.2 trackio`), or through this one; what is missing is
-skipped with a sentence.
+MLflow and Trackio run in the Python that MHC_BENCH_PEERS names (of a separate venv:
+`python -m venv peers && peers/bin/pip install mlflow==3.17.2 trackio`), or else in the current one. A missing peer is
+reported and skipped.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ WHERE {where} ORDER BY c.created_at DESC LIMIT 50"""
 
 
 class Question(NamedTuple):
-    """One command and the time it may take."""
+    """One command and its time limit."""
 
     what: str
     runs: int
     words: list[str]
     bar: float | None = None
-    """Seconds; None where none was set."""
+    """Time limit in seconds; None: no limit."""
 
 
 class Timed(TypedDict):
@@ -58,14 +58,14 @@ class Timed(TypedDict):
 
 
 class Result(TypedDict):
-    """What `run` gives."""
+    """Result of `run`."""
 
     lines: list[Timed]
     skipped: list[str]
 
 
-def run(quick: bool) -> Result:
-    """Time every question; `quick` leaves out 100,000 runs and takes 3 timings instead of 10."""
+def run(*, quick: bool) -> Result:
+    """Time every question; `quick` omits the tree of 100,000 runs and takes 3 timings instead of 10."""
     repeats = 3 if quick else 10
     lines: list[Timed] = []
     skipped: list[str] = []
@@ -76,16 +76,16 @@ def run(quick: bool) -> Result:
             lines.append(first_index(outputs, count, repeats if count <= 10_000 else 1))
             lines += [ask(question, outputs, repeats) for question in questions(count)]
         for peer in (time_mlflow, time_trackio):
-            found = peer(Path(folder), 10_000, repeats)
-            skipped += [found] if isinstance(found, str) else []
-            lines += [] if isinstance(found, str) else found
+            result = peer(Path(folder), 10_000, repeats)
+            skipped += [result] if isinstance(result, str) else []
+            lines += [] if isinstance(result, str) else result
     return {"lines": lines, "skipped": skipped}
 
 
 def questions(count: int) -> list[Question]:
-    """What is asked of a tree of that many runs, with the bars that were set for it."""
+    """Return the questions for a tree of `count` runs, with their time limits."""
     bars = {10_000: (0.35, 0.45, 0.25), 100_000: (1.2, None, None)}.get(count, (None, None, None))
-    asked = [
+    common = [
         Question("list", count, ["list"], bars[0]),
         Question("list --where (indexed fields)", count, ["list", "--where", WHERE], bars[1]),
         Question("list --where (any field)", count, ["list", "--where", ANY_FIELD], bars[1]),
@@ -93,22 +93,22 @@ def questions(count: int) -> list[Question]:
         Question("candidates", count, ["candidates"]),
         Question("search", count, ["search", "focal", "paper"]),
     ]
-    return [*asked, Question("--help", count, ["--help"], 0.15)] if count == 10_000 else asked
+    return [*common, Question("--help", count, ["--help"], 0.15)] if count == 10_000 else common
 
 
 def _an_id(count: int) -> str:
-    return f"{min(count - 1, 50_000):04x}"  # from 65,536 runs on, the first ones share their ending with others
+    return f"{min(count - 1, 50_000):04x}"  # from 65,536 runs on, the endings of the first ids are not unique
 
 
 def mhc(outputs: Path, words: list[str]) -> list[str]:
-    """The command line of one question, by the installed `mhc` where there is one."""
+    """Return the command line of one question, with the installed `mhc` if there is one."""
     installed = Path(sys.executable).with_name("mhc")
     start = [str(installed)] if installed.exists() else [sys.executable, str(ROOT / "scripts/manage_experiments.py")]
     return [*start, "--outputs", str(outputs), "--models", str(outputs.parent / "models"), *words]
 
 
 def first_index(outputs: Path, count: int, repeats: int) -> Timed:
-    """The time of `list` where there is no index yet."""
+    """Time `list` without an existing index."""
     times = []
     for _ in range(repeats):
         (outputs / ".index.sqlite").unlink(missing_ok=True)
@@ -117,20 +117,24 @@ def first_index(outputs: Path, count: int, repeats: int) -> Timed:
 
 
 def ask(question: Question, outputs: Path, repeats: int) -> Timed:
-    """The median time of one question; one run before warms the disk."""
+    """Return the median time of one question, after one run that warms the disk cache."""
     command = mhc(outputs, question.words)
     seconds(command)
     return timed(question.what, question.runs, [seconds(command) for _ in range(repeats)], question.bar)
 
 
 def timed(what: str, runs: int, times: list[float], bar: float | None = None) -> Timed:
-    """A line of the result: the median, with the extremes as the detail."""
+    """Return a line of the result: the median, with the extremes as the detail."""
     detail = f"{min(times):.2f} to {max(times):.2f} s, {len(times)} times"
     return {"what": what, "runs": runs, "seconds": statistics.median(times), "bar": bar, "detail": detail}
 
 
 def seconds(command: list[str], env: dict[str, str] | None = None) -> float:
-    """The wall time of a whole process that must end well and say something."""
+    """Return the wall time of a whole process.
+
+    Raises:
+        RuntimeError: if it fails or prints nothing.
+    """
     begun = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=ROOT)
     took = time.perf_counter() - begun
@@ -140,12 +144,16 @@ def seconds(command: list[str], env: dict[str, str] | None = None) -> float:
 
 
 def peer_python() -> str:
-    """The Python that has the peers."""
+    """Return the Python that has the peers installed."""
     return os.environ.get("MHC_BENCH_PEERS", sys.executable)
 
 
 def _has(module: str) -> bool:
     return subprocess.run([peer_python(), "-c", f"import {module}"], capture_output=True, cwd=ROOT).returncode == 0
+
+
+def _not_installed(peer: str) -> str:
+    return f"{peer} is skipped: it is not installed in {peer_python()}. Set MHC_BENCH_PEERS (see scripts/bench/cli.py)"
 
 
 def _fill(peer: str, folder: Path, count: int) -> None:
@@ -155,25 +163,28 @@ def _fill(peer: str, folder: Path, count: int) -> None:
 
 
 def time_mlflow(folder: Path, count: int, repeats: int) -> list[Timed] | str:
-    """`mlflow.search_runs` on a SQLite store of as many runs: the latest 50, and a condition; a sentence without it."""
+    """Time `mlflow.search_runs` on a SQLite store of `count` runs; return why it was skipped if MLflow is missing.
+
+    The queries are the latest 50 runs, and a condition.
+    """
     if not _has("mlflow"):
-        return f"MLflow is left out: {peer_python()} has none. Set MHC_BENCH_PEERS (see scripts/bench/cli.py)"
+        return _not_installed("MLflow")
     store = folder / "mlflow"
     _fill("mlflow", store, count)
-    asked = {"list": "", "list --where (indexed fields)": "metrics.f1_macro >= 0.6 and params.model = 'baseline'"}
+    queries = {"list": "", "list --where (indexed fields)": "metrics.f1_macro >= 0.6 and params.model = 'baseline'"}
     return [
         timed(f"MLflow: {what}", count, _repeated([peer_python(), "-c", MLFLOW, str(store), words], repeats))
-        for what, words in asked.items()
+        for what, words in queries.items()
     ]
 
 
 def time_trackio(folder: Path, count: int, repeats: int) -> list[Timed] | str:
-    """`trackio query project --sql` on a project of as many runs, the same questions; a sentence without it."""
+    """Time `trackio query project --sql` on a project of `count` runs; return why it was skipped if it is missing."""
     if not _has("trackio"):
-        return f"Trackio is left out: {peer_python()} has none. Set MHC_BENCH_PEERS (see scripts/bench/cli.py)"
+        return _not_installed("Trackio")
     store = folder / "trackio"
     _fill("trackio", store, count)
-    asked = {"list": "1", "list --where (indexed fields)": "json_extract(m.metrics, '$.f1_macro') >= 0.5"}
+    queries = {"list": "1", "list --where (indexed fields)": "json_extract(m.metrics, '$.f1_macro') >= 0.5"}
     start = [str(Path(peer_python()).with_name("trackio")), "query", "project", "--project", "bench", "--sql"]
     return [
         timed(
@@ -181,7 +192,7 @@ def time_trackio(folder: Path, count: int, repeats: int) -> list[Timed] | str:
             count,
             _repeated([*start, TRACKIO.format(where=words)], repeats, {"TRACKIO_DIR": str(store)}),
         )
-        for what, words in asked.items()
+        for what, words in queries.items()
     ]
 
 
@@ -191,8 +202,8 @@ def _repeated(command: list[str], repeats: int, env: dict[str, str] | None = Non
 
 
 def table(result: Result) -> str:
-    """The result as text: each line with its bar, and how many times faster than the peers."""
-    rows = [f"{'runs':>8}  {'seconds':>8}  {'bar':>5}  what"]
+    """Return the result as text: each line with its limit, and the ratios to the peers."""
+    rows = [f"{'runs':>8}  {'seconds':>8}  {'limit':>5}  what"]
     for line in result["lines"]:
         bar = "" if line["bar"] is None else f"{line['bar']:.2f}"
         verdict = "" if line["bar"] is None else ("  within" if line["seconds"] <= line["bar"] else "  ABOVE")
@@ -201,19 +212,19 @@ def table(result: Result) -> str:
 
 
 def ratios(result: Result) -> list[str]:
-    """How many times as long the peers take for the same question."""
+    """Return lines with the ratio of each peer's time to ours for the same question."""
     ours = {line["what"]: line["seconds"] for line in result["lines"] if line["runs"] == 10_000}
-    said = []
+    lines = []
     for what, took in ours.items():
         peer, _, question = what.partition(": ")
         if question in ours:
-            said.append(f"{peer} takes {took / ours[question]:.1f} times as long for: {question}")
-    return said
+            lines.append(f"{peer} takes {took / ours[question]:.1f} times as long for: {question}")
+    return lines
 
 
 def main() -> None:
-    """Run, print the table, and write the numbers where --json says."""
-    result = run("--quick" in sys.argv)
+    """Run the benchmark, print the table, and write the numbers to the file given by --json."""
+    result = run(quick="--quick" in sys.argv)
     sys.stdout.write(table(result) + "\n")
     if "--json" in sys.argv:
         Path(sys.argv[sys.argv.index("--json") + 1]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,11 +1,11 @@
-"""What the four callbacks of a run's life, its record and its heartbeat cost: the same training with and without them.
+"""Measure what the callbacks of a run, its record and its heartbeat cost: the same training with and without them.
 
     OMP_NUM_THREADS=1 python scripts/bench/life.py --pairs 5 --seconds 60
 
-Both trainings of a pair are alike but for RegisterRun, ClassifyRun, FlagForPromotion and ArchiveDebugRuns, the
-registration with its lineage, and the last word; who goes first alternates. A difference of two long times is noisy,
-so the time spent inside the record's own code is measured too, call by call. `outputs/` holds other runs, which the
-clean-up has to read.
+The trainings of a pair differ only in RegisterRun, ClassifyRun, FlagForPromotion and ArchiveDebugRuns, the
+registration with its lineage, and the final record of the outcome; their order alternates. A difference of two long
+times is noisy, so the time inside this code is also measured, call by call. `outputs/` holds other runs, which the
+cleanup has to read.
 """
 
 from __future__ import annotations
@@ -27,87 +27,87 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench.run_folders import make
 
-FOUR = ("register_run", "classify_run", "flag_for_promotion", "archive_debug_runs")
-MOST_SHARE, MOST_SECONDS = 0.01, 0.3
-"""The bars: of the wall time of a 60 s training, and in all."""
+MEASURED_CALLBACKS = ("register_run", "classify_run", "flag_for_promotion", "archive_debug_runs")
+MAX_SHARE, MAX_SECONDS = 0.01, 0.3
+"""Limits: share of the wall time of a 60 s training, and total seconds."""
 OVERRIDES = ("model=micro", "trainer=cpu", "data.rows=2400", "callbacks.early_stopping=null", "name=attention")
 
 
 class Pair(NamedTuple):
-    """Wall seconds of one training with the four callbacks and of the same one without, and of their own code."""
+    """Wall seconds of a training with the measured code, of the same one without it, and inside that code."""
 
-    with_them: float
+    with_record: float
     without: float
     inside: float
 
     @property
     def extra(self) -> float:
-        """Seconds more with them than without."""
-        return self.with_them - self.without
+        """Difference in seconds between the two trainings."""
+        return self.with_record - self.without
 
 
-class Life(NamedTuple):
+class Result(NamedTuple):
     """The result of the benchmark."""
 
     pairs: list[Pair]
 
     @property
     def ratio(self) -> float:
-        """Median over pairs of wall time with them over wall time without."""
-        return statistics.median(pair.with_them / pair.without for pair in self.pairs)
+        """Median over pairs of the ratio of the wall times, with to without."""
+        return statistics.median(pair.with_record / pair.without for pair in self.pairs)
 
     @property
     def inside(self) -> float:
-        """Median seconds in their own code."""
+        """Median seconds inside the measured code."""
         return statistics.median(pair.inside for pair in self.pairs)
 
     @property
     def share(self) -> float:
-        """Median share of their own code in the wall time."""
-        return statistics.median(pair.inside / pair.with_them for pair in self.pairs)
+        """Median share of the measured code in the wall time."""
+        return statistics.median(pair.inside / pair.with_record for pair in self.pairs)
 
     def lines(self) -> list[str]:
-        """The result, one line a pair and the verdict."""
-        told = [
-            f"with {pair.with_them:7.2f} s   without {pair.without:7.2f} s   difference {pair.extra:+.2f} s   "
+        """Return the result: one line per pair, and the medians with their limits."""
+        pairs = [
+            f"with {pair.with_record:7.2f} s   without {pair.without:7.2f} s   difference {pair.extra:+.2f} s   "
             f"own code {pair.inside:.3f} s"
             for pair in self.pairs
         ]
         extra = statistics.median(pair.extra for pair in self.pairs)
         return [
-            *told,
+            *pairs,
             f"median: ratio {self.ratio:.4f}, difference {extra:+.3f} s; own code {self.inside:.3f} s "
-            f"(at most {MOST_SECONDS} s), {self.share:.2%} of the wall time (at most {MOST_SHARE:.0%} of 60 s)",
+            f"(at most {MAX_SECONDS} s), {self.share:.2%} of the wall time (at most {MAX_SHARE:.0%} of 60 s)",
         ]
 
 
-def measure(pairs: int = 5, seconds: float = 60.0, others: int = 1000) -> Life:
-    """Train `pairs` pairs of about `seconds` each beside `others` finished runs, and return what was measured."""
+def measure(pairs: int = 5, seconds: float = 60.0, others: int = 1000) -> Result:
+    """Train `pairs` pairs of about `seconds` each beside `others` finished runs, and return their times."""
     with tempfile.TemporaryDirectory() as place:
         outputs = Path(place) / "outputs"
         make(outputs, others)
-        train(outputs, 1, recorded=True)  # imports, caches, tokenizer, and a first clean-up of the others
+        train(outputs, 1, recorded=True)  # imports, caches, tokenizer, and a first cleanup of the others
         epochs = max(1, round(seconds / max(0.05, per_epoch(outputs))))
-        return Life([pair(outputs, epochs, number % 2 == 0) for number in range(pairs)])
+        return Result([pair(outputs, epochs, recorded_first=number % 2 == 0) for number in range(pairs)])
 
 
 def per_epoch(outputs: Path) -> float:
-    """Return the seconds of one more epoch."""
+    """Return the seconds of one additional epoch."""
     return (train(outputs, 5, recorded=False) - train(outputs, 1, recorded=False)) / 4
 
 
-def pair(outputs: Path, epochs: int, recorded_first: bool) -> Pair:
-    """Train both of a pair, in the order said."""
-    spent: list[float] = []
-    took: dict[bool, float] = {}
+def pair(outputs: Path, epochs: int, *, recorded_first: bool) -> Pair:
+    """Run both trainings of a pair, in the given order."""
+    calls: list[float] = []
+    seconds: dict[bool, float] = {}
     for recorded in (recorded_first, not recorded_first):
-        with timed(spent):
-            took[recorded] = train(outputs, epochs, recorded=recorded)
-    return Pair(took[True], took[False], sum(spent))
+        with timed(calls):
+            seconds[recorded] = train(outputs, epochs, recorded=recorded)
+    return Pair(seconds[True], seconds[False], sum(calls))
 
 
 def train(outputs: Path, epochs: int, *, recorded: bool) -> float:
-    """Carry out one training, on record or not, and return its wall seconds."""
+    """Run one training, with or without a record, and return its wall seconds."""
     from mhc import timestamps
     from mhc.runs import folders
     from mhc.training import job
@@ -117,10 +117,10 @@ def train(outputs: Path, epochs: int, *, recorded: bool) -> float:
     cfg.paths.run = str(folder)
     begun = time.perf_counter()
     if recorded:
-        job.train(cfg, job.register(cfg, folder, [], None))
+        job.train(cfg, job.register_run(cfg, folder, [], None))
     else:
-        cfg.callbacks = {name: node for name, node in cfg.callbacks.items() if name not in FOUR}
-        job.fit_and_judge(cfg, None)
+        cfg.callbacks = {name: node for name, node in cfg.callbacks.items() if name not in MEASURED_CALLBACKS}
+        job.fit_and_evaluate(cfg, None)
     return time.perf_counter() - begun
 
 
@@ -129,20 +129,20 @@ def composed(outputs: Path, epochs: int) -> DictConfig:
     from hydra import compose, initialize_config_dir
 
     from mhc.policy import CONF
-    from mhc.training.config import register
+    from mhc.training.config import register_config
 
-    register()
+    register_config()
     places = {name: outputs.parent / name for name in ("outputs", "models", "cache")}
-    said = [*OVERRIDES, f"trainer.max_epochs={epochs}", *(f"paths.{name}={path}" for name, path in places.items())]
+    overrides = [*OVERRIDES, f"trainer.max_epochs={epochs}", *(f"paths.{name}={path}" for name, path in places.items())]
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        cfg = compose("train", overrides=said)
+        cfg = compose("train", overrides=overrides)
     assert isinstance(cfg, DictConfig)
     OmegaConf.set_struct(cfg, False)
     return cfg
 
 
-def entrances() -> list[tuple[Any, str]]:
-    """Return where the training enters the code that is measured."""
+def entry_points() -> list[tuple[Any, str]]:
+    """Return the functions through which a training enters the measured code."""
     from callbacks import archive_debug_runs, classify_run, flag_for_promotion, register_run
     from mhc.runs.live import LiveRun
     from mhc.training import job
@@ -152,42 +152,42 @@ def entrances() -> list[tuple[Any, str]]:
     modules = (archive_debug_runs, classify_run, flag_for_promotion, register_run)
     classes = ("ArchiveDebugRuns", "ClassifyRun", "FlagForPromotion", "RegisterRun")
     callbacks = [getattr(module, name) for module, name in zip(modules, classes, strict=True)]
-    found = [(callback, hook) for callback in callbacks for hook in hooks if hook in vars(callback)]
-    return [*found, (job, "register"), (LiveRun, "complete")]
+    methods = [(callback, hook) for callback in callbacks for hook in hooks if hook in vars(callback)]
+    return [*methods, (job, "register"), (LiveRun, "complete")]
 
 
 @contextmanager
-def timed(spent: list[float]) -> Iterator[None]:
-    """Add the seconds of every call of an entrance to `spent`."""
-    before = [(owner, name, getattr(owner, name)) for owner, name in entrances()]
-    for owner, name, original in before:
-        setattr(owner, name, timing(original, spent))
+def timed(seconds: list[float]) -> Iterator[None]:
+    """Append the seconds of every call of an entry point to `seconds`."""
+    originals = [(owner, name, getattr(owner, name)) for owner, name in entry_points()]
+    for owner, name, original in originals:
+        setattr(owner, name, timing(original, seconds))
     try:
         yield
     finally:
-        for owner, name, original in before:
+        for owner, name, original in originals:
             setattr(owner, name, original)
 
 
-def timing(original: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
-    """Return `original` with a clock around it."""
+def timing(original: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """Return a wrapper of `original` that appends the duration of each call to `seconds`."""
 
     def timed_call(*args: Any, **kwargs: Any) -> Any:
         begun = time.perf_counter()
         try:
             return original(*args, **kwargs)
         finally:
-            spent.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - begun)
 
     return timed_call
 
 
 @click.command()
 @click.option("--pairs", default=5, show_default=True)
-@click.option("--seconds", default=60.0, show_default=True, help="About so long does each training take.")
+@click.option("--seconds", default=60.0, show_default=True, help="Approximate length of each training.")
 @click.option("--others", default=1000, show_default=True, help="Finished runs in outputs/.")
 def main(pairs: int, seconds: float, others: int) -> None:
-    """Measure what the record costs: `python scripts/bench/life.py --pairs 5 --seconds 60`."""
+    """Measure the cost of the record: `python scripts/bench/life.py --pairs 5 --seconds 60`."""
     for line in measure(pairs, seconds, others).lines():
         Console().print(line, highlight=False)
 

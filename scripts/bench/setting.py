@@ -15,7 +15,7 @@ from mhc.data.datamodule import TextDataModule
 from mhc.model.classifier import TextClassifier
 from mhc.policy import CONF
 from mhc.training import job
-from mhc.training.config import register
+from mhc.training.config import register_config
 
 GRADIENT_NORM = 1.0
 
@@ -52,7 +52,7 @@ class Setting:
 
     def config(self, seed: int, further: list[str] | None = None) -> DictConfig:
         """Return the config including its `hydra` node, composed as Hydra does."""
-        register()
+        register_config()
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             return compose("train", [*self.overrides(seed), *(further or [])], return_hydra_config=True)
 

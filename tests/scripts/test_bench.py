@@ -1,4 +1,4 @@
-"""The benchmark counts what it says it counts."""
+"""What the benchmark counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_warm_steps_are_not_counted() -> None:
     assert clock.rate == pytest.approx((30 + 50) / 2)
 
 
-def test_a_turn_lasts_at_least_one_counted_step() -> None:
+def test_turn_lasts_at_least_one_counted_step() -> None:
     clock = Clock(seconds=0.0, warm=2)
     assert [clock.step(1) for _ in range(3)] == [False, False, True]
 
@@ -48,12 +48,12 @@ def test_lengths_stay_within_their_bounds() -> None:
     assert all(4 <= length <= 40 for length in texts.lengths(np.random.default_rng(1), 1000, 20, 40))
 
 
-def test_flops_are_six_per_weight_and_token_and_those_of_attention() -> None:
+def test_flops_are_six_per_weight_and_token_plus_attention() -> None:
     weights = 12 * 3 * 256**2
     assert peak.flops_per_token(3, 256, [10, 10]) == 6 * weights + 12 * 3 * 256 * 10
 
 
-def test_flops_that_the_fast_forward_leaves_out_are_those_it_does_not_compute() -> None:
+def test_unread_flops_are_those_the_fast_forward_omits() -> None:
     rows, length, layers, width, classes = 16, 16, 2, 64, 2
     config = BertConfig(
         vocab_size=50, hidden_size=width, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=4 * width
@@ -66,11 +66,11 @@ def test_flops_that_the_fast_forward_leaves_out_are_those_it_does_not_compute() 
         encoder.logits(network, ids, None).sum().backward()
     layer_by_layer = peak.flops_per_token(layers, width, [length] * rows)
     unread = peak.unread_flops_per_token(width, 4, [length] * rows)
-    head = 6 * rows * width * (width + classes)  # pooler and classifier, which the formula leaves out
+    head = 6 * rows * width * (width + classes)  # pooler and classifier, which the formula omits
     assert counter.get_total_flops() == pytest.approx((layer_by_layer - unread) * rows * length + head, rel=1e-3)
 
 
-def test_json_keeps_what_other_parts_wrote(tmp_path: Path) -> None:
+def test_json_keeps_the_results_of_other_parts(tmp_path: Path) -> None:
     path = tmp_path / "speed.json"
     show.add_json(path, "train", {"baseline": {"share_of_peak": 0.5}})
     show.add_json(path, "train", {"medium": {"share_of_peak": 0.6}})
@@ -81,7 +81,7 @@ def test_json_keeps_what_other_parts_wrote(tmp_path: Path) -> None:
     }
 
 
-def test_every_part_explains_itself() -> None:
+def test_every_part_has_help_and_json() -> None:
     from scripts.benchmark import benchmark
 
     for part in ("train", "predict", "startup", "memory", "quality"):
