@@ -1,1 +1,1 @@
-"""The packed forward and backward of BERT-family encoders."""
+"""Faster forward and backward of BERT classifiers: padding-free, with the numbers of transformers."""

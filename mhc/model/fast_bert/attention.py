@@ -1,7 +1,7 @@
-"""Attention within each text by batched matrix products: for all its tokens, forward and backward, or for the first.
+"""Attention within each text by batched matrix products: for all tokens (forward and backward), or for the first one.
 
-Packed tokens lie text by text, each with three vectors per head; the products want them by text and head. One gather
-by an index that all layers of a step share brings them there, another one brings them back.
+Packed tokens are stored text by text, each with three vectors per head; the products need them by text and head. One
+gather by an index that all layers of a step share puts them into that order, another one puts them back.
 """
 
 from __future__ import annotations
@@ -12,156 +12,191 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mhc.model.fast_bert.packing import MASKED, Packing
+from mhc.model.fast_bert.packing import MASK_BIAS, Packing
 
 VECTOR_BYTES = 64
 """Keys are padded to whole vectors of the processor: masking and softmax of short texts take a third of the time."""
 
 
-class Spread(NamedTuple):
-    """Small matrices, one per text and head; what the backward needs of the forward."""
+class AttentionState(NamedTuple):
+    """Tensors of the forward that the backward needs: small matrices, one per text and head."""
 
     query: Tensor
-    """[texts x heads, width, size], scaled"""
+    """[texts x heads, seq_len, head_dim], scaled by 1 / sqrt(head_dim)."""
     key: Tensor
-    """[texts x heads, keys, size]; `keys` is the width in whole vectors"""
+    """[texts x heads, key_len, head_dim]; key_len is seq_len rounded up to whole vectors."""
     value: Tensor
-    """[texts x heads, keys, size]"""
-    shares: Tensor
-    """[texts x heads, width, keys]"""
+    """[texts x heads, key_len, head_dim]."""
+    attn_probs: Tensor
+    """[texts x heads, seq_len, key_len]."""
 
 
 class Layout:
-    """Which vector of the packed tokens stands where in the batched matrices.
+    """Gather indices between the packed tokens and the batched matrices.
 
-    Padding holds the vectors of some token: as a key it is masked; as a query its result is not read, so that the
-    gradient there is 0.
+    Padding in the matrices holds the vectors of an arbitrary token: as a key it is masked; as a query its result is
+    not read, so that the gradient there is 0.
 
     Args:
         packing: of the batch.
-        heads: of attention.
-        kind: what scores are computed in.
+        heads: attention heads.
+        dtype: of the attention scores.
     """
 
-    def __init__(self, packing: Packing, heads: int, kind: torch.dtype) -> None:
-        vector = VECTOR_BYTES // kind.itemsize
+    def __init__(self, packing: Packing, heads: int, dtype: torch.dtype) -> None:
+        vector = VECTOR_BYTES // dtype.itemsize
         self.heads, self.tokens = heads, packing.tokens
-        self.matrices, self.width = packing.rows * heads, packing.width
-        self.keys = -(-packing.width // vector) * vector
-        self.bias = _bias(packing, self.keys, kind)
-        """[texts, 1, keys] or [1, 1, keys]: added to scores; None: there is no padding."""
+        self.text_heads, self.seq_len = packing.texts * heads, packing.seq_len
+        self.key_len = -(-packing.seq_len // vector) * vector
+        self.attn_bias = _padded_bias(packing, self.key_len, dtype)
+        """[texts, 1, key_len] or [1, 1, key_len]: added to the scores; None: there is no padding."""
         head = torch.arange(heads, device=packing.first.device)
-        here = packing.packed.view(packing.rows, 1, packing.width)
-        self.above = (here * heads + head[:, None]).reshape(-1)
-        """[texts x heads x width]: which of [(tokens + 1) x heads]; the last token stands for padding."""
-        query = here.clamp(max=packing.tokens - 1) * (3 * heads) + head[:, None]
-        key = functional.pad(query + heads, (0, self.keys - packing.width))
-        self.spread = torch.cat([query.reshape(-1), key.reshape(-1), (key + heads).reshape(-1)])
-        """[texts x heads x (width + 2 x keys)]: which of [tokens x 3 x heads]."""
-        matrix = packing.padded.div(packing.width, rounding_mode="floor")[:, None] * heads + head
-        place = packing.positions()[:, None]
-        self.mixed = (matrix * self.width + place).reshape(-1)
-        """[tokens x heads]: which of [texts x heads x width]."""
-        key = self.matrices * self.width + matrix * self.keys + place
-        self.gathered = torch.cat([self.mixed.view(matrix.shape), key, key + self.matrices * self.keys], 1).reshape(-1)
-        """[tokens x 3 x heads]: which of [texts x heads x (width + 2 x keys)]."""
+        token = packing.packed_index.view(packing.texts, 1, packing.seq_len)
+        self.tokens_to_matrices = (token * heads + head[:, None]).reshape(-1)
+        """[texts x heads x seq_len]: index into [(tokens + 1) x heads]; the last token represents padding."""
+        query = token.clamp(max=packing.tokens - 1) * (3 * heads) + head[:, None]
+        key = functional.pad(query + heads, (0, self.key_len - packing.seq_len))
+        self.qkv_to_matrices = torch.cat([query.reshape(-1), key.reshape(-1), (key + heads).reshape(-1)])
+        """[texts x heads x (seq_len + 2 x key_len)]: index into [tokens x 3 x heads]."""
+        matrix = packing.padded_index.div(packing.seq_len, rounding_mode="floor")[:, None] * heads + head
+        position = packing.positions()[:, None]
+        self.matrices_to_tokens = (matrix * self.seq_len + position).reshape(-1)
+        """[tokens x heads]: index into [texts x heads x seq_len]."""
+        key = self.text_heads * self.seq_len + matrix * self.key_len + position
+        value = key + self.text_heads * self.key_len
+        self.matrices_to_qkv = torch.cat([self.matrices_to_tokens.view(matrix.shape), key, value], 1).reshape(-1)
+        """[tokens x 3 x heads]: index into [texts x heads x (seq_len + 2 x key_len)]."""
 
-    def matrices_of(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[texts x heads x (width + 2 x keys), size] as queries, keys and values."""
-        wide, long = self.matrices * self.width, self.matrices * self.keys
-        query, key, value = torch.split(vectors, [wide, long, long])
-        size = vectors.shape[-1]
+    def split_qkv(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values, as in `AttentionState`, as views.
+
+        Args:
+            vectors: [texts x heads x (seq_len + 2 x key_len), head_dim].
+        """
+        queries, keys = self.text_heads * self.seq_len, self.text_heads * self.key_len
+        query, key, value = torch.split(vectors, [queries, keys, keys])
+        head_dim = vectors.shape[-1]
         return (
-            query.view(self.matrices, self.width, size),
-            key.view(self.matrices, self.keys, size),
-            value.view(self.matrices, self.keys, size),
+            query.view(self.text_heads, self.seq_len, head_dim),
+            key.view(self.text_heads, self.key_len, head_dim),
+            value.view(self.text_heads, self.key_len, head_dim),
         )
 
 
-def attend(projected: Tensor, layout: Layout) -> tuple[Tensor, Spread]:
-    """What each token takes from its text, [tokens, width], from its query, key and value [tokens, 3 x width]."""
-    query, key, value = layout.matrices_of(
-        projected.view(layout.tokens * 3 * layout.heads, -1).index_select(0, layout.spread)
+def attend(qkv: Tensor, layout: Layout) -> tuple[Tensor, AttentionState]:
+    """Return softmax(Q K^T) V of every token, [tokens, hidden_size], and what the backward needs.
+
+    Args:
+        qkv: query (scaled), key and value of every token, [tokens, 3 x hidden_size].
+        layout: of the batch.
+    """
+    query, key, value = layout.split_qkv(
+        qkv.view(layout.tokens * 3 * layout.heads, -1).index_select(0, layout.qkv_to_matrices)
     )
     scores = torch.bmm(query, key.transpose(1, 2))
-    if layout.bias is not None:
-        scores.view(-1, layout.heads * layout.width, layout.keys).add_(layout.bias)
-    shares = torch.softmax(scores, -1)
-    mixed = torch.bmm(shares, value).view(-1, value.shape[-1]).index_select(0, layout.mixed)
-    return mixed.view(layout.tokens, -1), Spread(query, key, value, shares)
+    if layout.attn_bias is not None:
+        scores.view(-1, layout.heads * layout.seq_len, layout.key_len).add_(layout.attn_bias)
+    attn_probs = torch.softmax(scores, -1)
+    attn_out = torch.bmm(attn_probs, value).view(-1, value.shape[-1]).index_select(0, layout.matrices_to_tokens)
+    return attn_out.view(layout.tokens, -1), AttentionState(query, key, value, attn_probs)
 
 
-def attend_backward(gradient: Tensor, spread: Spread, layout: Layout) -> Tensor:
-    """The gradient of `projected` from that of what tokens took, [tokens + 1, width], whose last row is 0."""
-    query, key, value, shares = spread
-    above = gradient.view(-1, value.shape[-1]).index_select(0, layout.above).view(query.shape)
-    vectors = query.new_empty(len(layout.spread), query.shape[-1])
-    for_query, for_key, for_value = layout.matrices_of(vectors)
-    torch.bmm(shares.transpose(1, 2), above, out=for_value)
-    scores = torch._softmax_backward_data(torch.bmm(above, value.transpose(1, 2)), shares, -1, shares.dtype)
-    torch.bmm(scores, key, out=for_query)
-    torch.bmm(scores.transpose(1, 2), query, out=for_key)
-    return vectors.index_select(0, layout.gathered).view(layout.tokens, -1)
+def attend_backward(grad_attn_out: Tensor, state: AttentionState, layout: Layout) -> Tensor:
+    """Return the gradient of `qkv`, [tokens, 3 x hidden_size].
+
+    Args:
+        grad_attn_out: gradient of the first result of `attend`, [tokens + 1, hidden_size]; the last row is 0.
+        state: second result of `attend`.
+        layout: of the batch.
+    """
+    query, key, value, attn_probs = state
+    grad = grad_attn_out.view(-1, value.shape[-1]).index_select(0, layout.tokens_to_matrices).view(query.shape)
+    vectors = query.new_empty(len(layout.qkv_to_matrices), query.shape[-1])
+    grad_query, grad_key, grad_value = layout.split_qkv(vectors)
+    torch.bmm(attn_probs.transpose(1, 2), grad, out=grad_value)
+    grad_scores = torch._softmax_backward_data(torch.bmm(grad, value.transpose(1, 2)), attn_probs, -1, attn_probs.dtype)
+    torch.bmm(grad_scores, key, out=grad_query)
+    torch.bmm(grad_scores.transpose(1, 2), query, out=grad_key)
+    return vectors.index_select(0, layout.matrices_to_qkv).view(layout.tokens, -1)
 
 
-def _bias(packing: Packing, keys: int, kind: torch.dtype) -> Tensor | None:
-    if keys == packing.width:
-        return packing.bias
-    bias = packing.first.new_zeros((1, 1, packing.width), dtype=kind) if packing.bias is None else packing.bias
-    return functional.pad(bias, (0, keys - packing.width), value=MASKED)
+def _padded_bias(packing: Packing, key_len: int, dtype: torch.dtype) -> Tensor | None:
+    """Return the attention bias of `key_len` keys; None if there is nothing to mask."""
+    if key_len == packing.seq_len:
+        return packing.attn_bias
+    bias = packing.attn_bias
+    if bias is None:
+        bias = packing.first.new_zeros((1, 1, packing.seq_len), dtype=dtype)
+    return functional.pad(bias, (0, key_len - packing.seq_len), value=MASK_BIAS)
 
 
 Projection = tuple[Tensor, Tensor]
-"""Weights of a linear layer: [out, in] and [out]."""
+"""Weight [out, in] and bias [out] of a linear layer."""
 
 
-def attention_of_first(
+def first_token_attention(
     query: Tensor, hidden: Tensor, key: Projection, value: Projection, packing: Packing, heads: int
 ) -> Tensor:
-    """What the first token of each text takes from its text: query [rows, width], scaled; the result is alike.
+    """Return the attention output of the first token of each text, [texts, hidden_size].
 
-    With one query a text, q (K h) is computed as (q K) h, and the sum of shares times V h as V times the sum: that is
-    2 x heads x width products a token instead of 2 x width^2. `hidden` is [tokens, width].
+    With one query per text, q (K h) is computed as (q K) h, and the sum of attention probabilities times V h as V times
+    the sum: 2 x heads x hidden_size products per token instead of 2 x hidden_size^2.
+
+    Args:
+        query: of the first tokens, [texts, hidden_size], scaled by 1 / sqrt(head_dim).
+        hidden: all tokens, [tokens, hidden_size].
+        key: projection to keys.
+        value: projection to values.
+        packing: of the batch.
+        heads: attention heads.
     """
-    rows, width, kind = packing.rows, query.shape[1], query.dtype
-    by_head = query.view(rows, heads, -1).transpose(0, 1)
-    asked = torch.bmm(by_head, key[0].to(kind).view(heads, -1, width)).transpose(0, 1)
-    for_all = (query * key[1].to(kind)).view(rows, heads, -1).sum(-1, keepdim=True)  # moves a text's scores alike
-    found: Tensor = _Found.apply(asked, for_all, hidden, packing)  # type: ignore[no-untyped-call]
-    mixed = torch.bmm(found.transpose(0, 1), value[0].to(kind).view(heads, -1, width).transpose(1, 2))
-    return mixed.transpose(0, 1).reshape(rows, width) + value[1].to(kind)
+    texts, hidden_size, dtype = packing.texts, query.shape[1], query.dtype
+    by_head = query.view(texts, heads, -1).transpose(0, 1)
+    query_key = torch.bmm(by_head, key[0].to(dtype).view(heads, -1, hidden_size)).transpose(0, 1)
+    score_bias = (query * key[1].to(dtype)).view(texts, heads, -1).sum(-1, keepdim=True)  # equal for all keys of a text
+    context: Tensor = _WeightedHidden.apply(query_key, score_bias, hidden, packing)  # type: ignore[no-untyped-call]
+    attn_out = torch.bmm(context.transpose(0, 1), value[0].to(dtype).view(heads, -1, hidden_size).transpose(1, 2))
+    return attn_out.transpose(0, 1).reshape(texts, hidden_size) + value[1].to(dtype)
 
 
-class _Found(torch.autograd.Function):
-    """Tokens of each text, [texts, heads, width], weighed by how much they are what is asked for."""
+class _WeightedHidden(torch.autograd.Function):
+    """Sum of each text's tokens weighted by their attention probabilities, [texts, heads, hidden_size]."""
 
     @staticmethod
-    def forward(ctx: Any, asked: Tensor, for_all: Tensor, hidden: Tensor, packing: Packing) -> Tensor:
-        texts = packing.unpack(hidden).view(packing.rows, packing.width, -1)
-        scores = torch.bmm(asked, texts.transpose(1, 2)).add_(for_all)
-        if packing.bias is not None:
-            scores.add_(packing.bias)
-        shares = torch.softmax(scores, -1)
+    def forward(ctx: Any, query_key: Tensor, score_bias: Tensor, hidden: Tensor, packing: Packing) -> Tensor:
+        padded = packing.unpack(hidden).view(packing.texts, packing.seq_len, -1)
+        scores = torch.bmm(query_key, padded.transpose(1, 2)).add_(score_bias)
+        if packing.attn_bias is not None:
+            scores.add_(packing.attn_bias)
+        attn_probs = torch.softmax(scores, -1)
         ctx.packing = packing
-        ctx.save_for_backward(asked, texts, shares)
-        return torch.bmm(shares, texts)
+        ctx.save_for_backward(query_key, padded, attn_probs)
+        return torch.bmm(attn_probs, padded)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        asked, texts, shares = ctx.saved_tensors
-        above = torch.bmm(gradients[0], texts.transpose(1, 2))
-        scores = torch._softmax_backward_data(above, shares, -1, shares.dtype)
-        as_key_and_value = torch.cat([scores, shares], 1), torch.cat([asked, gradients[0]], 1)
-        for_texts = torch.bmm(as_key_and_value[0].transpose(1, 2), as_key_and_value[1])
-        for_hidden = ctx.packing.pack(for_texts.view(-1, texts.shape[-1]))
-        return torch.bmm(scores, texts), scores.sum(-1, keepdim=True), for_hidden, None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        query_key, padded, attn_probs = ctx.saved_tensors
+        grad_probs = torch.bmm(grad_outputs[0], padded.transpose(1, 2))
+        grad_scores = torch._softmax_backward_data(grad_probs, attn_probs, -1, attn_probs.dtype)
+        # a token is both key (first half of the product) and value (second half)
+        weights, vectors = torch.cat([grad_scores, attn_probs], 1), torch.cat([query_key, grad_outputs[0]], 1)
+        grad_padded = torch.bmm(weights.transpose(1, 2), vectors)
+        grad_hidden = ctx.packing.pack(grad_padded.view(-1, padded.shape[-1]))
+        return torch.bmm(grad_scores, padded), grad_scores.sum(-1, keepdim=True), grad_hidden, None
 
 
-def flash(query_key_value: Tensor, bounds: Tensor, longest: int, heads: int) -> Tensor:
-    """Attention on a GPU, which reads where each text begins and computes no padding."""
+def flash_attention(qkv: Tensor, cu_seqlens: Tensor, seq_len: int, heads: int) -> Tensor:
+    """Return the attention output [tokens, hidden_size] on a GPU; the kernel skips padding by `cu_seqlens`.
+
+    Args:
+        qkv: query (scaled), key and value of every token, [tokens, 3 x hidden_size].
+        cu_seqlens: starts of the texts and the end, [texts + 1], int32.
+        seq_len: tokens of the longest text.
+        heads: attention heads.
+    """
     from torch.nn.attention.varlen import varlen_attn
 
-    query, key, value = query_key_value.view(len(query_key_value), 3, heads, -1).unbind(1)
-    mixed = varlen_attn(query, key, value, bounds, bounds, longest, longest, scale=1.0)
-    assert isinstance(mixed, Tensor)
-    return mixed.reshape(len(query_key_value), -1)
+    query, key, value = qkv.view(len(qkv), 3, heads, -1).unbind(1)
+    attn_out = varlen_attn(query, key, value, cu_seqlens, cu_seqlens, seq_len, seq_len, scale=1.0)
+    assert isinstance(attn_out, Tensor)
+    return attn_out.reshape(len(qkv), -1)

@@ -1,14 +1,15 @@
-"""A BERT classifier's forward and backward over its real tokens alone; same weights, same numbers, less work.
+"""Logits and gradients of a BERT classifier from its real tokens alone: same weights and numbers as transformers.
 
-The network stays what transformers made it. Against its own forward, this one
-- runs embeddings, linear layers, norms and feed-forward on [real tokens, width]: padding is computed in attention only;
-- computes of the last layer what the classifier reads, the first token of each text. What the other tokens would
-  become there is never looked at, and gets no gradient; nor are their keys and values multiplied out for one query;
-- multiplies query, key and value in one product, and casts each weight once per step, with no autocast in between;
-- writes the backward of a layer out, so that sums are added in place and nothing is kept or copied that is not needed;
+The network remains a module of transformers. Compared with its own forward, this one
+- runs embeddings, linear layers, norms and feed-forward on [real tokens, hidden_size]: padding is computed in attention
+  only;
+- computes only the part of the last layer that the classifier reads, the first token of each text. The outputs of the
+  other tokens are never read and get no gradient; their keys and values are not computed for one query either;
+- computes query, key and value in one product, and casts each weight once per step, without autocast in between;
+- writes the backward of a layer out, so that sums are accumulated in place and nothing is stored or copied without use;
 - computes attention by batched matrix products: for texts of up to 512 tokens on a CPU 2 to 3 times as fast, forward
   and backward together, as torch's fused attention in bfloat16 (which has no fast backward there);
-- draws one pool of dropout masks per step and lets every layer take a window of it at a random place: torch's own
+- draws one pool of dropout masks per step, of which every layer takes a window at a random position: torch's own
   dropout draws its numbers on one core, one at a time.
 """
 
@@ -21,44 +22,44 @@ from transformers import BertConfig, BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
 
 from mhc.errors import BadConfig
-from mhc.model.fast_bert.attention import Layout, attention_of_first, flash
+from mhc.model.fast_bert.attention import Layout, first_token_attention, flash_attention
 from mhc.model.fast_bert.dropout import DropoutPool
-from mhc.model.fast_bert.layer import block
+from mhc.model.fast_bert.layer import encoder_layer
 from mhc.model.fast_bert.linear import linear
 from mhc.model.fast_bert.packing import Packing
 
-PACK_FROM = 0.03
-"""Share of padding from which taking it out costs less than computing it; measured on 2 cores."""
+MIN_PADDING = 0.03
+"""Fraction of padding from which removing it costs less than computing it; measured on 2 cores."""
 
 
-WAYS = {"auto": frozenset({"cpu"}), "always": frozenset({"cpu", "cuda", "mps"}), "never": frozenset[str]()}
-"""Kinds of devices by the value of model.fast; auto: where it was measured to pay."""
+DEVICES = {"auto": frozenset({"cpu"}), "always": frozenset({"cpu", "cuda", "mps"}), "never": frozenset[str]()}
+"""Device types by the value of model.fast; auto: those that are faster by measurement."""
 
 
-def devices(said: str, network: nn.Module) -> frozenset[str]:
-    """Kinds of devices on which the network is to be computed by `logits`.
+def devices(setting: str, network: nn.Module) -> frozenset[str]:
+    """Return the device types on which the network is computed by `logits`.
 
     Args:
-        said: auto, always or never.
-        network: any; only what `fits` is ever computed so.
+        setting: value of model.fast: auto, always or never.
+        network: any network; one that is not supported gives no device.
 
     Raises:
-        BadConfig: there is no such way, or `always` was said and the network does not fit.
+        BadConfig: if there is no such setting, or it is `always` and the network is not supported.
     """
-    if said not in WAYS:
-        raise BadConfig(f"model.fast is {said!r}; it must be one of {', '.join(WAYS)}.")
-    if fits(network):
-        return WAYS[said]
-    if said == "always":
+    if setting not in DEVICES:
+        raise BadConfig(f"model.fast is {setting!r}; it must be one of {', '.join(DEVICES)}")
+    if is_supported(network):
+        return DEVICES[setting]
+    if setting == "always":
         raise BadConfig(
             f"model.fast is always, but {type(network).__name__} with these settings can only be computed by its own "
-            "forward. Leave it at auto"
+            "forward. Set model.fast=auto"
         )
     return frozenset()
 
 
-def fits(network: nn.Module) -> bool:
-    """Whether `logits` computes what this network computes."""
+def is_supported(network: nn.Module) -> bool:
+    """Return whether `logits` computes the same as the network's own forward."""
     if type(network) is not BertForSequenceClassification:
         return False
     config: BertConfig = network.config
@@ -71,90 +72,104 @@ def fits(network: nn.Module) -> bool:
 
 
 def logits(network: BertForSequenceClassification, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """Return logits [batch, classes] in float32 (or the weights' own type) from ids and mask [batch, tokens].
+    """Return logits [texts, classes] in float32 (or the weights' own type).
 
-    Under autocast the encoder runs in autocast's type throughout, without it in that of the weights. Every text's
-    tokens stand at its row's beginning.
+    Under autocast the whole encoder runs in autocast's type, otherwise in that of the weights.
+
+    Args:
+        network: one that `is_supported`.
+        input_ids: [texts, seq_len]; each text begins at the start of its row (padding on the right).
+        attention_mask: [texts, seq_len]; None: there is no padding.
     """
     device = input_ids.device.type
     weight = network.bert.embeddings.word_embeddings.weight
-    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
-    packing = Packing.of(input_ids, attention_mask, PACK_FROM, kind)
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    packing = Packing.of(input_ids, attention_mask, MIN_PADDING, dtype)
     with torch.autocast(device, enabled=False):
-        hidden = _embed(network, input_ids, packing, kind)
-        pool = _pool(network, hidden)
+        hidden = _embed(network, input_ids, packing, dtype)
+        pool = _dropout_pool(network, hidden)
         if pool:
             hidden = hidden * pool.take(hidden)
         *layers, last = network.bert.encoder.layer
-        layout = Layout(packing, network.config.num_attention_heads, kind) if packing.bounds is None else None
+        layout = Layout(packing, network.config.num_attention_heads, dtype) if packing.cu_seqlens is None else None
         for layer in layers:
-            hidden = block(hidden, layer, layout, pool) if layout else _flash_layer(layer, hidden, packing, pool)
+            if layout:
+                hidden = encoder_layer(hidden, layer, layout, pool)
+            else:
+                hidden = _flash_layer(layer, hidden, packing, pool)
         return _classify(network, _last_layer(last, hidden, packing, pool).to(weight.dtype))
 
 
-def _pool(network: BertForSequenceClassification, hidden: Tensor) -> DropoutPool | None:
-    share = network.config.hidden_dropout_prob
-    return DropoutPool(hidden, share) if network.training and share else None
+def _dropout_pool(network: BertForSequenceClassification, hidden: Tensor) -> DropoutPool | None:
+    """Return the dropout masks of this step; None if nothing is dropped."""
+    dropout_p = network.config.hidden_dropout_prob
+    return DropoutPool(hidden, dropout_p) if network.training and dropout_p else None
 
 
-def _embed(network: BertForSequenceClassification, input_ids: Tensor, packing: Packing, kind: torch.dtype) -> Tensor:
-    parts = network.bert.embeddings
-    words = functional.embedding(packing.pack(input_ids.reshape(-1)), parts.word_embeddings.weight)
-    places = parts.position_embeddings.weight + parts.token_type_embeddings.weight[0]
-    whole = words + functional.embedding(packing.positions(), places)
-    norm = parts.LayerNorm
-    return functional.layer_norm(whole, norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(kind)
+def _embed(network: BertForSequenceClassification, input_ids: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
+    """Return the embeddings of the packed tokens after their layer norm, [tokens, hidden_size]."""
+    embeddings = network.bert.embeddings
+    words = functional.embedding(packing.pack(input_ids.reshape(-1)), embeddings.word_embeddings.weight)
+    positions = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
+    hidden = words + functional.embedding(packing.positions(), positions)
+    norm = embeddings.LayerNorm
+    return functional.layer_norm(hidden, norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(dtype)
 
 
 def _flash_layer(layer: BertLayer, hidden: Tensor, packing: Packing, pool: DropoutPool | None) -> Tensor:
-    """What `block` computes, with attention that knows no padding; autograd sees to the backward."""
-    part = layer.attention.self
-    assert packing.bounds is not None
-    projected = _projected(hidden, part, "query", "key", "value")
-    mixed = flash(projected, packing.bounds, packing.width, part.num_attention_heads)
-    return _after_attention(layer, hidden, mixed, pool)
+    """Return what `encoder_layer` returns, by flash attention without padding; autograd computes the backward."""
+    attn = layer.attention.self
+    assert packing.cu_seqlens is not None
+    qkv = _project(hidden, attn, "query", "key", "value")
+    attn_out = flash_attention(qkv, packing.cu_seqlens, packing.seq_len, attn.num_attention_heads)
+    return _after_attention(layer, hidden, attn_out, pool)
 
 
 def _last_layer(layer: BertLayer, hidden: Tensor, packing: Packing, pool: DropoutPool | None) -> Tensor:
-    """The block of which only the first token of each text is read: [tokens, width] to [rows, width]."""
-    part = layer.attention.self
+    """Return the layer's output for the first token of each text, [texts, hidden_size] from [tokens, hidden_size]."""
+    attn = layer.attention.self
     first = hidden.index_select(0, packing.first)
-    mixed = attention_of_first(
-        _projected(first, part, "query"),
+    attn_out = first_token_attention(
+        _project(first, attn, "query"),
         hidden,
-        (part.key.weight, part.key.bias),
-        (part.value.weight, part.value.bias),
+        (attn.key.weight, attn.key.bias),
+        (attn.value.weight, attn.value.bias),
         packing,
-        part.num_attention_heads,
+        attn.num_attention_heads,
     )
-    return _after_attention(layer, first, mixed, pool)
+    return _after_attention(layer, first, attn_out, pool)
 
 
-def _projected(hidden: Tensor, part: BertSelfAttention, *names: str) -> Tensor:
-    """[tokens, names x width] in one product; queries come scaled, by a pass over the weights, not over the scores."""
-    scales = {"query": float(part.attention_head_size) ** -0.5}
-    layers = [(getattr(part, name), scales.get(name, 1.0)) for name in names]
+def _project(hidden: Tensor, attn: BertSelfAttention, *names: str) -> Tensor:
+    """Return the named projections in one product, [tokens, names x hidden_size].
+
+    The query's weights are scaled by 1 / sqrt(head_dim), which costs less than scaling the scores.
+    """
+    scales = {"query": float(attn.attention_head_size) ** -0.5}
+    layers = [(getattr(attn, name), scales.get(name, 1.0)) for name in names]
     weight = torch.cat([layer.weight * scale if scale != 1 else layer.weight for layer, scale in layers])
     bias = torch.cat([layer.bias * scale if scale != 1 else layer.bias for layer, scale in layers])
     return linear(hidden, weight, bias)
 
 
-def _after_attention(layer: BertLayer, hidden: Tensor, mixed: Tensor, pool: DropoutPool | None) -> Tensor:
-    """The rest of a block: what attention `mixed`, and then feed-forward, each added to what came in and normed."""
-    block = layer.attention.output
-    hidden = _add_and_norm(hidden, linear(mixed, block.dense.weight, block.dense.bias), block.LayerNorm, pool)
-    inner = functional.gelu(linear(hidden, layer.intermediate.dense.weight, layer.intermediate.dense.bias))
-    inner = linear(inner, layer.output.dense.weight, layer.output.dense.bias)
-    return _add_and_norm(hidden, inner, layer.output.LayerNorm, pool)
+def _after_attention(layer: BertLayer, residual: Tensor, attn_out: Tensor, pool: DropoutPool | None) -> Tensor:
+    """Return the layer's output from its attention output: output projection, then feed-forward."""
+    output = layer.attention.output
+    hidden = _add_and_norm(residual, linear(attn_out, output.dense.weight, output.dense.bias), output.LayerNorm, pool)
+    branch = functional.gelu(linear(hidden, layer.intermediate.dense.weight, layer.intermediate.dense.bias))
+    branch = linear(branch, layer.output.dense.weight, layer.output.dense.bias)
+    return _add_and_norm(hidden, branch, layer.output.LayerNorm, pool)
 
 
-def _add_and_norm(hidden: Tensor, change: Tensor, norm: nn.LayerNorm, pool: DropoutPool | None) -> Tensor:
-    whole = torch.addcmul(hidden, change, pool.take(change)) if pool else hidden + change
-    kind = whole.dtype
-    return functional.layer_norm(whole, norm.normalized_shape, norm.weight.to(kind), norm.bias.to(kind), norm.eps)
+def _add_and_norm(residual: Tensor, branch: Tensor, norm: nn.LayerNorm, pool: DropoutPool | None) -> Tensor:
+    """Return LayerNorm(residual + dropout(branch)), [tokens, hidden_size]."""
+    hidden = torch.addcmul(residual, branch, pool.take(branch)) if pool else residual + branch
+    dtype = hidden.dtype
+    return functional.layer_norm(hidden, norm.normalized_shape, norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
 
 
 def _classify(network: BertForSequenceClassification, first: Tensor) -> Tensor:
-    dense, head = network.bert.pooler.dense, network.classifier
-    pooled = torch.tanh(functional.linear(first, dense.weight, dense.bias))
+    """Return logits [texts, classes] from the last layer's first tokens, [texts, hidden_size]."""
+    pooler, head = network.bert.pooler.dense, network.classifier
+    pooled = torch.tanh(functional.linear(first, pooler.weight, pooler.bias))
     return functional.linear(network.dropout(pooled), head.weight, head.bias)

@@ -1,4 +1,4 @@
-"""Where the real tokens of a padded batch lie, packed for linear layers and spread out for attention."""
+"""Packing of a padded batch: linear layers read the real tokens alone, attention reads the padded form."""
 
 from __future__ import annotations
 
@@ -9,96 +9,108 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-HALF = (torch.bfloat16, torch.float16)
-"""What flash attention computes in."""
-MASKED = -1e9
-"""Added to the score of a padding token."""
-SAME_SHAPE = 32
+HALF_PRECISION = (torch.bfloat16, torch.float16)
+"""Types that flash attention supports."""
+MASK_BIAS = -1e9
+"""Added to the attention score of a padding token."""
+TOKEN_MULTIPLE = 32
 """Packed tokens are a multiple of this: a product of a new shape costs its preparation, a tenth of a step in all."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the real tokens of a padded batch [rows, width] lie."""
+    """Positions of the real tokens of a padded batch [texts, seq_len]."""
 
-    rows: int
-    width: int
-    flat: Tensor | None
-    """[tokens]: positions in the flattened batch, with at most SAME_SHAPE of padding; None: all of them."""
+    texts: int
+    seq_len: int
+    indices: Tensor | None
+    """[tokens]: positions in the flattened batch, with less than TOKEN_MULTIPLE of padding; None: all positions."""
     first: Tensor
-    """[rows]: the first token of each text among the packed ones."""
-    bias: Tensor | None
-    """[rows, 1, width]: 0, or MASKED where there is padding; None: there is none."""
-    bounds: Tensor | None = None
-    """[rows + 1], int32: where each text begins among the packed tokens, and the end; only where no padding is left."""
+    """[texts]: index of the first token of each text among the packed tokens."""
+    attn_bias: Tensor | None
+    """[texts, 1, seq_len]: 0, or MASK_BIAS at padding; None: the batch has no padding."""
+    cu_seqlens: Tensor | None = None
+    """[texts + 1], int32: start of each text among the packed tokens, and the end; only if all padding is removed."""
 
     @classmethod
-    def of(cls, input_ids: Tensor, mask: Tensor | None, pack_from: float, kind: torch.dtype) -> Packing:
-        """Look at a batch; padding is taken out where it makes up `pack_from` of it or more, all of it on a GPU."""
-        if input_ids.is_cuda and kind in HALF:
-            return cls.exact(torch.ones_like(input_ids) if mask is None else mask, kind)
-        rows, width = input_ids.shape
-        starts = torch.arange(0, rows * width, width, device=input_ids.device)
+    def of(cls, input_ids: Tensor, mask: Tensor | None, min_padding: float, dtype: torch.dtype) -> Packing:
+        """Return the packing of a batch.
+
+        Padding is removed if its fraction of the batch is `min_padding` or more. On a GPU in half precision all of it
+        is removed, for flash attention.
+
+        Args:
+            input_ids: [texts, seq_len].
+            mask: attention mask [texts, seq_len], 1 for a real token; None: all tokens are real.
+            min_padding: fraction of the batch, 0 to 1.
+            dtype: of the attention scores.
+        """
+        if input_ids.is_cuda and dtype in HALF_PRECISION:
+            return cls.exact(torch.ones_like(input_ids) if mask is None else mask, dtype)
+        texts, seq_len = input_ids.shape
+        starts = torch.arange(0, texts * seq_len, seq_len, device=input_ids.device)
         lengths = None if mask is None else mask.sum(1)
-        real = rows * width if lengths is None else int(lengths.sum())
-        if mask is None or lengths is None or real == rows * width:
-            return cls(rows, width, None, starts, None)
-        bias = _masking(mask, kind)
-        if real > (1 - pack_from) * rows * width:
-            return cls(rows, width, None, starts, bias)
-        kept = _rounded_up(mask.bool(), real)
-        counts = kept.sum(1)
-        return cls(rows, width, kept.view(-1).nonzero().squeeze(1), counts.cumsum(0) - counts, bias)
+        real = texts * seq_len if lengths is None else int(lengths.sum())
+        if mask is None or lengths is None or real == texts * seq_len:
+            return cls(texts, seq_len, None, starts, None)
+        attn_bias = _attn_bias(mask, dtype)
+        if real > (1 - min_padding) * texts * seq_len:
+            return cls(texts, seq_len, None, starts, attn_bias)
+        selection = _rounded_up(mask.bool(), real)
+        counts = selection.sum(1)
+        return cls(texts, seq_len, selection.view(-1).nonzero().squeeze(1), counts.cumsum(0) - counts, attn_bias)
 
     @classmethod
-    def exact(cls, mask: Tensor, kind: torch.dtype) -> Packing:
-        """Leave no padding at all, as attention over texts of any lengths wants it."""
-        rows, width = mask.shape
+    def exact(cls, mask: Tensor, dtype: torch.dtype) -> Packing:
+        """Return the packing of a batch with mask [texts, seq_len] that leaves no padding, for flash attention."""
+        texts, seq_len = mask.shape
         lengths = mask.sum(1)
-        bounds = functional.pad(lengths.cumsum(0), (1, 0))
-        flat = mask.reshape(-1).nonzero().squeeze(1)
-        return cls(rows, width, flat, bounds[:-1], _masking(mask, kind), bounds.int())
+        cu_seqlens = functional.pad(lengths.cumsum(0), (1, 0))
+        indices = mask.reshape(-1).nonzero().squeeze(1)
+        return cls(texts, seq_len, indices, cu_seqlens[:-1], _attn_bias(mask, dtype), cu_seqlens.int())
 
     def pack(self, padded: Tensor) -> Tensor:
-        """[rows x width, ...] to [tokens, ...]."""
-        return padded if self.flat is None else padded.index_select(0, self.flat)
+        """Return [tokens, ...] from [texts x seq_len, ...]."""
+        return padded if self.indices is None else padded.index_select(0, self.indices)
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """[tokens, ...] to [rows x width, ...]; padding holds some token, to be masked."""
-        return packed if self.flat is None else packed.index_select(0, self.packed.clamp(max=self.tokens - 1))
+        """Return [texts x seq_len, ...] from [tokens, ...]; padding holds an arbitrary token and must be masked."""
+        return packed if self.indices is None else packed.index_select(0, self.packed_index.clamp(max=self.tokens - 1))
 
     @property
     def tokens(self) -> int:
-        """How many tokens are packed."""
-        return self.rows * self.width if self.flat is None else len(self.flat)
+        """Number of packed tokens."""
+        return self.texts * self.seq_len if self.indices is None else len(self.indices)
 
     @cached_property
-    def padded(self) -> Tensor:
-        """[tokens]: the place of each token in the flattened padded batch."""
-        return torch.arange(self.rows * self.width, device=self.first.device) if self.flat is None else self.flat
+    def padded_index(self) -> Tensor:
+        """[tokens]: position of each packed token in the flattened padded batch."""
+        if self.indices is None:
+            return torch.arange(self.texts * self.seq_len, device=self.first.device)
+        return self.indices
 
     @cached_property
-    def packed(self) -> Tensor:
-        """[rows x width]: the place of each token among the packed ones; `tokens` where there is padding."""
-        if self.flat is None:
-            return self.padded
-        places = self.flat.new_full((self.rows * self.width,), self.tokens)
-        places[self.flat] = torch.arange(self.tokens, device=self.flat.device)
-        return places
+    def packed_index(self) -> Tensor:
+        """[texts x seq_len]: position of each token among the packed ones; `tokens` at removed padding."""
+        if self.indices is None:
+            return self.padded_index
+        index = self.indices.new_full((self.texts * self.seq_len,), self.tokens)
+        index[self.indices] = torch.arange(self.tokens, device=self.indices.device)
+        return index
 
     def positions(self) -> Tensor:
-        """[tokens]: the place of each token in its text, from 0."""
-        return self.padded % self.width
+        """Return the position of each packed token in its text, from 0, as [tokens]."""
+        return self.padded_index % self.seq_len
 
 
-def _masking(mask: Tensor, kind: torch.dtype) -> Tensor:
-    """[rows, 1, width]: what is added to scores."""
-    return torch.where(mask.bool(), 0.0, MASKED).to(kind)[:, None, :]
+def _attn_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the addend of the attention scores, [texts, 1, seq_len]."""
+    return torch.where(mask.bool(), 0.0, MASK_BIAS).to(dtype)[:, None, :]
 
 
 def _rounded_up(real: Tensor, count: int) -> Tensor:
-    """[rows, width]: the real tokens and some of the padding, so that their number is a multiple of SAME_SHAPE."""
-    missing = -count % SAME_SHAPE
-    kept = real.clone().view(-1)
-    kept[(~kept).nonzero().squeeze(1)[:missing]] = True
-    return kept.view(real.shape)
+    """Return a mask [texts, seq_len] of the `count` real tokens and of padding up to a multiple of TOKEN_MULTIPLE."""
+    missing = -count % TOKEN_MULTIPLE
+    selection = real.clone().view(-1)
+    selection[(~selection).nonzero().squeeze(1)[:missing]] = True
+    return selection.view(real.shape)

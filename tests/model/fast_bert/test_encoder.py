@@ -1,4 +1,4 @@
-"""The fast forward is the network's own forward, computed with less work."""
+"""The fast forward gives the logits and gradients of the network's own forward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VOCABULARY = 50
 
 @pytest.fixture(autouse=True, params=[1, 16, 128], ids="packed to a multiple of {}".format)
 def multiple(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "SAME_SHAPE", request.param)
+    monkeypatch.setattr(packing, "TOKEN_MULTIPLE", request.param)
 
 
 def a_network(dropout: float = 0.0, **changes: object) -> BertForSequenceClassification:
@@ -74,13 +74,13 @@ def test_gradients_in_fp32_are_those_of_transformers(lengths: list[int]) -> None
         torch.testing.assert_close(got.grad, expected.grad, atol=2e-6, rtol=1e-4, msg=lambda text, at=name: at + text)
 
 
-def test_without_a_mask_every_token_counts() -> None:
+def test_every_token_counts_without_a_mask() -> None:
     network, (ids, mask) = a_network().eval(), a_batch([9, 9])
     with torch.no_grad():
         torch.testing.assert_close(encoder.logits(network, ids, None), encoder.logits(network, ids, mask))
 
 
-def test_bfloat16_is_as_near_to_fp32_as_autocast_is() -> None:
+def test_autocast_in_bfloat16_is_near_to_fp32() -> None:
     network, (ids, mask) = a_network().eval(), a_batch([24, 3, 1, 17])
     with torch.no_grad():
         exact = network(input_ids=ids, attention_mask=mask).logits.softmax(1)
@@ -90,7 +90,7 @@ def test_bfloat16_is_as_near_to_fp32_as_autocast_is() -> None:
     torch.testing.assert_close(ours.softmax(1), exact, atol=1e-2, rtol=0)
 
 
-def test_a_network_cast_to_bfloat16_is_scored_in_bfloat16() -> None:
+def test_network_in_bfloat16_gives_logits_in_bfloat16() -> None:
     network, (ids, mask) = a_network().eval(), a_batch([24, 3, 1, 17])
     with torch.inference_mode():
         exact = network(input_ids=ids, attention_mask=mask).logits.softmax(1)
@@ -99,7 +99,7 @@ def test_a_network_cast_to_bfloat16_is_scored_in_bfloat16() -> None:
     torch.testing.assert_close(ours.float().softmax(1), exact, atol=1e-2, rtol=0)
 
 
-def test_a_text_is_scored_alike_whatever_else_is_in_its_batch() -> None:
+def test_logits_do_not_depend_on_other_texts_of_the_batch() -> None:
     network = a_network().eval()
     ids, mask = a_batch([24, 3, 1, 17])
     with torch.no_grad():
@@ -109,7 +109,7 @@ def test_a_text_is_scored_alike_whatever_else_is_in_its_batch() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="flash attention needs a GPU")
-def test_on_a_gpu_bfloat16_is_near_to_fp32() -> None:
+def test_bfloat16_on_a_gpu_is_near_to_fp32() -> None:
     network = a_network(hidden_size=64).cuda().eval()
     ids, mask = (tensor.cuda() for tensor in a_batch([24, 3, 1, 17]))
     with torch.no_grad():
@@ -122,55 +122,55 @@ def test_on_a_gpu_bfloat16_is_near_to_fp32() -> None:
 def test_frozen_weights_get_no_gradient() -> None:
     network, (ids, mask) = a_network(), a_batch([5, 9])
     for parameter in network.bert.parameters():
-        parameter.requires_grad_(False)
+        parameter.requires_grad_(requires_grad=False)
     encoder.logits(network, ids, mask).sum().backward()
     assert all(parameter.grad is None for parameter in network.bert.parameters())
     assert network.classifier.weight.grad is not None
 
 
-def test_dropout_depends_on_the_seed_alone_and_is_off_in_evaluation() -> None:
+def test_dropout_depends_on_the_seed_and_is_off_in_evaluation() -> None:
     network, (ids, mask) = a_network(dropout=0.5), a_batch([5, 9])
 
-    def drawn(seed: int) -> Tensor:
+    def logits(seed: int) -> Tensor:
         torch.manual_seed(seed)
         return encoder.logits(network, ids, mask)
 
-    assert torch.equal(drawn(1), drawn(1))
-    assert not torch.equal(drawn(1), drawn(2))
+    assert torch.equal(logits(1), logits(1))
+    assert not torch.equal(logits(1), logits(2))
     network.eval()
-    assert torch.equal(drawn(1), drawn(2))
+    assert torch.equal(logits(1), logits(2))
 
 
 @pytest.mark.parametrize(
-    ("changes", "fits"),
+    ("changes", "supported"),
     [({}, True), ({"hidden_act": "relu"}, False), ({"attention_probs_dropout_prob": 0.1}, False)],
-    ids=["as we build it", "another activation", "attention dropout"],
+    ids=["our configuration", "another activation", "attention dropout"],
 )
-def test_only_what_it_computes_exactly_fits(changes: dict[str, object], fits: bool) -> None:
-    assert encoder.fits(a_network(**changes)) is fits
+def test_only_exactly_computed_networks_are_supported(changes: dict[str, object], *, supported: bool) -> None:
+    assert encoder.is_supported(a_network(**changes)) is supported
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("auto", {"cpu"}), ("always", {"cpu", "cuda", "mps"}), ("never", set())]
+    ("setting", "expected"), [("auto", {"cpu"}), ("always", {"cpu", "cuda", "mps"}), ("never", set())]
 )
-def test_the_setting_says_on_which_devices(said: str, expected: set[str]) -> None:
-    assert encoder.devices(said, a_network()) == expected
+def test_setting_selects_the_devices(setting: str, expected: set[str]) -> None:
+    assert encoder.devices(setting, a_network()) == expected
 
 
-def test_a_network_that_does_not_fit_is_left_alone_unless_always_was_said() -> None:
+def test_unsupported_network_has_no_devices_and_rejects_always() -> None:
     network = a_network(hidden_act="relu")
     assert encoder.devices("auto", network) == set()
     with pytest.raises(BadConfig, match=r"^model\.fast is always, but BertForSequenceClassification with these"):
         encoder.devices("always", network)
 
 
-def test_an_unknown_setting_names_the_key_and_the_choices() -> None:
-    with pytest.raises(BadConfig, match=r"^model\.fast is 'yes'; it must be one of auto, always, never\.$"):
+def test_unknown_setting_names_the_key_and_the_choices() -> None:
+    with pytest.raises(BadConfig, match=r"^model\.fast is 'yes'; it must be one of auto, always, never$"):
         encoder.devices("yes", a_network())
 
 
-def test_another_family_does_not_fit() -> None:
+def test_another_family_is_not_supported() -> None:
     config = ElectraConfig(
         vocab_size=VOCABULARY, embedding_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2
     )
-    assert not encoder.fits(ElectraForSequenceClassification(config))
+    assert not encoder.is_supported(ElectraForSequenceClassification(config))
