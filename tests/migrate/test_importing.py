@@ -1,3 +1,5 @@
+"""Import of runs from the files of other trackers."""
+
 from __future__ import annotations
 
 import hashlib
@@ -27,18 +29,18 @@ from tests.support.old_files import (
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LEGACY = Path(__file__).resolve().parents[3] / "shared" / "data" / "legacy"
-real = pytest.mark.skipif(not LEGACY.is_dir(), reason="the folder with the real old files is not here")
+real = pytest.mark.skipif(not LEGACY.is_dir(), reason="the folder with the files of the old trackers is missing")
 
 
-def take_over(source: Path, outputs: Path, split: str | None = None) -> Plan:
+def import_runs(source: Path, outputs: Path, split: str | None = None) -> Plan:
     plan = importing.plan(source, outputs, now=NOW, zone=UTC, split=split)
     importing.carry_out(plan.steps, now=NOW)
     return plan
 
 
 def runs_in(outputs: Path) -> dict[str, tuple[RunRecord, Location]]:
-    """By the experiment's old name."""
-    runs = [(store.read(folder), place) for folder, place in folders.walk(outputs)]
+    """Return the runs by the name of their experiment."""
+    runs = [(store.read(folder), place) for folder, place in folders.iter_runs(outputs)]
     return {record.imported["experiment"]: (record, place) for record, place in runs}
 
 
@@ -47,43 +49,43 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_every_experiment_of_a_project_becomes_one_run_and_the_originals_stay(tmp_path: Path) -> None:
+def test_every_experiment_becomes_one_run_and_the_sources_stay(tmp_path: Path) -> None:
     experiments = whole_project(tmp_path / "old")
     before = fingerprint(tmp_path / "old")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert (plan.experiments, plan.complete, plan.problems) == (experiments, True, [])
     assert plan.descriptions == 16
     runs = runs_in(tmp_path / "outputs")
-    assert len(runs) == experiments == len(list(folders.walk(tmp_path / "outputs")))
+    assert len(runs) == experiments == len(list(folders.iter_runs(tmp_path / "outputs")))
     assert fingerprint(tmp_path / "old") == before
 
 
 def test_importing_twice_changes_nothing(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     before = fingerprint(tmp_path / "outputs")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert plan.count(Action.KEEP) == 9
     assert fingerprint(tmp_path / "outputs") == before
 
 
-def test_a_copy_of_the_source_gives_the_same_ids(tmp_path: Path) -> None:
+def test_copy_of_the_source_gives_the_same_ids(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
     whole_project(tmp_path / "elsewhere" / "copy")
-    take_over(tmp_path / "old", tmp_path / "a")
-    take_over(tmp_path / "elsewhere", tmp_path / "b")
+    import_runs(tmp_path / "old", tmp_path / "a")
+    import_runs(tmp_path / "elsewhere", tmp_path / "b")
     assert {r.id for r, _ in runs_in(tmp_path / "a").values()} == {r.id for r, _ in runs_in(tmp_path / "b").values()}
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+def test_plan_writes_nothing(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
     importing.plan(tmp_path / "old", tmp_path / "outputs", now=NOW, zone=UTC)
     assert not (tmp_path / "outputs").exists()
 
 
-def test_an_experiment_in_the_log_and_in_the_registry_is_one_run_with_both(tmp_path: Path) -> None:
+def test_experiment_in_the_log_and_the_registry_is_one_run(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
-    take_over(tmp_path / "old", tmp_path / "outputs", split="test")
+    import_runs(tmp_path / "old", tmp_path / "outputs", split="test")
     record, place = runs_in(tmp_path / "outputs")["simple_20250102_090000"]
     assert (record.status, record.name, record.category, record.seed) == (
         Status.COMPLETED, "simple", Category.BASELINE, 42)  # fmt: skip
@@ -99,10 +101,10 @@ def test_an_experiment_in_the_log_and_in_the_registry_is_one_run_with_both(tmp_p
     assert "experiments_log.jsonl" in record.lineage.imported_from
 
 
-def test_the_content_of_every_description_is_kept_whole(tmp_path: Path) -> None:
+def test_content_of_every_description_is_stored_unchanged(tmp_path: Path) -> None:
     entry = third_layout("wide_20250102_090000", odd={"deep": [1, {"a": None}]}, big=10**30, small=-1.5e-9)
     write_log(tmp_path / "old", entry)
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     record, _ = runs_in(tmp_path / "outputs")["wide_20250102_090000"]
     assert record.imported["descriptions"][0]["content"] == {**entry, "big": str(10**30)}
 
@@ -119,36 +121,38 @@ def test_the_content_of_every_description_is_kept_whole(tmp_path: Path) -> None:
     ],
     ids=["preserved", "running", "failed", "interrupted", "none", "completed"],
 )
-def test_a_status_is_taken_or_unknown_and_running_is_lost(tmp_path: Path, entry: dict, status: Status) -> None:
+def test_status_is_imported_or_unknown_and_running_is_lost(
+    tmp_path: Path, entry: dict[str, object], status: Status
+) -> None:
     write_log(tmp_path / "old", entry)
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     ((record, _),) = runs_in(tmp_path / "outputs").values()
     assert record.status is status
     assert record.status_reason
     assert record.ended_at is None
 
 
-def test_what_no_source_says_stays_unknown(tmp_path: Path) -> None:
+def test_values_that_no_source_gives_are_unknown(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     ((record, _),) = runs_in(tmp_path / "outputs").values()
-    unsaid = (record.category, record.seed, record.data, record.model, record.metrics.val, record.metrics.test,
+    values = (record.category, record.seed, record.data, record.model, record.metrics.val, record.metrics.test,
               record.promotion.candidate, record.ended_at, record.lineage.git_commit, record.process)  # fmt: skip
-    assert unsaid == (None,) * len(unsaid)
+    assert values == (None,) * len(values)
 
 
-def test_metrics_without_a_split_are_kept_but_not_called_those_of_the_test(tmp_path: Path) -> None:
+def test_metrics_without_a_split_are_not_those_of_the_test_split(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     record, _ = runs_in(tmp_path / "outputs")["simple_20250102_090000"]
     assert (record.metrics.val, record.metrics.test) == (None, None)
     assert sum(step.run.splitless for step in plan.steps) == 2
 
 
-def test_metrics_that_name_their_split_are_taken(tmp_path: Path) -> None:
+def test_metrics_that_name_their_split_are_imported(tmp_path: Path) -> None:
     values = {"val_f1_macro": 0.4, "test_accuracy": 0.5, "test_recall_normal": 0.9, "test_f1_weighted": 0.1}
     write_registry(tmp_path / "old", active_experiments={"a_20250101_000000": {"final_metrics": values}})
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     ((record, _),) = runs_in(tmp_path / "outputs").values()
     assert record.metrics.val is not None
     assert record.metrics.val.f1_macro == 0.4
@@ -157,9 +161,9 @@ def test_metrics_that_name_their_split_are_taken(tmp_path: Path) -> None:
         0.5, {"normal": 0.9}, {})  # fmt: skip
 
 
-def test_archived_experiments_come_into_the_archive_they_were_in(tmp_path: Path) -> None:
+def test_archived_experiments_come_into_the_same_archive(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     places = {key: place for key, (_, place) in runs_in(tmp_path / "outputs").items() if place is not Location.ACTIVE}
     assert places == {
         "small_20250101_070000": Location.ARCHIVED,
@@ -170,17 +174,17 @@ def test_archived_experiments_come_into_the_archive_they_were_in(tmp_path: Path)
     }
 
 
-def test_a_newer_source_adds_what_it_knows_and_leaves_the_users_words(tmp_path: Path) -> None:
+def test_newer_source_adds_facts_and_leaves_user_annotations(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000", tags=["old"]))
-    take_over(tmp_path / "old", tmp_path / "outputs")
-    (folder,) = (folder for folder, _ in folders.walk(tmp_path / "outputs"))
-    marked = {"tags": ["mine"], "note": "mine", "pinned": True}
+    import_runs(tmp_path / "old", tmp_path / "outputs")
+    (folder,) = (folder for folder, _ in folders.iter_runs(tmp_path / "outputs"))
+    annotations = {"tags": ["mine"], "note": "mine", "pinned": True}
     store.update(
-        folder, lambda record: RunRecord(**{**{f: getattr(record, f) for f in record.__struct_fields__}, **marked})
+        folder, lambda record: RunRecord(**{**{f: getattr(record, f) for f in record.__struct_fields__}, **annotations})
     )
-    done = {"a_20250101_000000": {"status": "completed", "completed_at": "2025-01-01T01:00:00"}}
-    write_registry(tmp_path / "old", active_experiments=done)
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    entries = {"a_20250101_000000": {"status": "completed", "completed_at": "2025-01-01T01:00:00"}}
+    write_registry(tmp_path / "old", active_experiments=entries)
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     record = store.read(folder)
     assert plan.count(Action.EXTEND) == 1
     assert (record.status, record.tags, record.note, record.pinned) == (Status.COMPLETED, ["mine"], "mine", True)
@@ -188,26 +192,26 @@ def test_a_newer_source_adds_what_it_knows_and_leaves_the_users_words(tmp_path: 
     assert len(record.imported["descriptions"]) == 2
 
 
-def test_an_older_state_of_the_source_takes_nothing_away(tmp_path: Path) -> None:
+def test_older_state_of_the_source_removes_nothing(tmp_path: Path) -> None:
     whole_project(tmp_path / "new")
     write_log(tmp_path / "old", FIRST_LAYOUT, second_layout("small_20250101_070000"))
-    take_over(tmp_path / "new", tmp_path / "outputs")
+    import_runs(tmp_path / "new", tmp_path / "outputs")
     before = fingerprint(tmp_path / "outputs")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert plan.count(Action.KEEP) == 2
     assert fingerprint(tmp_path / "outputs") == before
 
 
-def test_a_run_that_was_archived_after_the_import_is_found_again(tmp_path: Path) -> None:
+def test_run_archived_after_the_import_is_recognised(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
-    take_over(tmp_path / "old", tmp_path / "outputs")
-    (folder,) = (folder for folder, _ in folders.walk(tmp_path / "outputs"))
+    import_runs(tmp_path / "old", tmp_path / "outputs")
+    (folder,) = (folder for folder, _ in folders.iter_runs(tmp_path / "outputs"))
     folders.archive(folder, tmp_path / "outputs", Location.ARCHIVED)
-    assert take_over(tmp_path / "old", tmp_path / "outputs").count(Action.KEEP) == 1
-    assert len(list(folders.walk(tmp_path / "outputs"))) == 1
+    assert import_runs(tmp_path / "old", tmp_path / "outputs").count(Action.KEEP) == 1
+    assert len(list(folders.iter_runs(tmp_path / "outputs"))) == 1
 
 
-def test_times_without_a_zone_are_taken_in_the_zone_that_was_said(tmp_path: Path) -> None:
+def test_times_without_a_zone_are_in_the_given_zone(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250701_000000"))
     plan = importing.plan(tmp_path / "old", tmp_path / "out", now=NOW, zone=ZoneInfo("Europe/Berlin"))
     record = plan.steps[0].run.record
@@ -215,31 +219,31 @@ def test_times_without_a_zone_are_taken_in_the_zone_that_was_said(tmp_path: Path
     assert record.id.startswith("a_20250701_000000_")
 
 
-def test_the_rest_of_a_torn_log_is_taken_and_each_bad_line_is_named(tmp_path: Path) -> None:
+def test_rest_of_a_damaged_log_is_imported_and_bad_lines_named(tmp_path: Path) -> None:
     path = write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     good = json.dumps(second_layout("b_20250101_000000")).encode()
     bad = [b'{"experiment_id": "c_2025', b"[1, 2]", b'"text"', b'{"tags": []}', b'{"experiment_id": 7}', b"\xff\xfe{}",
            b'{"experiment_id": "\\ud800"}', b"[" * 100_000]  # fmt: skip
     path.write_bytes(b"\n".join([path.read_bytes(), b"", *bad, good, good[:40]]))
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert plan.experiments == 2 == len(runs_in(tmp_path / "outputs"))
     assert [problem.line for problem in plan.problems] == [3, 4, 5, 6, 7, 8, 9, 10, 12]
     assert str(plan.problems[0]).startswith("experiments_log.jsonl:3: the line is not whole JSON")
 
 
-def test_of_a_torn_registry_the_whole_entries_are_taken(tmp_path: Path) -> None:
+def test_complete_entries_of_a_truncated_registry_are_imported(tmp_path: Path) -> None:
     entries = {f"run{n}_2025010{n}_000000": {"experiment_name": f"run{n}", "status": "running"} for n in range(1, 6)}
     path = write_registry(tmp_path / "old", active_experiments=entries)
     text = path.read_text()
     path.write_text(text[: text.index("run4_") + 40])
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert sorted(runs_in(tmp_path / "outputs")) == [f"run{n}_2025010{n}_000000" for n in (1, 2, 3)]
     assert [str(problem).partition(" (")[0] for problem in plan.problems] == [
         f"models_registry_consolidated.json:{path.read_text().count(chr(10)) + 1}: it is not whole JSON"
     ]
 
 
-def test_a_registry_torn_at_any_byte_never_breaks_the_import(tmp_path: Path) -> None:
+def test_registry_truncated_at_any_byte_never_breaks_the_import(tmp_path: Path) -> None:
     whole_project(tmp_path / "old")
     path = tmp_path / "old" / "models_registry_consolidated.json"
     whole = path.read_bytes()
@@ -251,32 +255,32 @@ def test_a_registry_torn_at_any_byte_never_breaks_the_import(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "odd", ["null", "[]", '"x"', "{}", '{"active_experiments": [1]}', '{"active_experiments": {"a": 1}}']
+    "content", ["null", "[]", '"x"', "{}", '{"active_experiments": [1]}', '{"active_experiments": {"a": 1}}']
 )
-def test_odd_registries_are_reported_and_make_no_run(tmp_path: Path, odd: str) -> None:
+def test_malformed_registries_are_reported_and_give_no_run(tmp_path: Path, content: str) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
-    (tmp_path / "old" / "models_registry_consolidated.json").write_text(odd)
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
-    assert (plan.experiments, len(plan.problems)) == (1, 0 if odd == "{}" else 1)
+    (tmp_path / "old" / "models_registry_consolidated.json").write_text(content)
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
+    assert (plan.experiments, len(plan.problems)) == (1, 0 if content == "{}" else 1)
 
 
-def test_another_tools_metadata_file_is_no_run_and_is_named(tmp_path: Path) -> None:
+def test_metadata_file_of_another_tool_is_reported(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     (tmp_path / "old" / "package").mkdir()
     (tmp_path / "old" / "package" / "metadata.json").write_text('{"title": "something"}')
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert plan.experiments == 1
     assert "package/metadata.json: it names no experiment_id" in str(plan.problems[0])
 
 
-def test_plain_hydra_jobs_and_sweeps_become_runs_of_unknown_end(tmp_path: Path) -> None:
+def test_hydra_jobs_and_sweeps_become_runs_of_unknown_status(tmp_path: Path) -> None:
     day = tmp_path / "old" / "outputs" / "2025-01-04"
     write_hydra_job(day / "23-32-41", "/home/someone/old/outputs/2025-01-04/23-32-41")
     write_hydra_job(day / "23-40-00", "/home/someone/old/outputs/2025-01-04/23-40-00")
     for num in range(3):
         sweep = "multirun/2025-01-05/10-00-00"
         write_hydra_job(tmp_path / "old" / sweep / str(num), f"/home/someone/old/{sweep}/{num}", num=num)
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     runs = [record for record, _ in runs_in(tmp_path / "outputs").values()]
     assert (plan.experiments, len(runs), plan.complete) == (5, 5, True)
     assert {record.status for record in runs} == {Status.UNKNOWN}
@@ -287,31 +291,31 @@ def test_plain_hydra_jobs_and_sweeps_become_runs_of_unknown_end(tmp_path: Path) 
     assert len(sweeps) == 1
     assert sorted(r.sweep.job for r in runs if r.sweep) == [0, 1, 2]
     assert all(folders.RUN_ID.fullmatch(record.id) for record in runs)
-    kept = [folder / ".hydra" / "config.yaml" for folder, _ in folders.walk(tmp_path / "outputs")]
-    assert {path.read_text() for path in kept} == {"seed: 7\n"}
+    configs = [folder / ".hydra" / "config.yaml" for folder, _ in folders.iter_runs(tmp_path / "outputs")]
+    assert {path.read_text() for path in configs} == {"seed: 7\n"}
 
 
-def test_a_hydra_job_with_broken_yaml_is_still_taken_and_its_line_is_named(tmp_path: Path) -> None:
+def test_hydra_job_with_invalid_yaml_is_imported_and_reported(tmp_path: Path) -> None:
     folder = write_hydra_job(tmp_path / "old" / "outputs" / "2025-01-04" / "23-32-41", "/x/2025-01-04/23-32-41")
     (folder / ".hydra" / "config.yaml").write_text("a: 1\nb: [1, 2\n")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert len(runs_in(tmp_path / "outputs")) == 1
     assert ".hydra/config.yaml:3: it is not whole YAML" in str(plan.problems[0])
 
 
-def test_yaml_that_multiplies_itself_is_harmless(tmp_path: Path) -> None:
+def test_yaml_with_exponential_aliases_is_harmless(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     write_hydra_job(tmp_path / "old" / "23-32-41", "/x/2025-01-04/23-32-41", config="\n".join([*lines, "seed: *a11"]))
-    take_over(tmp_path / "old", tmp_path / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "outputs")
     ((record, _),) = runs_in(tmp_path / "outputs").values()
     assert record.seed is None
 
 
-def test_runs_of_ours_are_not_imported(tmp_path: Path) -> None:
+def test_runs_with_our_record_are_not_imported(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     write_hydra_job(tmp_path / "old" / "ours", "/x/2025-01-04/23-32-41")
     (tmp_path / "old" / "ours" / "run.json").write_text("{}")
-    take_over(tmp_path / "old", tmp_path / "old" / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "old" / "outputs")
     assert importing.plan(tmp_path / "old", tmp_path / "old" / "outputs", now=NOW, zone=UTC).experiments == 1
 
 
@@ -320,31 +324,31 @@ def test_runs_of_ours_are_not_imported(tmp_path: Path) -> None:
     ["../../../x_20250101_000000", "/etc/x_20250101_000000", "..", "a/b\\c", "\x1b[31mred\x1b[0m", "a\n\r\tb",
      "x" * 10_000, "\u202eabc", "con|out>", " "],
 )  # fmt: skip
-def test_a_hostile_experiment_id_stays_inside_outputs(tmp_path: Path, key: str) -> None:
+def test_hostile_experiment_id_stays_inside_outputs(tmp_path: Path, key: str) -> None:
     outputs = tmp_path / "deep" / "er" / "outputs"
     hostile = {"experiment_id": key, "experiment_name": key, "tags": [key], "description": key, "status": "running"}
     write_log(tmp_path / "old", hostile, second_layout("a_20250101_000000"))
-    plan = take_over(tmp_path / "old", outputs)
-    made = [folder for folder, _ in folders.walk(outputs)]
-    assert len(made) == plan.experiments
-    assert all(folder.parent == outputs and folders.RUN_ID.fullmatch(folder.name) for folder in made)
+    plan = import_runs(tmp_path / "old", outputs)
+    created = [folder for folder, _ in folders.iter_runs(outputs)]
+    assert len(created) == plan.experiments
+    assert all(folder.parent == outputs and folders.RUN_ID.fullmatch(folder.name) for folder in created)
     outside = {path.name for path in tmp_path.rglob("*") if outputs not in path.parents}
     assert outside == {"deep", "er", "outputs", "old", "experiments_log.jsonl"}
-    for folder in made:
+    for folder in created:
         record = store.read(folder)
         assert all(character.isprintable() for character in record.name + "".join(record.tags))
         assert max(len(record.name), *(len(tag) for tag in [*record.tags, ""])) <= 120
 
 
 @pytest.mark.parametrize("place", ["../..", "/tmp", "archive_debug/../..", "nowhere"])
-def test_a_hostile_archive_location_is_not_followed(tmp_path: Path, place: str) -> None:
+def test_hostile_archive_location_is_ignored(tmp_path: Path, place: str) -> None:
     write_experiment(tmp_path / "old", "a_20250101_000000", archive_location=place)
-    take_over(tmp_path / "old", tmp_path / "deep" / "outputs")
+    import_runs(tmp_path / "old", tmp_path / "deep" / "outputs")
     ((_, location),) = runs_in(tmp_path / "deep" / "outputs").values()
     assert location is Location.ACTIVE
 
 
-def test_a_link_that_leads_out_of_the_source_is_not_followed(tmp_path: Path) -> None:
+def test_link_out_of_the_source_is_not_followed(tmp_path: Path) -> None:
     secret = write_log(tmp_path / "secret", second_layout("secret_20250101_000000"))
     write_log(tmp_path / "old" / "in", second_layout("a_20250101_000000"))
     (tmp_path / "old" / "experiments_log.jsonl").symlink_to(secret)
@@ -352,44 +356,44 @@ def test_a_link_that_leads_out_of_the_source_is_not_followed(tmp_path: Path) -> 
     job = write_hydra_job(tmp_path / "old" / "23-32-41", "/x/2025-01-04/23-32-41")
     (job / ".hydra" / "overrides.yaml").unlink()
     (job / ".hydra" / "overrides.yaml").symlink_to(secret)
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert "secret_20250101_000000" not in runs_in(tmp_path / "outputs")
     assert sum("leads out of the folder" in problem.why for problem in plan.problems) == 2
 
 
-def test_a_link_in_outputs_is_not_followed_by_an_import(tmp_path: Path) -> None:
+def test_link_in_outputs_is_not_followed(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     name = importing.plan(tmp_path / "old", tmp_path / "outputs", now=NOW, zone=UTC).steps[0].folder.name
     (tmp_path / "outputs").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "outputs" / name).symlink_to(tmp_path / "elsewhere")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert not any((tmp_path / "elsewhere").iterdir())
     assert not plan.complete
 
 
-def test_a_record_whose_import_was_changed_by_hand_is_left_alone_and_named(tmp_path: Path) -> None:
+def test_record_with_an_edited_import_is_reported_and_unchanged(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
-    take_over(tmp_path / "old", tmp_path / "outputs")
-    (folder,) = (folder for folder, _ in folders.walk(tmp_path / "outputs"))
+    import_runs(tmp_path / "old", tmp_path / "outputs")
+    (folder,) = (folder for folder, _ in folders.iter_runs(tmp_path / "outputs"))
     content = json.loads((folder / "run.json").read_bytes())
     content["imported"]["descriptions"] = [7]
     (folder / "run.json").write_text(json.dumps(content))
     before = fingerprint(tmp_path / "outputs")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert (plan.complete, "not as the import wrote it" in plan.doubtful[0].why) == (False, True)
     assert fingerprint(tmp_path / "outputs") == before
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     os.mkfifo(tmp_path / "old" / "models_registry_consolidated.json")
-    plan = take_over(tmp_path / "old", tmp_path / "outputs")
+    plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert [str(problem) for problem in plan.problems] == ["models_registry_consolidated.json: it is no plain file"]
 
 
 @pytest.mark.parametrize("where", ["missing", "empty"])
-def test_a_source_with_nothing_known_says_what_is_known(tmp_path: Path, where: str) -> None:
+def test_source_without_known_files_names_the_known_ones(tmp_path: Path, where: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFound, match=r"nothing at|experiments_log\.jsonl"):
         importing.plan(tmp_path / where, tmp_path / "outputs", now=NOW, zone=UTC)
@@ -401,16 +405,16 @@ def test_a_source_with_nothing_known_says_what_is_known(tmp_path: Path, where: s
     [("mhc_v1/v01_df65a4c", 4), ("mhc_v1/v02_4fb63bf", 14), ("mhc_v1/v03_2789adb", 28), ("mhc_v1/v08_c209731", 39),
      ("mhc_v1", 39), ("hydra_outputs_road_signs", 9)],
 )  # fmt: skip
-def test_the_real_old_files_import_completely(tmp_path: Path, source: str, experiments: int) -> None:
-    plan = take_over(LEGACY / source, tmp_path / "outputs")
+def test_recorded_files_of_the_old_trackers_import_completely(tmp_path: Path, source: str, experiments: int) -> None:
+    plan = import_runs(LEGACY / source, tmp_path / "outputs")
     assert (plan.experiments, plan.complete, plan.problems) == (experiments, True, [])
     assert len(runs_in(tmp_path / "outputs")) == experiments
-    assert take_over(LEGACY / source, tmp_path / "outputs").count(Action.KEEP) == experiments
+    assert import_runs(LEGACY / source, tmp_path / "outputs").count(Action.KEEP) == experiments
 
 
 @real
-def test_no_old_run_of_the_real_log_still_runs(tmp_path: Path) -> None:
-    take_over(LEGACY / "mhc_v1", tmp_path / "outputs")
+def test_no_imported_run_of_the_old_tracker_is_running(tmp_path: Path) -> None:
+    import_runs(LEGACY / "mhc_v1", tmp_path / "outputs")
     statuses = [record.status for record, _ in runs_in(tmp_path / "outputs").values()]
     counts = {status: statuses.count(status) for status in set(statuses)}
     assert counts == {Status.LOST: 30, Status.COMPLETED: 7, Status.UNKNOWN: 2}
