@@ -1,4 +1,7 @@
-"""The policy: what happens to runs by rule. Values come from `conf/policy/*.yaml`; none has a default here."""
+"""The policy: the rules for classifying, archiving and promoting runs, and for telling whether one is alive.
+
+The values are in `conf/policy/*.yaml`; none has a default here.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +25,25 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Archive = Literal["archive_debug", "archive_baseline", "archived"]
 Level = Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
 Judged = Literal["point", "lower_bound"]
-"""On what a threshold is held against: the measured value, or the lower bound of its interval."""
+"""The number that is compared with a threshold: the measured value, or the lower bound of its interval."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One gate's section."""
 
     why: Annotated[str, msgspec.Meta(min_length=1)]
-    """Why the policy has this gate; goes with every verdict."""
+    """Why the policy has this gate; part of every verdict."""
 
 
 class AtLeast(_Section, frozen=True, kw_only=True):
-    """A floor under accuracy or macro-F1 on the test split."""
+    """A minimum of accuracy or macro-F1 on the test split."""
 
     at_least: Share
     judged_on: Judged
 
 
 class RecallFloor(_Section, frozen=True, kw_only=True):
-    """A floor under every class's recall on the test split."""
+    """A minimum of every class's recall on the test split."""
 
     at_least: Share
     high_risk_at_least: Share
@@ -49,7 +52,7 @@ class RecallFloor(_Section, frozen=True, kw_only=True):
 
 
 class Reference(_Section, frozen=True, kw_only=True):
-    """Better than the majority class, and than the `linear` model where such a run is on record."""
+    """Better than the majority class, and than the `linear` model if there is such a run."""
 
     by_more_than: Share
     """Of macro-F1."""
@@ -60,26 +63,26 @@ class AgainstChampion(_Section, frozen=True, kw_only=True):
     """Not worse than the champion on the same test examples."""
 
     margin: Share
-    """Of macro-F1: a difference smaller than this does not count as worse. 0 asks for a proven improvement or tie."""
+    """Of macro-F1: a difference smaller than this does not count as worse. 0 requires a proven improvement or tie."""
     level: Level
     """How often a model that is worse by the margin may pass, before the correction for best of N."""
     picked_from: Literal["sweep", "test_set"]
-    """What N counts: the runs of the same sweep, or all runs on record that were scored on this test split."""
+    """The runs that N counts: those of the same sweep, or all recorded runs that were scored on this test split."""
 
 
 class Leakage(_Section, frozen=True, kw_only=True):
-    """Train and test share neither texts nor authors."""
+    """No texts and no authors that are both in train and in test."""
 
     similarity: Annotated[float, msgspec.Meta(gt=0, le=1)]
     """Jaccard similarity of word pairs from which two texts are near copies."""
     near_copies_at_most: Share
     """Share of the test rows that are near copies of a train row."""
     shared_groups_at_most: Annotated[int, msgspec.Meta(ge=0)]
-    """Authors on both sides, where the data has a group column."""
+    """Authors that are both in train and in test, if the data has a group column."""
 
 
 class Plausibility(_Section, frozen=True, kw_only=True):
-    """A result too good to be true asks for an answer from a person."""
+    """A result that is implausibly good needs an explanation from the user."""
 
     f1_macro_below: Share
 
@@ -94,13 +97,14 @@ class Origin(_Section, frozen=True, kw_only=True):
     """A completed run, not debug, on real data, of known code, with a whole checkpoint."""
 
     git: Literal["clean", "recorded", "any"]
-    """clean: no uncommitted change; recorded: a change is kept as a diff beside the run; any: not looked at."""
+    """clean: no uncommitted change; recorded: a change is stored as a diff with the run; any: not checked."""
 
 
 class GitOption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a change of production does to the git repository that holds the models folder."""
+    """Use of git for the models folder."""
 
     commit: bool
+    """Whether each change of production is committed to the repository that contains the models folder."""
 
 
 class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,7 +113,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     require_manual_approval: bool
     """false: a run that passes every gate is promoted at the end of its test, with the policy as the actor."""
     confidence: Annotated[float, msgspec.Meta(ge=0.5, lt=1)]
-    """Of every interval that is shown or judged on."""
+    """Of every interval that is shown or compared with a threshold."""
     resamples: Annotated[int, msgspec.Meta(ge=1000)]
     origin: Origin
     accuracy: AtLeast
@@ -124,19 +128,19 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ClassificationPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What makes a run a debug run."""
+    """The section `classification:`; the criteria of a debug run."""
 
     debug_words: list[str]
     """Whole words, with their plain inflections, in name or tags."""
     min_train_fraction: Share
-    """A run that saw less of the training split is a debug run."""
+    """A run that used less than this share of the training split is a debug run."""
 
 
 class ArchivingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule for ended runs. What is left out (null) does not limit the rule."""
+    """One rule for ended runs. A missing value (null) does not restrict the rule."""
 
     name: str
-    """Said in the reason."""
+    """Part of the reason that is recorded with an archived run."""
     to: Archive
     category: Category | None = None
     statuses: list[Status] = []
@@ -144,28 +148,29 @@ class ArchivingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     older_than_days: Amount | None = None
     larger_than_mb: Amount | None = None
     keep: Count | None = None
-    """So many of the newest runs that fit are left where they are."""
+    """Number of the newest matching runs that are not archived."""
 
 
 class ArchivingPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs leave `outputs/` for an archive."""
+    """The section `archiving:`; which runs are moved from `outputs/` to an archive."""
 
     keep_debug: Count
-    """Debug runs that stay; the oldest beyond go to archive_debug."""
+    """Number of the newest debug runs that stay; older ones are moved to archive_debug."""
     failed_after_days: Amount
-    """Runs with one of `failed_statuses` that ended longer ago go to archive_baseline, debug ones to archive_debug."""
+    """Runs with one of `failed_statuses` that ended longer ago are moved to archive_baseline, debug ones to
+    archive_debug."""
     failed_statuses: list[Status]
     rules: list[ArchivingRule]
     """Further rules, after the two above; first match wins."""
 
 
 class LivenessPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a run that says `running` is believed."""
+    """The section `liveness:`; when a run whose record has the status `running` counts as alive."""
 
     heartbeat: Seconds
-    """Seconds between two signs of life."""
+    """Seconds between two heartbeats."""
     timeout: Seconds
-    """Seconds without one after which a run of another host, or of an earlier boot, is lost."""
+    """Seconds without a heartbeat after which a run of another host, or of an earlier boot, is lost."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -181,73 +186,77 @@ def load(name_or_path: str | Path = "default", conf_dir: Path | None = None) -> 
     """Return the policy of that name in `conf_dir`/policy, or in the YAML file at that path.
 
     Raises:
-        BadConfig: where there is none, or a value does not fit; names the key.
+        BadConfig: if there is none, or a value is invalid; names the key.
     """
     folder = (conf_dir or CONF) / "policy"
-    given = Path(name_or_path)
-    path = given if given.suffix in (".yaml", ".yml") else folder / f"{given.name}.yaml"
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = folder / f"{path.name}.yaml"
     return from_values(_merged(path, ()), str(path))
 
 
 def from_values(values: Mapping[str, Any], name: str = "policy") -> Policy:
-    """Return the policy that `values`, plain mappings and lists, describe.
+    """Return the policy of plain mappings and lists.
 
     Raises:
-        BadConfig: where a value does not fit; names the key.
+        BadConfig: if a value is invalid; names the key.
     """
     try:
         policy = msgspec.convert(dict(values), Policy)
     except msgspec.ValidationError as problem:
-        what, _, where = str(problem).partition(" - at ")
-        key = where.strip("`").removeprefix("$.") or "the top level"
-        raise BadConfig(f"The policy {name} does not fit at {key}: {what[:1].lower()}{what[1:]}") from None
+        message, _, path = str(problem).partition(" - at ")
+        key = path.strip("`").removeprefix("$.") or "the top level"
+        raise BadConfig(f"The policy {name} is invalid at {key}: {message[:1].lower()}{message[1:]}") from None
     if policy.liveness.timeout <= 2 * policy.liveness.heartbeat:
         raise BadConfig(
-            f"The policy {name} does not fit at liveness.timeout: {policy.liveness.timeout:g} s must be more than "
+            f"The policy {name} is invalid at liveness.timeout: {policy.liveness.timeout:g} s must be more than "
             f"twice liveness.heartbeat ({policy.liveness.heartbeat:g} s), or live runs are taken for lost"
         )
     return policy
 
 
 def name_of(policy: PromotionPolicy) -> str:
-    """The option of conf/policy that says the same, or `custom` with a hash of what it says."""
+    """Return the option of conf/policy with the same values, or `custom` with a hash of the values."""
     for option in sorted((CONF / "policy").glob("*.yaml")):
         if load(option.stem).promotion == policy:
             return option.stem
     return f"custom {hashlib.sha256(msgspec.json.encode(policy)).hexdigest()[:12]}"
 
 
-def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """Return the values of `path` over those of the files that its `defaults:` name, as Hydra would."""
-    if path in seen:
+def _merged(path: Path, parents: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the values of `path`, merged over those of the files in its `defaults:`, as Hydra does.
+
+    `parents` are the files whose defaults led to this one.
+    """
+    if path in parents:
         raise BadConfig(f"The policy {path} names itself in its defaults")
-    values = _yaml(path)
+    values = _read_yaml(path)
     merged: dict[str, Any] = {}
     defaults = values.pop("defaults", [])
     for entry in [*defaults, *([] if "_self_" in defaults else ["_self_"])]:
-        layer = values if entry == "_self_" else _merged(path.parent / f"{entry}.yaml", (*seen, path))
-        merged = _over(merged, layer)
+        layer = values if entry == "_self_" else _merged(path.parent / f"{entry}.yaml", (*parents, path))
+        merged = _overlay(merged, layer)
     return merged
 
 
-def _over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
+def _overlay(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
         old = merged.get(key)
-        merged[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = _overlay(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        there = ", ".join(sorted(option.stem for option in path.parent.glob("*.yaml"))) or "none"
-        raise BadConfig(f"There is no policy {path}. In that folder there are: {there}") from None
+        options = ", ".join(sorted(option.stem for option in path.parent.glob("*.yaml"))) or "none"
+        raise BadConfig(f"There is no policy {path}. That folder has: {options}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         raise BadConfig(f"The policy {path} cannot be read: {problem}") from None
     if not isinstance(values, dict):
-        raise BadConfig(f"The policy {path} holds no mapping of keys to values")
+        raise BadConfig(f"The policy {path} is not a mapping of keys to values")
     return {str(key): value for key, value in values.items()}

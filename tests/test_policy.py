@@ -14,14 +14,15 @@ VALUES: dict[str, Any] = yaml.safe_load((policy.CONF / "policy" / "default.yaml"
 
 
 def changed(section: str, **values: object) -> dict[str, Any]:
+    """Return the default policy's values with changes in one section."""
     return VALUES | {section: VALUES[section] | values}
 
 
-def test_default_policy_has_the_old_rules() -> None:
-    rules = policy.load()
-    assert rules.archiving.keep_debug == 3
-    assert rules.archiving.failed_after_days == 7
-    assert rules.classification.debug_words == [
+def test_default_policy_has_the_documented_rules() -> None:
+    default = policy.load()
+    assert default.archiving.keep_debug == 3
+    assert default.archiving.failed_after_days == 7
+    assert default.classification.debug_words == [
         "debug", "test", "mock", "micro", "ultra-micro", "minimal", "tiny", "smoke",
     ]  # fmt: skip
 
@@ -40,19 +41,17 @@ def test_default_policy_has_the_old_rules() -> None:
         ({"archiving": VALUES["archiving"]}, "at the top level: object missing required field"),
     ],
 )
-def test_value_that_does_not_fit_is_named_by_its_key(values: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(BadConfig, match=f"The policy mine does not fit {sentence}"):
+def test_invalid_value_is_named_by_its_key(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadConfig, match=f"The policy mine is invalid {sentence}"):
         policy.from_values(values, "mine")
 
 
-def test_option_that_does_not_exist_lists_those_that_do() -> None:
-    with pytest.raises(
-        BadConfig, match=r"There is no policy .*strickt.yaml. In that folder there are: default, strict"
-    ):
+def test_missing_option_lists_the_existing_ones() -> None:
+    with pytest.raises(BadConfig, match=r"There is no policy .*strickt.yaml. That folder has: default, strict"):
         policy.load("strickt")
 
 
-def test_file_over_another_changes_only_what_it_says(tmp_path: Path) -> None:
+def test_file_with_defaults_changes_only_its_own_values(tmp_path: Path) -> None:
     shutil.copytree(policy.CONF / "policy", tmp_path / "policy")
     (tmp_path / "policy" / "mine.yaml").write_text("defaults: [default, _self_]\narchiving:\n  keep_debug: 9\n")
     mine = policy.load("mine", tmp_path)
@@ -64,12 +63,12 @@ def test_file_over_another_changes_only_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("- a\n", "holds no mapping"),
+        ("- a\n", "is not a mapping"),
         ("a: [", "cannot be read"),
         ("defaults: [mine]\n", "names itself in its defaults"),
     ],
 )
-def test_file_that_is_no_policy_gets_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+def test_file_that_is_not_a_policy_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
     (tmp_path / "mine.yaml").write_text(content)
     with pytest.raises(BadConfig, match=sentence):
         policy.load(tmp_path / "mine.yaml")

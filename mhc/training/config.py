@@ -1,4 +1,4 @@
-"""The configuration as Hydra sees it: its schema, how its `${...}` are worked out, what of it decides a result."""
+"""The configuration: its schema, the resolvers behind its `${...}`, and the values that determine a result."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from mhc.runs import folders, sweeps
 from mhc.training.config_types import schema
 
 
-def science(cfg: DictConfig) -> dict[str, Any]:
-    """Return what decides the result but for the seed: the plain values of data, model and trainer."""
+def result_values(cfg: DictConfig) -> dict[str, Any]:
+    """Return the values that determine the result, except the seed: data, model and trainer as plain values."""
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
-    kept = {key: values[key] for key in ("data", "model", "trainer")}
-    kept["model"] = {key: value for key, value in kept["model"].items() if key != "name"}
-    return without_seed_and_paths(kept)
+    groups = {key: values[key] for key in ("data", "model", "trainer")}
+    groups["model"] = {key: value for key, value in groups["model"].items() if key != "name"}
+    return without_seed_and_paths(groups)
 
 
 def without_seed_and_paths(values: dict[str, Any]) -> dict[str, Any]:
     """Return `values` without the keys `seed`, `cache_dir` and `default_root_dir`, at any depth."""
-    dropped = {"seed", "cache_dir", "default_root_dir"}
+    ignored = {"seed", "cache_dir", "default_root_dir"}
     return {
         str(key): without_seed_and_paths(value) if isinstance(value, dict) else value
         for key, value in values.items()
-        if key not in dropped
+        if key not in ignored
     }
 
 
-def register() -> None:
-    """Make the schema and the resolvers known to Hydra and OmegaConf; calling it again changes nothing."""
+def register_config() -> None:
+    """Register the schema with Hydra and the resolvers with OmegaConf; a second call changes nothing."""
     ConfigStore.instance().store(name="train_schema", node=schema())
     for name, resolver in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, use_cache=True, replace=True)
@@ -44,7 +44,8 @@ def register() -> None:
 
 def claim_run(outputs: str, name: str) -> str:
     """Claim the folder of a single run; other ranks of the same training get the folder of rank 0."""
-    return str(distributed.once(Path(outputs), lambda: claim_or_return(Path(outputs), Path(outputs), name)))
+    parent = Path(outputs)
+    return str(distributed.claim_once(parent, lambda: claim_or_reuse(parent, parent, name)))
 
 
 def claim_sweep(outputs: str, name: str) -> str:
@@ -54,19 +55,19 @@ def claim_sweep(outputs: str, name: str) -> str:
 
 def claim_job(sweep: str, name: str, number: int) -> str:
     """Claim the folder of one job of a sweep and return its name within the sweep's folder."""
-    outputs = Path(sweep).parent
-    return distributed.once(Path(sweep), lambda: claim_or_return(Path(sweep), outputs, name, number), str(number)).name
+    parent = Path(sweep)
+    return distributed.claim_once(parent, lambda: claim_or_reuse(parent, parent.parent, name, number), str(number)).name
 
 
-def claim_or_return(parent: Path, outputs: Path, name: str, number: int | None = None) -> Path:
-    """Claim a new folder, or return to the run that this SLURM job began before it was preempted and queued again."""
+def claim_or_reuse(parent: Path, outputs: Path, name: str, number: int | None = None) -> Path:
+    """Claim a new folder, or return the run that this SLURM job began before it was preempted and queued again."""
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    begun = sweeps.run_of_slurm_job(outputs, os.environ.get("SLURM_JOB_ID", ""), restarts, number)
-    return begun or folders.claim(parent, name, datetime.now(UTC))
+    interrupted = sweeps.run_of_slurm_job(outputs, os.environ.get("SLURM_JOB_ID", ""), restarts, number)
+    return interrupted or folders.claim(parent, name, datetime.now(UTC))
 
 
 def best_precision(accelerator: str) -> str:
-    """Return the precision that pays on this hardware; torch is imported only when it is asked for."""
+    """Return the fastest precision of this hardware; torch is imported only if the value is needed."""
     from mhc.hardware import best_precision as best
 
     return best(accelerator)

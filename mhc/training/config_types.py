@@ -1,6 +1,6 @@
-"""The types of the configuration: what every value of `conf/train.yaml` and its groups must be able to become.
+"""The types of the configuration: the type that each value of `conf/train.yaml` and its groups is converted to.
 
-A value that is not listed may be anything; what it means is checked where it is used.
+A value that is not listed may have any type; it is checked where it is used.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ TYPES: dict[str, type] = {
     "trainer.use_distributed_sampler": bool,
     "trainer.deterministic": bool,
 }
-"""Dotted key to type; null is allowed where the YAML has it. Left out where two types mean two things, such as
-`limit_train_batches`: a whole number counts batches, a fraction is a share."""
+"""Dotted key to type; null is allowed if the YAML has null. Keys with two types of different meaning are not listed,
+such as `limit_train_batches`: a whole number is a number of batches, a fraction is a share of them."""
 
 GROUPS = ("paths", "data", "model", "trainer", "callbacks", "logger", "policy")
 

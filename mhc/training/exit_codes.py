@@ -1,6 +1,6 @@
-"""The door of `python -m mhc.train`, `mhc.predict` and `mhc.evaluate`: errors become one sentence and an exit code.
+"""Entry point of `python -m mhc.train`, `mhc.predict` and `mhc.evaluate`: errors become a sentence and an exit code.
 
-0 done, 1 a sentence told you why not, 2 usage, 3 a bug (with a report to paste), 130 Ctrl-C, 143 SIGTERM.
+0 done, 1 failed for the reason in the sentence, 2 usage, 3 a bug (with a report to paste), 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ from mhc.errors import MhcError
 from mhc.runs.signals import Terminated
 from mhc.terminal import clean_lines, report
 
+INTERRUPTED = "Interrupted by Ctrl-C"
 
-def leave(main: Callable[[], object]) -> NoReturn:
-    """Carry out `main` and end the process with the exit code of how it went."""
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra hands errors over instead of printing and exiting itself
+
+def run_and_exit(main: Callable[[], object]) -> NoReturn:
+    """Call `main` and end the process with the exit code of its outcome."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises errors instead of printing them and exiting
     sys.exit(code_of(main))
 
 
 def code_of(main: Callable[[], object]) -> int:
-    """Carry out `main`, say on stderr what a person must know, and return the exit code."""
+    """Call `main`, write its error to stderr, and return the exit code."""
     try:
         main()
     except KeyboardInterrupt:
-        return say("Interrupted by Ctrl-C.", 130)
+        return write_stderr(INTERRUPTED, 130)
     except Terminated as error:
-        return say(f"Ended by {error}.", error.code)
+        return write_stderr(f"Ended by {error}", error.code)
     except SystemExit as error:
         return code_of_exit(error)
     except Exception as error:
@@ -37,24 +39,24 @@ def code_of(main: Callable[[], object]) -> int:
 
 
 def code_of_error(error: Exception) -> int:
-    """Say what went wrong: a sentence where one is known, else a report to paste."""
+    """Write the sentence of an expected error, or a report of a bug, and return the exit code."""
     if isinstance(error, MhcError):
-        return say(str(error), 1)
+        return write_stderr(str(error), 1)
     sentence = usage(error)
-    return say(sentence, 2) if sentence else say(report(error), 3)
+    return write_stderr(sentence, 2) if sentence else write_stderr(report(error), 3)
 
 
 def code_of_exit(error: SystemExit) -> int:
-    """Return 130 for a Ctrl-C that Lightning turned into exit(1), else the code that was asked for."""
+    """Return 130 for a Ctrl-C that Lightning turned into exit(1), else the code of the exit."""
     if isinstance(error.__context__, KeyboardInterrupt):
-        return say("Interrupted by Ctrl-C.", 130)
+        return write_stderr(INTERRUPTED, 130)
     if isinstance(error.code, str):
-        return say(error.code, 1)
+        return write_stderr(error.code, 1)
     return error.code or 0
 
 
 def usage(error: Exception) -> str | None:
-    """Return the sentence for an error in what was typed or in a YAML; None for any other error."""
+    """Return the sentence for an error in the command line or in a YAML; None for any other error."""
     try:
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
@@ -67,7 +69,7 @@ def usage(error: Exception) -> str | None:
     return explain(error, sys.argv[1:])
 
 
-def say(sentence: str, code: int) -> int:
-    """Write to stderr, without anything that could steer a terminal."""
+def write_stderr(sentence: str, code: int) -> int:
+    """Write a sentence to stderr without terminal control characters, and return `code`."""
     sys.stderr.write(clean_lines(sentence).rstrip("\n") + "\n")
     return code

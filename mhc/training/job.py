@@ -1,4 +1,4 @@
-"""One training from its config to its verdict. Heavy libraries are imported when a job starts, not before."""
+"""One training from its config to its evaluation. Heavy libraries are imported when a job starts, not before."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mhc.errors import BadConfig, MhcError
 from mhc.hardware import reuse_memory
 from mhc.index import Runs
 from mhc.index.summary import sentences
-from mhc.record import Category, Sweep
+from mhc.record import RECORD_FILE, Category, Sweep
 from mhc.report.result import result
 from mhc.runs import lineage
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recorded
+from mhc.runs.signals import recording
 from mhc.training import config, exit_codes
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mhc")
 
-config.register()  # a worker process of a parallel sweep unpickles `run_job` and comes in here
+config.register_config()  # here, because a worker process of a parallel sweep unpickles `run_job` and imports only this
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """Train the run of one job of Hydra; a job of a sweep that fails leaves the others to go on."""
+    """Train the run of one Hydra job; a failed job of a sweep does not stop the others."""
     try:
         return begin(cfg)
     except Exception as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        sys.exit(exit_codes.code_of_error(error))  # Hydra would print its own lines about it
+        sys.exit(exit_codes.code_of_error(error))  # Hydra would print lines of its own about it
 
 
 def begin(cfg: DictConfig) -> float | None:
@@ -60,14 +60,14 @@ def begin(cfg: DictConfig) -> float | None:
         sweep = Sweep(id=folder.parent.name, job=int(hydra_cfg.job.num), overrides=overrides)
     if distributed.rank() > 0:
         return train(cfg, None)
-    if (folder / "run.json").exists():  # a SLURM job that was queued again came back to its run
+    if (folder / RECORD_FILE).exists():  # a SLURM job that was queued again resumes its run
         return train(cfg, LiveRun.resume(folder), last_checkpoint(folder))
-    return train(cfg, register(cfg, folder, overrides, sweep))
+    return train(cfg, register_run(cfg, folder, overrides, sweep))
 
 
-def register(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep | None) -> LiveRun:
-    """Put the run on record before anything heavy is imported, so that nothing can fail unseen."""
-    group = lineage.config_hash(config.science(cfg))
+def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep | None) -> LiveRun:
+    """Write the record of the run before any heavy import, so that every failure is recorded."""
+    group = lineage.config_hash(config.result_values(cfg))
     return LiveRun.register(
         folder,
         name=cfg.name,
@@ -84,82 +84,48 @@ def register(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep |
     )
 
 
-def liveness(cfg: DictConfig) -> policy.LivenessPolicy:
-    """Return how often the run gives a sign of life; a policy that does not fit is refused once it is on record."""
-    try:
-        return policy.from_values(plain(cfg.policy), "policy").liveness
-    except BadConfig:
-        return policy.load().liveness
-
-
-def check(cfg: DictConfig) -> None:
-    """Refuse what the types of the schema cannot: on record, so that the run says why it ended.
-
-    Raises:
-        BadConfig: a value that does not fit.
-    """
-    if cfg.category is not None and cfg.category not in list(Category):
-        raise BadConfig(f"category={cfg.category} is none of {', '.join(Category)}. Leave it out: the policy decides")
-    if not OmegaConf.is_list(cfg.tags):
-        raise BadConfig(f"tags={cfg.tags} is no list. Write tags=[{cfg.tags}]")
-    if cfg.seed < 0:
-        raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
-    policy.from_values(plain(cfg.policy), "policy")
-
-
-def tell_state(cfg: DictConfig, run: LiveRun) -> None:
-    """Log the state of all runs; a training is not stopped by what cannot be read of others."""
-    try:
-        for sentence in sentences(Runs(cfg.paths.outputs, cfg.paths.models).summary()):
-            log.info(sentence)
-    except (MhcError, OSError) as problem:
-        run.event("summary failed", str(problem))
-
-
-def plain(node: DictConfig) -> dict[str, object]:
-    """Return a config node as plain Python values, interpolations worked out."""
-    return cast(dict[str, object], OmegaConf.to_container(node, resolve=True))
-
-
 def train(cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None) -> float | None:
-    """Train, and see to it that the record tells how it ended; `run` is None on the ranks that only help."""
+    """Train and record the outcome of the run; `run` is None on further ranks, which record nothing."""
     if run is None:
-        return fit_and_judge(cfg, checkpoint)
-    with recorded(run):
+        return fit_and_evaluate(cfg, checkpoint)
+    with recording(run):
         check(cfg)
         if cfg.summary:
-            tell_state(cfg, run)
-        score = fit_and_judge(cfg, checkpoint)
+            log_summary(cfg, run)
+        score = fit_and_evaluate(cfg, checkpoint)
     Console(stderr=True).print(result(run.record(), run.folder, gates=cfg.check_promotion))
     return score
 
 
-def fit_and_judge(cfg: DictConfig, checkpoint: Path | None) -> float | None:
+def fit_and_evaluate(cfg: DictConfig, checkpoint: Path | None) -> float | None:
     """Load the data, build the model, fit, and score the best checkpoint on validation and test."""
     from pytorch_lightning import seed_everything
 
     from mhc.model.log_filters import quieten
 
     quieten()
-    if cfg.get("reuse_memory", True):  # a run recorded by an older version has no such key
+    if cfg.get("reuse_memory", True):  # the config of a run recorded by an older version has no such key
         reuse_memory()
     seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = build(cfg.data)
     datamodule.prepare()
     model = build_model(cfg, datamodule)
     if distributed.rank() == 0:
-        keep_shape(Path(cfg.paths.run), datamodule, model)
-    trainer = build(cfg.trainer, callbacks=all_of(cfg.callbacks), logger=all_of(cfg.logger))
-    with distributed.launching(Path(cfg.paths.run)):
+        save_architecture(Path(cfg.paths.run), datamodule, model)
+    trainer = build(cfg.trainer, callbacks=build_all(cfg.callbacks), logger=build_all(cfg.logger))
+    with distributed.replaying_ranks(Path(cfg.paths.run)):
         trainer.fit(model, datamodule, ckpt_path=checkpoint)
         if cfg.test and not trainer.fast_dev_run:
-            judge(trainer, model, datamodule)
+            evaluate_best(trainer, model, datamodule)
     score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
     return None if score is None else float(score)
 
 
-def keep_shape(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
-    """Keep beside the checkpoints what they cannot be read without, wherever a pretrained encoder came from."""
+def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
+    """Save the tokenizer and the network's config with the checkpoints, which cannot be loaded without them.
+
+    A run can then be loaded after the source of its pretrained encoder is gone.
+    """
     from transformers import PreTrainedModel
 
     datamodule.tokenizer.save_pretrained(folder / "tokenizer")
@@ -168,17 +134,16 @@ def keep_shape(folder: Path, datamodule: TextDataModule, model: TextClassifier) 
         network.config.save_pretrained(folder / "network")
 
 
-def judge(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:
-    """Score the best checkpoint, or the last weights where none was kept, on validation and test."""
-    kept = trainer.checkpoint_callback
-    best = getattr(kept, "best_model_path", "") or None
+def evaluate_best(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:
+    """Score the best checkpoint on validation and test, or the last weights if there is no checkpoint."""
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "") or None
     trainer.validate(model, datamodule, ckpt_path=best, verbose=False)
     if "test" in datamodule.facts().splits:
         trainer.test(model, datamodule, ckpt_path=best, verbose=False)
 
 
 def build_model(cfg: DictConfig, datamodule: TextDataModule) -> TextClassifier:
-    """Build the classifier for the labels and the vocabulary that the data turned out to have."""
+    """Build the classifier for the labels and the vocabulary of the data."""
     from mhc.model.build import classifier
 
     return classifier(
@@ -191,8 +156,18 @@ def build_model(cfg: DictConfig, datamodule: TextDataModule) -> TextClassifier:
     )
 
 
-def build(node: DictConfig, **collaborators: object) -> Any:  # what it is stands in the config
-    """Build what a config node describes; the sentence of a value that does not fit comes through unwrapped."""
+def build_all(group: DictConfig) -> list[Any]:
+    """Build every member of a config group, in its order; a member set to null is left out."""
+    return [build(node) for node in group.values() if node is not None]
+
+
+def build(node: DictConfig, **collaborators: object) -> Any:  # its type is in the config
+    """Build the object that a config node describes.
+
+    Raises:
+        MhcError: of the object's constructor, without Hydra's wrapper.
+        BadConfig: if the trainer does not fit the hardware, or a logger needs an extra.
+    """
     try:
         return instantiate(node, _convert_="all", **collaborators)
     except InstantiationException as error:
@@ -200,14 +175,48 @@ def build(node: DictConfig, **collaborators: object) -> Any:  # what it is stand
         if isinstance(cause, MhcError):
             raise cause from None
         if type(cause).__name__ == "MisconfigurationException":
-            said = str(cause).rstrip("!. ")
-            raise BadConfig(f"The trainer cannot be built: {said}. trainer=auto takes what the machine has") from None
+            message = str(cause).rstrip("!. ")
+            raise BadConfig(f"The trainer cannot be built: {message}. trainer=auto uses the available device") from None
         if isinstance(cause, ImportError) and str(node.get("_target_")).startswith("pytorch_lightning.loggers."):
             extra = str(node["_target_"]).rpartition(".")[2].removesuffix("Logger").lower()
             raise BadConfig(f'logger={extra} needs an extra. Install it with: pip install "mhc[{extra}]"') from None
         raise
 
 
-def all_of(group: DictConfig) -> list[Any]:
-    """Build every member of a config group, in its order; a member set to null is left out."""
-    return [build(node) for node in group.values() if node is not None]
+def check(cfg: DictConfig) -> None:
+    """Check the values that the types of the schema cannot; called after registration, so that a failure is recorded.
+
+    Raises:
+        BadConfig: if a value is invalid.
+    """
+    if cfg.category is not None and cfg.category not in list(Category):
+        raise BadConfig(
+            f"category={cfg.category} is none of {', '.join(Category)}. Leave it out to let the policy decide"
+        )
+    if not OmegaConf.is_list(cfg.tags):
+        raise BadConfig(f"tags={cfg.tags} is not a list. Write tags=[{cfg.tags}]")
+    if cfg.seed < 0:
+        raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
+    policy.from_values(plain(cfg.policy), "policy")
+
+
+def liveness(cfg: DictConfig) -> policy.LivenessPolicy:
+    """Return the heartbeat interval and timeout; an invalid policy is refused later, by `check`."""
+    try:
+        return policy.from_values(plain(cfg.policy), "policy").liveness
+    except BadConfig:
+        return policy.load().liveness
+
+
+def log_summary(cfg: DictConfig, run: LiveRun) -> None:
+    """Log the state of all runs; unreadable runs do not stop the training."""
+    try:
+        for sentence in sentences(Runs(cfg.paths.outputs, cfg.paths.models).summary()):
+            log.info(sentence)
+    except (MhcError, OSError) as problem:
+        run.event("summary failed", str(problem))
+
+
+def plain(node: DictConfig) -> dict[str, object]:
+    """Return a config node as plain Python values, with interpolations resolved."""
+    return cast(dict[str, object], OmegaConf.to_container(node, resolve=True))

@@ -1,4 +1,4 @@
-"""Train from a config that is already on record: the other ranks of a training, a resumed run, a resumed sweep."""
+"""Train from a recorded config: a further rank of a training, a resumed run, a resumed sweep."""
 
 from __future__ import annotations
 
@@ -23,58 +23,62 @@ from mhc.training.config import claim_job
 
 log = logging.getLogger("mhc")
 
-PLACES = ("paths.outputs", "paths.models", "paths.cache")
-"""What may be said beside `resume=`: where things lie, never what is trained."""
+PATHS = ("paths.outputs", "paths.models", "paths.cache")
+"""The keys that may be given together with `resume=`: locations, never what is trained."""
 
 
-def wanted(typed: Sequence[str]) -> Callable[[], object] | None:
-    """Return what to do instead of composing a config from `typed`, or None when this is a new training."""
+def requested_action(arguments: Sequence[str]) -> Callable[[], object] | None:
+    """Return the action that replaces a training from a new config, or None if the command line asks for a new one.
+
+    Raises:
+        BadConfig: if `resume=` or `resume_sweep=` is given together with values of a new config.
+    """
     if distributed.RUN in os.environ and distributed.rank() > 0:
-        return partial(help_with, Path(os.environ[distributed.RUN]))
-    words = dict(word.split("=", 1) for word in typed if "=" in word and not word.startswith("-"))
+        return partial(train_further_rank, Path(os.environ[distributed.RUN]))
+    values = dict(word.split("=", 1) for word in arguments if "=" in word and not word.startswith("-"))
     for key, action in (("resume", resume), ("resume_sweep", resume_sweep)):
-        if words.get(key, "null") not in ("null", ""):
-            others = [word for word in typed if word.partition("=")[0] not in (key, *PLACES)]
+        if values.get(key, "null") not in ("null", ""):
+            others = [word for word in arguments if word.partition("=")[0] not in (key, *PATHS)]
             if others:
-                raise BadConfig(f"{key}= goes on under the recorded config; it takes no {others[0]!r}. Leave it out")
-            return partial(action, words[key], words)
+                raise BadConfig(f"{key}= uses the recorded config and cannot be combined with {others[0]!r}")
+            return partial(action, values[key], values)
     return None
 
 
-def help_with(folder: Path) -> None:
-    """Train as one of the further ranks of the run in `folder`; nothing is written from here."""
+def train_further_rank(folder: Path) -> None:
+    """Train as a further rank of the run in `folder`; this process writes nothing."""
     from mhc.training.job import train
 
     train(recorded_config(folder, {}), run=None)
 
 
-def resume(prefix: str, words: dict[str, str]) -> None:
-    """Go on from the last checkpoint of a run, under its own id and config."""
+def resume(prefix: str, values: dict[str, str]) -> None:
+    """Continue a run from its last checkpoint, under its own id and config."""
     from mhc.training.job import train
 
-    folder = resolve.find(outputs_of(words), prefix)
-    cfg = recorded_config(folder, words)
+    folder = resolve.find(outputs_of(values), prefix)
+    cfg = recorded_config(folder, values)
     log_to(folder)
     run = LiveRun.resume(folder)
     train(cfg, run, last_checkpoint(folder))
 
 
-def resume_sweep(sweep_id: str, words: dict[str, str]) -> None:
-    """Run what a sweep did not complete: begun jobs go on, jobs that never began are started."""
-    outputs = outputs_of(words)
-    left = sweeps.unfinished(outputs, sweep_id, planned_jobs(outputs / sweep_id))
+def resume_sweep(sweep_id: str, values: dict[str, str]) -> None:
+    """Run the jobs that a sweep did not complete: begun jobs are resumed, the others are started."""
+    outputs = outputs_of(values)
+    jobs = sweeps.unfinished(outputs, sweep_id, planned_jobs(outputs / sweep_id))
     log_to(None)
-    log.info("Sweep %s: %d job(s) did not complete", sweep_id, len(left))
-    for job in left:
+    log.info("Sweep %s: %d job(s) did not complete", sweep_id, len(jobs))
+    for job in jobs:
         log.info("Job %d of sweep %s: %s", job.number, sweep_id, " ".join(job.overrides))
         if job.folder is not None:
-            resume(str(job.folder), words)
+            resume(str(job.folder), values)
         else:
-            begin(outputs / sweep_id, job.number, job.overrides)
+            start_job(outputs / sweep_id, job.number, job.overrides)
 
 
 def planned_jobs(sweep: Path) -> list[list[str]]:
-    """Return the overrides of all jobs that a `--multirun` was to run, in Hydra's order."""
+    """Return the overrides of all jobs of a `--multirun`, in Hydra's order."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -87,34 +91,34 @@ def planned_jobs(sweep: Path) -> list[list[str]]:
     return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
 
 
-def outputs_of(words: dict[str, str]) -> Path:
-    """Return the folder of the runs, as said or as the environment has it."""
-    return Path(words.get("paths.outputs") or os.environ.get("MHC_OUTPUTS") or "outputs")
+def outputs_of(values: dict[str, str]) -> Path:
+    """Return the folder of the runs: from the command line, else from the environment, else `outputs`."""
+    return Path(values.get("paths.outputs") or os.environ.get("MHC_OUTPUTS") or "outputs")
 
 
-def recorded_config(folder: Path, words: dict[str, str]) -> DictConfig:
-    """Return the config that Hydra kept in the run's folder, with the places as they are now.
+def recorded_config(folder: Path, values: dict[str, str]) -> DictConfig:
+    """Return the config that Hydra wrote to the run's folder, with the paths of the command line.
 
     Raises:
-        NotFound: the run ended before Hydra kept it.
+        NotFound: if the run ended before Hydra wrote it.
     """
     file = folder / ".hydra" / "config.yaml"
     if not file.exists():
-        raise NotFound(f"{folder} has no .hydra/config.yaml: the run ended before it was written. Start it anew")
+        raise NotFound(f"{folder} has no .hydra/config.yaml: the run ended before it was written. Start a new run")
     cfg = OmegaConf.load(file)
     assert isinstance(cfg, DictConfig)
-    for place in PLACES:
-        if place in words:
-            OmegaConf.update(cfg, place, words[place])
+    for key in PATHS:
+        if key in values:
+            OmegaConf.update(cfg, key, values[key])
     cfg.paths.run = str(folder.absolute())
     return cfg
 
 
-def begin(sweep: Path, number: int, overrides: list[str]) -> None:
-    """Start a job of a sweep that was never begun."""
+def start_job(sweep: Path, number: int, overrides: list[str]) -> None:
+    """Start a job of a sweep that has no run yet."""
     from hydra import compose, initialize_config_dir
 
-    from mhc.training.job import register, train
+    from mhc.training.job import register_run, train
 
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         cfg = compose("train", overrides=overrides)
@@ -123,11 +127,11 @@ def begin(sweep: Path, number: int, overrides: list[str]) -> None:
     (folder / ".hydra").mkdir()
     OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
     log_to(folder)
-    train(cfg, register(cfg, folder, overrides, Sweep(id=sweep.name, job=number, overrides=overrides)))
+    train(cfg, register_run(cfg, folder, overrides, Sweep(id=sweep.name, job=number, overrides=overrides)))
 
 
 def log_to(folder: Path | None) -> None:
-    """Log to the terminal and, where there is one, to the run's `train.log`, as Hydra does for a new run."""
+    """Log to the terminal and, if a folder is given, to its `train.log`, as Hydra does for a new run."""
     option = "job_logging" if folder else "hydra_logging"
     layout = OmegaConf.load(CONF / "hydra" / option / "mhc.yaml")
     if folder:

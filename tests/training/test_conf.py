@@ -1,4 +1,4 @@
-"""Every YAML of conf/ composes and can be built; what is misspelt or of the wrong type is explained in one sentence."""
+"""Every YAML of conf/ composes and can be built; an invalid override is explained in one sentence."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from omegaconf.errors import OmegaConfBaseException
 from mhc import policy
 from mhc.errors import BadConfig, NotFound
 from mhc.policy import CONF
-from mhc.training.config import register
+from mhc.training.config import register_config
 from mhc.training.config_errors import explain
-from mhc.training.job import all_of, build, plain
+from mhc.training.job import build, build_all, plain
 
 ROOT = CONF.parent
 GROUPS = ("callbacks", "data", "logger", "model", "policy", "trainer")
 NEEDED = {"data=files": ["data.train=train.csv"], "data=huggingface": ["data.path=folder"]}
+"""The overrides without which an option does not resolve."""
 
 
 def options(*groups: str) -> list[str]:
-    return [f"{group}={path.stem}" for group in groups for path in sorted((CONF / group).glob("*.yaml"))]
+    """Return the options of groups; files whose names begin with `_` are parts of options."""
+    return [f"{group}={path.stem}" for group in groups for path in sorted((CONF / group).glob("[!_]*.yaml"))]
 
 
 def composed(*overrides: str, hydra: bool = False) -> DictConfig:
@@ -39,20 +41,20 @@ def composed(*overrides: str, hydra: bool = False) -> DictConfig:
 @pytest.fixture(autouse=True)
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    register()
+    register_config()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         yield
     GlobalHydra.instance().clear()
 
 
-@pytest.mark.parametrize("option", [option for option in options(*GROUPS) if option != "data=_common"])
+@pytest.mark.parametrize("option", options(*GROUPS))
 def test_option_composes_and_every_value_resolves(option: str, tmp_path: Path) -> None:
     cfg = composed(option, *NEEDED.get(option, []), f"paths.run={tmp_path}")
     assert OmegaConf.to_container(cfg, resolve=True)
 
 
 @pytest.mark.parametrize("option", options("experiment"))
-def test_recipe_composes_and_starts_with_the_command_that_runs_it(option: str) -> None:
+def test_experiment_composes_and_starts_with_its_command(option: str) -> None:
     name = option.partition("=")[2]
     head = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()[:2]
     assert head[0] == "# @package _global_"
@@ -70,7 +72,7 @@ def test_sweep_composes(option: str) -> None:
 @pytest.mark.parametrize("option", options("model"))
 def test_model_can_be_built(option: str, tmp_path: Path) -> None:
     cfg = composed(option)
-    if option == "model=large":  # its size is tried by the benchmark; here its shape
+    if option == "model=large":  # the benchmark builds it in full size
         cfg.model.network.layers = 2
     if option == "model=pretrained":
         cfg.model.network.name = str(tmp_path / "nothing")
@@ -81,19 +83,19 @@ def test_model_can_be_built(option: str, tmp_path: Path) -> None:
     assert sum(weight.numel() for weight in network.parameters()) > 0
 
 
-@pytest.mark.parametrize("option", [option for option in options("data") if option != "data=_common"])
+@pytest.mark.parametrize("option", options("data"))
 def test_data_module_can_be_built(option: str, tmp_path: Path) -> None:
     cfg = composed(option, *NEEDED.get(option, []))
     assert build(cfg.data).prepare
 
 
 @pytest.mark.parametrize("option", options("trainer"))
-def test_trainer_can_be_built_where_its_hardware_is(option: str, tmp_path: Path) -> None:
+def test_trainer_can_be_built_on_its_hardware(option: str, tmp_path: Path) -> None:
     import torch
 
     cfg = composed(option)
-    wants_gpu = option in ("trainer=gpu", "trainer=multi_gpu", "trainer=fsdp")
-    if wants_gpu and not torch.cuda.is_available():
+    needs_gpu = option in ("trainer=gpu", "trainer=multi_gpu", "trainer=fsdp")
+    if needs_gpu and not torch.cuda.is_available():
         with pytest.raises(BadConfig, match=r"trainer=auto"):
             build(cfg.trainer, logger=False)
         return
@@ -106,47 +108,48 @@ def test_logger_can_be_built_or_names_its_extra(option: str, tmp_path: Path) -> 
     extra = option.partition("=")[2]
     if extra in ("mlflow", "wandb") and find_spec(extra) is None:
         with pytest.raises(BadConfig, match=re.escape(f'pip install "mhc[{extra}]"')):
-            all_of(cfg.logger)
+            build_all(cfg.logger)
         return
-    assert all_of(cfg.logger)
+    assert build_all(cfg.logger)
 
 
 def test_callbacks_can_be_built(tmp_path: Path) -> None:
     cfg = composed(f"paths.run={tmp_path}")
-    assert [type(callback).__name__ for callback in all_of(cfg.callbacks)][:2] == ["RegisterRun", "ClassifyRun"]
+    assert [type(callback).__name__ for callback in build_all(cfg.callbacks)][:2] == ["RegisterRun", "ClassifyRun"]
 
 
 @pytest.mark.parametrize("option", options("policy"))
-def test_policy_is_the_same_for_training_and_for_the_command_line(option: str) -> None:
+def test_policy_is_the_same_for_training_and_for_the_cli(option: str) -> None:
     name = option.partition("=")[2]
     assert policy.from_values(plain(composed(option).policy), name) == policy.load(name)
 
 
 @pytest.mark.parametrize("option", options("model"))
-def test_run_is_called_like_the_chosen_model(option: str) -> None:
+def test_default_name_of_a_run_is_that_of_its_model(option: str) -> None:
     assert composed(option).name == option.partition("=")[2]
 
 
 @pytest.mark.parametrize(
-    ("typed", "sentence"),
+    ("override", "sentence"),
     [
         ("modle=micro", "There is no key 'modle'; did you mean 'model'"),
         ("model=mdium", "model has no option 'mdium'; did you mean 'medium'. It has: baseline, large"),
+        ("data=file", "data has no option 'file'; did you mean 'files'. It has: files, huggingface, synthetic"),
         ("model.optimizer.lrr=1", "There is no key 'model.optimizer.lrr'; did you mean 'model.optimizer.lr'"),
         ("model.optimizer.lr=fast", "model.optimizer.lr: Value 'fast' of type 'str' could not be converted to Float"),
         ("seed=x", "seed: Value 'x' of type 'str' could not be converted to Integer"),
         ("data.batching.bucketing=5.5", "data.batching.bucketing: Value '5.5' is not a valid bool"),
     ],
 )
-def test_override_that_does_not_fit_is_explained(typed: str, sentence: str) -> None:
+def test_invalid_override_is_explained(override: str, sentence: str) -> None:
     from hydra.errors import HydraException
 
     with pytest.raises(HydraException) as error:
-        composed(typed)
-    assert explain(error.value, [typed]).startswith(sentence)
+        composed(override)
+    assert explain(error.value, [override]).startswith(sentence)
 
 
-def test_value_that_only_the_user_knows_is_asked_for() -> None:
+def test_missing_mandatory_value_is_asked_for() -> None:
     cfg = composed("data=files")
     with pytest.raises(OmegaConfBaseException) as error:
         OmegaConf.to_container(cfg, resolve=True)
@@ -155,10 +158,12 @@ def test_value_that_only_the_user_knows_is_asked_for() -> None:
     )
 
 
-def test_every_group_has_its_line_in_the_help() -> None:
+def test_help_lists_every_option_of_every_group() -> None:
     command = [sys.executable, "-m", "mhc.train", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ).stdout
-    for group in sorted(
-        path.name for path in CONF.iterdir() if path.is_dir() and path.name not in ("hydra", "callbacks")
-    ):
-        assert re.search(rf"^  {group} +\S", shown, flags=re.MULTILINE), f"--help does not explain the group {group}"
+    text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ).stdout
+    for group in sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"):
+        line = re.search(rf"^  {group} +\S.*", text, flags=re.MULTILINE)
+        assert line, f"--help does not explain the group {group}"
+        missing = [name for name in options(group) if name.partition("=")[2] not in re.findall(r"\w+", line[0])]
+        assert not missing, f"--help does not list {missing}: add them to conf/hydra/default.yaml"
+    assert "_common" not in text

@@ -34,7 +34,7 @@ def test_sweep_of_eight_jobs_four_at_a_time_beside_a_loop_that_archives_and_read
             cleanup.clean(outputs, models, POLICY, now=timestamps.now(), by="the loop", current=None)
             assert Status.LOST not in statuses(outputs)
     assert sweep.returncode == 0, (tmp_path / "log").read_text()[-4000:]
-    records = [store.read(folder) for folder, _ in folders.walk(outputs)]
+    records = [store.read(folder) for folder, _ in folders.iter_runs(outputs)]
     assert sorted(record.sweep.job for record in records if record.sweep) == list(range(8)), "none lost, none doubled"
     assert {record.status for record in records} == {Status.COMPLETED}
     assert len({record.group for record in records}) == 1, "they differ in the seed only"
@@ -46,9 +46,9 @@ def test_sweep_of_eight_jobs_four_at_a_time_beside_a_loop_that_archives_and_read
 def statuses(outputs: Path) -> list[Status]:
     """What a reader sees; a run that is moved between the walk and the look is passed over."""
     found = []
-    for folder, _ in folders.walk(outputs):
+    for folder, _ in folders.iter_runs(outputs):
         try:
-            found.append(liveness.derived(store.read(folder), folder, POLICY.liveness).status)
+            found.append(liveness.with_derived_status(store.read(folder), folder, POLICY.liveness).status)
         except Unreadable:
             assert not folder.exists()
     return found

@@ -43,7 +43,7 @@ def train(place: Path, *words: str, code: int = 0) -> str:
 
 
 def runs(place: Path) -> list[tuple[Path, RunRecord]]:
-    return [(folder, store.read(folder)) for folder, _ in folders.walk(place / "outputs")]
+    return [(folder, store.read(folder)) for folder, _ in folders.iter_runs(place / "outputs")]
 
 
 def only_run(place: Path) -> tuple[Path, RunRecord]:
