@@ -1,1 +1,1 @@
-"""Take over the runs of other trackers: read their files, make our records of them."""
+"""Import of runs from other trackers: read their files, and write records of ours."""

@@ -1,4 +1,4 @@
-"""Read plain Hydra job folders: those with a `.hydra` folder and no record of ours. Changes nothing."""
+"""Read plain Hydra job folders: folders with `.hydra` and without a record of ours. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 import yaml
 
-from mhc.migrate.source import Content, Description, Found, Problem, read_bytes
+from mhc.migrate.source import Content, Description, Problem, SourceItem, read_bytes
 
 TRACKER = "hydra"
 
 _FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
-_LARGEST_KEPT = 4 * 1024 * 1024
+_LARGEST_FILE = 4 * 1024 * 1024
 
 
 def is_job(folder: Path) -> bool:
-    """Whether Hydra ran a job in this folder."""
+    """Return whether Hydra ran a job in this folder."""
     return any((folder / ".hydra" / name).is_file() for name in _FILES)
 
 
-def read_job(folder: Path, root: Path) -> Iterator[Found]:
-    """One description of the job that ran in `folder`; a file of it that cannot be read is a problem of its own."""
-    kept: dict[str, bytes] = {}
+def read_job(folder: Path, root: Path) -> Iterator[SourceItem]:
+    """Yield one description of the job that ran in `folder`, and a problem for each file that cannot be read."""
+    files: dict[str, bytes] = {}
     parsed: dict[str, Any] = {}
     for name in _FILES:
         path = folder / ".hydra" / name
@@ -36,20 +36,20 @@ def read_job(folder: Path, root: Path) -> Iterator[Found]:
         if isinstance(data, Problem):
             yield data
             continue
-        if len(data) > _LARGEST_KEPT:
-            yield Problem(source=source, why=f"it is larger than {_LARGEST_KEPT >> 20} MiB; not taken")
+        if len(data) > _LARGEST_FILE:
+            yield Problem(source=source, why=f"it is larger than {_LARGEST_FILE >> 20} MiB; not imported")
             continue
-        kept[f".hydra/{name}"] = data
+        files[f".hydra/{name}"] = data
         value = _yaml(data, source)
         if isinstance(value, Problem):
             yield value
         else:
             parsed[name] = value
-    if kept:
-        yield _describe(folder, root, kept, parsed)
+    if files:
+        yield _describe(folder, root, files, parsed)
 
 
-def _describe(folder: Path, root: Path, kept: dict[str, bytes], parsed: dict[str, Any]) -> Description:
+def _describe(folder: Path, root: Path, files: dict[str, bytes], parsed: dict[str, Any]) -> Description:
     hydra = _mapping(_mapping(parsed.get("hydra.yaml")).get("hydra"))
     job, runtime = _mapping(hydra.get("job")), _mapping(hydra.get("runtime"))
     content: Content = {
@@ -64,14 +64,14 @@ def _describe(folder: Path, root: Path, kept: dict[str, bytes], parsed: dict[str
         "seed": _scalar(_mapping(parsed.get("config.yaml")).get("seed")),
     }
     return Description(
-        key=_key(kept),
+        key=_key(files),
         tracker=TRACKER,
         source=folder.relative_to(root).as_posix(),
         place="folder",
         content=content,
         stamp=_stamp(str(content["output_dir"])) or _stamp(folder.resolve().as_posix()),
-        modified=min((folder / name).stat().st_mtime for name in kept),
-        files=kept,
+        modified=min((folder / name).stat().st_mtime for name in files),
+        files=files,
     )
 
 
@@ -79,15 +79,15 @@ _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})[/_](\d{2})-(\d{2})-(\d{2})(?:/[^/]+)?$
 
 
 def _stamp(path: str) -> str | None:
-    """The time in the name that Hydra gives its folders: `outputs/2025-01-04/23-39-48`, `multirun/<day>/<time>/3`."""
-    found = _STAMP.search(path)
-    return f"{found[1]}T{found[2]}:{found[3]}:{found[4]}" if found else None
+    """Return the time in the name of a Hydra folder: `outputs/2025-01-04/23-39-48`, `multirun/<day>/<time>/3`."""
+    match = _STAMP.search(path)
+    return f"{match[1]}T{match[2]}:{match[3]}:{match[4]}" if match else None
 
 
-def _key(kept: dict[str, bytes]) -> str:
-    """A name for the job that a copy of its folder shares: the hash of its files (hydra.yaml holds where it ran)."""
+def _key(files: dict[str, bytes]) -> str:
+    """Return a hash of the job's files, equal for a copy of its folder; hydra.yaml has the folder that it ran in."""
     digest = hashlib.sha256()
-    for name, data in sorted(kept.items()):
+    for name, data in sorted(files.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
     return digest.hexdigest()
 
@@ -98,7 +98,7 @@ def _yaml(data: bytes, source: str) -> Any | Problem:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
-        return Problem(source=source, line=line, why="it is not whole YAML; kept as it is, nothing read from it")
+        return Problem(source=source, line=line, why="it is not valid YAML; stored unchanged, but not used")
 
 
 def _mapping(value: Any) -> Content:
@@ -110,7 +110,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _scalar(value: Any) -> str | int | float | bool | None:
-    """A YAML scalar as JSON can hold it, whatever else as None: nested aliases may be endless."""
+    """Return a YAML scalar as JSON can represent it, and None for other values: nested aliases may be endless."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float) and abs(value) < 2**63:

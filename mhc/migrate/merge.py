@@ -1,6 +1,6 @@
-"""What the descriptions of one run agree to say: times, status, category, metrics, place. Pure.
+"""Merge the descriptions of one run: times, status, category, metrics, location. Pure.
 
-Everywhere the first that says something wins; descriptions come ordered by how much they know.
+The first description with a value wins; `ordered` sorts descriptions by how complete they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from mhc.facts import Metrics
 from mhc.migrate.source import Content, Description
 from mhc.record import Category, Location, MetricsBySplit, Status
+from mhc.timestamps import format_time, parse_time
 
 _ORDER = {"folder": 0, "active_experiments": 1, "log": 2}
 _STATUS = {
@@ -31,38 +32,38 @@ _NOT_LABELS = ("macro", "micro", "weighted")
 
 
 def ordered(descriptions: list[Description]) -> list[Description]:
-    """Those first that know most: the experiment's own folder, then the registry's active section, then the log."""
+    """Return the most complete descriptions first: experiment folder, active section of the registry, log, others."""
     return sorted(descriptions, key=lambda d: (_ORDER.get(d.place, 3), d.source, d.line or 0))
 
 
-def metrics_of(said: list[Content], split: str | None) -> MetricsBySplit:
-    """The metrics whose split is known: by a `val_` or `test_` before the name, or by `split` for all others."""
-    found: dict[str, dict[str, float]] = {"val": {}, "test": {}}
-    for content in said:
+def metrics_of(contents: list[Content], split: str | None) -> MetricsBySplit:
+    """Return the metrics by split: that of their prefix `val_` or `test_`, or `split` for metrics without one."""
+    measures: dict[str, dict[str, float]] = {"val": {}, "test": {}}
+    for content in contents:
         for key in _METRIC_KEYS:
             values = content.get(key)
             for name, value in values.items() if isinstance(values, dict) else ():
-                where, _, bare = name.partition("_") if name.startswith(("val_", "test_")) else (split, "", name)
-                if where and _is_measure(bare, value):
-                    found[where].setdefault(bare, float(value))
-    return MetricsBySplit(val=_metrics(found["val"]), test=_metrics(found["test"]))
+                of, _, measure = name.partition("_") if name.startswith(("val_", "test_")) else (split, "", name)
+                if of and _is_measure(measure, value):
+                    measures[of].setdefault(measure, float(value))
+    return MetricsBySplit(val=_metrics(measures["val"]), test=_metrics(measures["test"]))
 
 
-def started(said: list[Content], zone: tzinfo) -> str | None:
-    """When the source says that the run began, in UTC."""
-    return utc(first(said, _STARTED_KEYS), zone)
+def started(contents: list[Content], zone: tzinfo) -> str | None:
+    """Return the start of the run by the source, in UTC."""
+    return utc(first(contents, _STARTED_KEYS), zone)
 
 
-def ended(said: list[Content], zone: tzinfo) -> str | None:
-    """When the source says that the training was completed, in UTC."""
-    return utc(first(said, _ENDED_KEYS), zone)
+def ended(contents: list[Content], zone: tzinfo) -> str | None:
+    """Return the end of the training by the source, in UTC."""
+    return utc(first(contents, _ENDED_KEYS), zone)
 
 
-def splitless(said: list[Content], metrics: MetricsBySplit) -> bool:
-    """Whether there are metrics and of none is it known on which split they were measured."""
+def splitless(contents: list[Content], metrics: MetricsBySplit) -> bool:
+    """Return whether there are metrics, but the split is known of none."""
     named = any(
         _is_measure(name, value)
-        for content in said
+        for content in contents
         for key in _METRIC_KEYS
         if isinstance(content.get(key), dict)
         for name, value in content[key].items()
@@ -96,25 +97,25 @@ def _metrics(values: dict[str, float]) -> Metrics | None:
     )
 
 
-def status(known: list[Description]) -> tuple[Status, str]:
-    """How the run ended, and why we say so; an old `running` is lost: nobody can say how it ended."""
-    words = [str(d.content.get("status", "")).lower() for d in known if d.place.split(".")[0] in _ORDER]
+def status(descriptions: list[Description]) -> tuple[Status, str]:
+    """Return how the run ended, and the reason; `running` becomes lost, since its end was never recorded."""
+    words = [str(d.content.get("status", "")).lower() for d in descriptions if d.place.split(".")[0] in _ORDER]
     if word := next((w for w in words if w in _STATUS), None):
-        return _STATUS[word], f"the old tracker said {word}"
-    if any(d.content.get(key) for d in known for key in _ENDED_KEYS):
+        return _STATUS[word], f"the old tracker gives the status {word}"
+    if any(d.content.get(key) for d in descriptions for key in _ENDED_KEYS):
         return Status.COMPLETED, "the old tracker gives the time at which the training was completed"
     if "running" in words:
-        return Status.LOST, "the old tracker said running and never how it ended"
-    if known[0].tracker == "hydra":
-        return Status.UNKNOWN, "a plain Hydra folder does not say how its job ended"
-    return Status.UNKNOWN, "the old tracker does not say how it ended"
+        return Status.LOST, "the old tracker gives the status running and no end"
+    if descriptions[0].tracker == "hydra":
+        return Status.UNKNOWN, "a plain Hydra folder does not record how its job ended"
+    return Status.UNKNOWN, "the old tracker does not record how it ended"
 
 
-def category(known: list[Description]) -> Category | None:
-    """The category that the old tracker gave."""
-    said = [d.content.get("experiment_category") for d in known]
-    said += ["debug" for d in known if d.place == "debug_models"]
-    return next((Category(word) for word in said if word in ("debug", "baseline")), None)
+def category(descriptions: list[Description]) -> Category | None:
+    """Return the category in the old tracker."""
+    words = [d.content.get("experiment_category") for d in descriptions]
+    words += ["debug" for d in descriptions if d.place == "debug_models"]
+    return next((Category(word) for word in words if word in ("debug", "baseline")), None)
 
 
 _ARCHIVES = {
@@ -126,27 +127,27 @@ _ARCHIVES = {
 }
 
 
-def location(known: list[Description]) -> Location:
-    """Where the old tracker had it: an archive that one of the descriptions names, else active."""
-    for d in known:
+def location(descriptions: list[Description]) -> Location:
+    """Return the archive that a description names, or else active."""
+    for d in descriptions:
         path = [str(d.content.get("archive_location", "")), *str(d.content.get("to", "")).split("/")]
         if d.place == "folder":
             path += d.source.split("/")
-        named = next((part for part in path if part in ("archive_debug", "archive_baseline", "archived")), None)
-        if named or d.place in _ARCHIVES:
-            return Location(named) if named else _ARCHIVES[d.place]
+        archive = next((part for part in path if part in ("archive_debug", "archive_baseline", "archived")), None)
+        if archive or d.place in _ARCHIVES:
+            return Location(archive) if archive else _ARCHIVES[d.place]
     return Location.ACTIVE
 
 
-def created(known: list[Description], zone: tzinfo) -> tuple[str, str]:
-    """When the run began (UTC), and why that is not quite known (empty where a source says it)."""
-    said = [d.content for d in known]
-    stamps = [m[1] + m[2] for d in known if d.tracker != "hydra" and (m := STAMP_IN_KEY.search(d.key))]
-    own = [d.stamp for d in known if d.stamp]
-    candidates = [first(said, _STARTED_KEYS), *own, *(_iso_of_digits(stamp) for stamp in stamps)]
-    if found := next((at for value in candidates if (at := utc(value, zone))), None):
-        return found, ""
-    oldest = datetime.fromtimestamp(min(d.modified for d in known), tz=UTC)
+def created(descriptions: list[Description], zone: tzinfo) -> tuple[str, str]:
+    """Return the start of the run in UTC, and why it is inexact (empty if a source gives it)."""
+    contents = [d.content for d in descriptions]
+    stamps = [m[1] + m[2] for d in descriptions if d.tracker != "hydra" and (m := STAMP_IN_KEY.search(d.key))]
+    folder_times = [d.stamp for d in descriptions if d.stamp]
+    candidates = [first(contents, _STARTED_KEYS), *folder_times, *(_iso_of_digits(stamp) for stamp in stamps)]
+    if time := next((time for value in candidates if (time := utc(value, zone))), None):
+        return time, ""
+    oldest = datetime.fromtimestamp(min(d.modified for d in descriptions), tz=UTC)
     return iso(oldest), "no source gives a date: created_at is the time of the file"
 
 
@@ -155,21 +156,20 @@ def _iso_of_digits(digits: str) -> str:
 
 
 def utc(value: Any, zone: tzinfo) -> str | None:
-    """The time as UTC in ISO 8601; None where it is none. A time without a zone is taken as in `zone`."""
+    """Return the time in UTC as ISO 8601, or None if it is not a time. A time without a zone is in `zone`."""
     if not isinstance(value, str) or len(value) > 64:
         return None
     try:
-        at = datetime.fromisoformat(value)
-        return iso(at if at.tzinfo else at.replace(tzinfo=zone))
+        return iso(parse_time(value, zone))
     except (ValueError, OverflowError):
         return None
 
 
-def iso(at: datetime) -> str:
-    """UTC, ISO 8601, with a Z."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def iso(time: datetime) -> str:
+    """Return the time in UTC as ISO 8601 with a Z, in full precision."""
+    return format_time(time, "auto")
 
 
-def first(said: list[Content], keys: tuple[str, ...]) -> Any:
-    """The first value that is not empty, in the order of the descriptions, then of the keys."""
-    return next((c[key] for c in said for key in keys if c.get(key)), None)
+def first(contents: list[Content], keys: tuple[str, ...]) -> Any:
+    """Return the first value that is not empty, in the order of the descriptions, then of the keys."""
+    return next((content[key] for content in contents for key in keys if content.get(key)), None)

@@ -1,6 +1,6 @@
-"""Make our record from what other trackers say of a run. Pure: nothing here touches a disk.
+"""Build a record from the descriptions of a run in other trackers. Pure: nothing here touches a disk.
 
-Nothing is invented: what no source says stays unknown, and every description is kept whole in `imported`.
+A value that no source gives stays unknown, and every description is stored unchanged in `imported`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mhc.errors import Unreadable
-from mhc.migrate import merge as say
+from mhc.migrate import merge
 from mhc.migrate.source import Content, Description
 from mhc.record import Event, Lineage, Location, RunRecord, Status, Sweep
 from mhc.runs.folders import slug
@@ -22,62 +22,63 @@ LONGEST_NAME = 120
 LONGEST_TEXT = 4000
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as it will stand in our outputs."""
+class ImportedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it is written to `outputs/`."""
 
     record: RunRecord
     location: Location
     files: dict[str, bytes] = {}
     splitless: bool = False
-    """It has metrics of which no source says on which split they were measured."""
+    """Whether no source names the split of its metrics."""
 
 
-def take(descriptions: list[Description], *, now: datetime, zone: tzinfo, split: str | None) -> Taken:
-    """One run out of all that is said of it.
+def build_run(descriptions: list[Description], *, now: datetime, zone: tzinfo, split: str | None) -> ImportedRun:
+    """Return one run from all its descriptions.
 
     Args:
-        descriptions: Not empty, of one experiment.
-        now: The time of the import.
-        zone: The time zone of the sources' times, which name none.
-        split: val or test: where metrics belong whose split the source does not name; None leaves them out.
+        descriptions: not empty, of one experiment.
+        now: the time of the import.
+        zone: the time zone of times in the source that name none.
+        split: split of the metrics whose split the source does not name, val or test; None ignores such metrics.
     """
-    known = say.ordered(descriptions)
-    said = [d.content for d in known]
-    created, created_why = say.created(known, zone)
-    status, status_reason = say.status(known)
-    category = say.category(known)
-    metrics = say.metrics_of(said, split)
+    descriptions = merge.ordered(descriptions)
+    contents = [d.content for d in descriptions]
+    created, created_why = merge.created(descriptions, zone)
+    status, status_reason = merge.status(descriptions)
+    category = merge.category(descriptions)
+    metrics = merge.metrics_of(contents, split)
     record = RunRecord(
-        id=run_id(known[0]),
-        name=_name(known),
-        description=_text(say.first(said, ("description",))),
-        tags=list(dict.fromkeys(tag for content in said for tag in _tags(content))),
+        id=run_id(descriptions[0]),
+        name=_name(descriptions),
+        description=_text(merge.first(contents, ("description",))),
+        tags=list(dict.fromkeys(tag for content in contents for tag in _tags(content))),
         status=status,
         status_reason=status_reason,
         category=category,
-        category_reason="as the old tracker had it" if category else "",
+        category_reason="the category in the old tracker" if category else "",
         created_at=created,
-        started_at=say.started(said, zone),
-        ended_at=say.ended(said, zone) if status is Status.COMPLETED else None,
-        seed=next((seed for content in said if (seed := _seed(content)) is not None), None),
-        sweep=_sweep(known[0]),
-        lineage=_lineage(known),
+        started_at=merge.started(contents, zone),
+        ended_at=merge.ended(contents, zone) if status is Status.COMPLETED else None,
+        seed=next((seed for content in contents if (seed := _seed(content)) is not None), None),
+        sweep=_sweep(descriptions[0]),
+        lineage=_lineage(descriptions),
         metrics=metrics,
-        note=_text(say.first(said, ("notes",))),
-        imported=imported(known),
-        history=[Event(at=say.iso(now), what="imported", by="import", why=_why(known, created_why, zone))],
+        note=_text(merge.first(contents, ("notes",))),
+        imported=imported(descriptions),
+        history=[Event(at=merge.iso(now), what="imported", by="import", why=_why(descriptions, created_why, zone))],
     )
-    files = {name: data for d in known for name, data in d.files.items()}
-    return Taken(record=record, location=say.location(known), files=files, splitless=say.splitless(said, metrics))
+    files = {name: data for d in descriptions for name, data in d.files.items()}
+    location, splitless = merge.location(descriptions), merge.splitless(contents, metrics)
+    return ImportedRun(record=record, location=location, files=files, splitless=splitless)
 
 
 def run_id(first: Description) -> str:
-    """Our id for an experiment: the same source gives the same id, wherever it lies and whoever imports it.
+    """Return our id for an experiment: the same source gives the same id, whatever its folder and the importing user.
 
-    `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>`; day and time are those of the source (not moved by a time zone), zeros where
-    it has none. The jobs of a sweep share them, so their number joins the name.
+    `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>`; day and time are those of the source (not shifted by a time zone), or zeros
+    if it has none. The jobs of a sweep share them, so their number is part of the name.
     """
-    stamp = say.STAMP_IN_KEY.search(first.key) if first.tracker != "hydra" else None
+    stamp = merge.STAMP_IN_KEY.search(first.key) if first.tracker != "hydra" else None
     when = f"{stamp[1]}_{stamp[2]}" if stamp else _digits(first.stamp)
     number = f"-{first.content['job_num']}" if _is_sweep_job(first) else ""
     return f"{slug(_name([first])[:60])}{number}_{when}_{_hex(first.tracker, first.key)}"
@@ -92,7 +93,7 @@ def _hex(*parts: str) -> str:
 
 
 def imported(descriptions: list[Description]) -> Content:
-    """Everything the sources say, whole; equal descriptions once, with all the places where they stand."""
+    """Return the value of the field `imported`: each distinct description once, with all its places."""
     entries: dict[bytes, Content] = {}
     for d in descriptions:
         place = {"source": d.source, "place": d.place} | ({"line": d.line} if d.line else {})
@@ -103,10 +104,10 @@ def imported(descriptions: list[Description]) -> Content:
 
 
 def descriptions_of(record: RunRecord) -> list[Description]:
-    """What an imported record keeps of its sources.
+    """Return the descriptions that an imported record was built from.
 
     Raises:
-        Unreadable: somebody has changed it by hand.
+        Unreadable: if a user has edited them.
     """
     try:
         return [
@@ -122,29 +123,29 @@ def descriptions_of(record: RunRecord) -> list[Description]:
             for place in entry["stands_in"]
         ]
     except (KeyError, TypeError, AttributeError):
-        raise Unreadable(f"What run {record.id} keeps of its import is not as the import wrote it") from None
+        raise Unreadable(f"The field imported of run {record.id} is not as the import wrote it") from None
 
 
 def content_key(content: Content) -> bytes:
-    """Equal for equal content, whatever the order of its keys."""
+    """Return bytes that are equal for equal content, whatever the order of its keys."""
     return msgspec.json.encode(content, order="deterministic")
 
 
-def _name(known: list[Description]) -> str:
-    """The experiment's name: as the source calls it, else its key without the time at the end."""
-    called = say.first([d.content for d in known], ("experiment_name", "job"))
-    bare = known[0].key[: m.start()] if (m := say.STAMP_IN_KEY.search(known[0].key)) else known[0].key
-    fallback = "hydra" if known[0].tracker == "hydra" else bare
-    return _line(called) or _line(fallback) or "run"
+def _name(descriptions: list[Description]) -> str:
+    """Return the name of the experiment by the source, or else its key without the time at the end."""
+    name = merge.first([d.content for d in descriptions], ("experiment_name", "job"))
+    first = descriptions[0]
+    stem = first.key[: m.start()] if (m := merge.STAMP_IN_KEY.search(first.key)) else first.key
+    return _line(name) or _line("hydra" if first.tracker == "hydra" else stem) or "run"
 
 
 def _line(value: Any) -> str:
-    """One printable line of at most 120 characters."""
+    """Return one printable line of at most 120 characters."""
     return " ".join(_text(value).split())[:LONGEST_NAME]
 
 
 def _text(value: Any) -> str:
-    """One printable paragraph of at most 4,000 characters; the whole stands in `imported`."""
+    """Return printable text of at most 4,000 characters; `imported` has the whole text."""
     if not isinstance(value, str):
         return ""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in value).strip()[:LONGEST_TEXT]
@@ -156,7 +157,7 @@ def _tags(content: Content) -> list[str]:
 
 
 def _seed(content: Content) -> int | None:
-    """The seed, where it stands by itself or at the top of a config."""
+    """Return the seed, given by itself or at the top level of a config."""
     config = content.get("config")
     for value in (content.get("seed"), config.get("seed") if isinstance(config, dict) else None):
         if isinstance(value, int) and not isinstance(value, bool):
@@ -170,7 +171,7 @@ def _is_sweep_job(first: Description) -> bool:
 
 
 def _sweep(first: Description) -> Sweep | None:
-    """The Hydra sweep that the job was part of, named by the time in its folder."""
+    """Return the Hydra sweep of the job, named by the time in its folder."""
     if not _is_sweep_job(first):
         return None
     parent = str(first.content["output_dir"]).rpartition("/")[0]
@@ -178,18 +179,19 @@ def _sweep(first: Description) -> Sweep | None:
     return Sweep(id=sweep_id, job=first.content["job_num"], overrides=[str(o) for o in first.content["overrides"]])
 
 
-def _lineage(known: list[Description]) -> Lineage:
-    commit = say.first([d.content for d in known], ("git_commit",))
-    overrides = known[0].content.get("overrides") if known[0].tracker == "hydra" else []
-    places = list(dict.fromkeys(d.source for d in known))
+def _lineage(descriptions: list[Description]) -> Lineage:
+    first = descriptions[0]
+    commit = merge.first([d.content for d in descriptions], ("git_commit",))
+    overrides = first.content.get("overrides") if first.tracker == "hydra" else []
+    sources = list(dict.fromkeys(d.source for d in descriptions))
     return Lineage(
         overrides=[str(o) for o in overrides or []],
         git_commit=commit if isinstance(commit, str) and re.fullmatch(r"[0-9a-f]{7,64}", commit) else None,
-        imported_from=f"{known[0].tracker}: {', '.join(places)}",
+        imported_from=f"{first.tracker}: {', '.join(sources)}",
     )
 
 
-def _why(known: list[Description], created_why: str, zone: tzinfo) -> str:
-    places = len({(d.source, d.place, d.line) for d in known})
-    parts = [f"described in {places} place(s)", f"times without a zone taken as {zone}", created_why]
+def _why(descriptions: list[Description], created_why: str, zone: tzinfo) -> str:
+    places = len({(d.source, d.place, d.line) for d in descriptions})
+    parts = [f"described in {places} place(s)", f"times without a zone are in {zone}", created_why]
     return "; ".join(part for part in parts if part)

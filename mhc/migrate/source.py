@@ -1,4 +1,4 @@
-"""What a reader of another tracker's files hands over, and reading JSON that may be torn. Changes nothing on disk."""
+"""Descriptions of runs in the files of other trackers, and a JSON reader for damaged files. Changes nothing."""
 
 from __future__ import annotations
 
@@ -12,66 +12,72 @@ from typing import Any
 import msgspec
 
 LARGEST_FILE = 64 * 1024 * 1024
-"""Bytes; a tracking file beyond this is none."""
+"""Bytes; larger files are not files of a tracker."""
 
 Content = dict[str, Any]
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """What one place of one file says about one experiment."""
+    """Description of one experiment at one place of one file."""
 
     key: str
-    """The experiment's name in its tracker; equal keys are one experiment."""
+    """Name of the experiment in its tracker; equal keys are one experiment."""
     tracker: str
     """mhc_v1 or hydra."""
     source: str
-    """The file, relative to the path given."""
+    """The file, relative to the path of the import."""
     place: str
-    """Where in the file: `log`, `folder`, or the registry's section."""
+    """Place in the file: `log`, `folder`, or the section of the registry."""
     content: Content
-    """All that stands there, unchanged."""
+    """The whole description, unchanged."""
     line: int | None = None
     stamp: str | None = None
-    """The local time in the folder's name, ISO 8601 without a zone."""
+    """Local time in the name of the folder, ISO 8601 without a zone."""
     modified: float = 0.0
-    """Modification time of the file in Unix seconds: the last resort where nothing else gives a date."""
+    """Modification time of the file in Unix seconds, used if nothing else gives a date."""
     files: dict[str, bytes] = {}
-    """Small files to keep beside the record, by their name in the run's folder."""
+    """Small files to store beside the record, by their name in the folder of the run."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A file, or a part of one, that could not be taken."""
+    """A file, or a part of one, that could not be imported."""
 
     source: str
     why: str
     line: int | None = None
 
     def __str__(self) -> str:
-        """`experiments_log.jsonl:7: the line is no JSON object`."""
+        """Return `experiments_log.jsonl:7: the line is no JSON object`."""
         return f"{self.source}{f':{self.line}' if self.line else ''}: {self.why}"
 
 
-Found = Description | Problem
+SourceItem = Description | Problem
 
 
 def read_bytes(path: Path, root: Path, source: str) -> bytes | Problem:
-    """The bytes of a file inside `root`; a link that leads out of it, or a giant, is a problem."""
+    """Return the bytes of a file inside `root`; a link to a file outside, or a too large file, is a problem."""
     try:
         if not path.resolve().is_relative_to(root.resolve()):
-            return Problem(source=source, why="it is a link that leads out of the folder given; not followed")
+            return Problem(source=source, why="it is a link to a file outside the source; not followed")
         if not path.is_file():
-            return Problem(source=source, why="it is no plain file")
+            return Problem(source=source, why="it is not a regular file")
         if path.stat().st_size > LARGEST_FILE:
-            return Problem(source=source, why=f"it is larger than {LARGEST_FILE >> 20} MiB, no tracking file is")
+            return Problem(
+                source=source, why=f"it is larger than {LARGEST_FILE >> 20} MiB, too large for a file of a tracker"
+            )
         return path.read_bytes()
     except (OSError, RuntimeError) as error:
         return Problem(source=source, why=f"it cannot be read ({_reason(error)})")
 
 
 def parse(text: str) -> Any:
-    """JSON whose every value can be written again: what JSON cannot hold (NaN, 1e999, 10**30) stays as its text.
+    """Return parsed JSON that can be written again: a number that JSON cannot represent (NaN, 1e999) is its text.
 
-    Raises ValueError (json.JSONDecodeError, UnicodeEncodeError) and RecursionError.
+    An integer of more than 64 bits (10**30) is its text, too.
+
+    Raises:
+        ValueError: if it is not JSON (`json.JSONDecodeError`), or has a lone surrogate (`UnicodeEncodeError`).
+        RecursionError: if it is nested too deeply.
     """
     value = json.loads(text, parse_constant=str, parse_float=_float, parse_int=_int)
     json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate cannot be written
@@ -79,14 +85,14 @@ def parse(text: str) -> Any:
 
 
 def json_lines(data: bytes, source: str) -> Iterator[tuple[int, Content] | Problem]:
-    """The objects of a JSON Lines file with their line numbers; a problem for any other line that is not empty."""
+    """Yield the objects of a JSON Lines file with their line numbers, and a problem for each other non-empty line."""
     for number, raw in enumerate(data.split(b"\n"), start=1):
         if not raw.strip():
             continue
         try:
             value = parse(raw.decode())
         except (ValueError, RecursionError) as error:
-            yield Problem(source=source, line=number, why=f"the line is not whole JSON ({_reason(error)})")
+            yield Problem(source=source, line=number, why=f"the line is not valid JSON ({_reason(error)})")
             continue
         if isinstance(value, dict):
             yield number, value
@@ -95,17 +101,17 @@ def json_lines(data: bytes, source: str) -> Iterator[tuple[int, Content] | Probl
 
 
 def json_object(data: bytes, source: str) -> tuple[Content, list[Problem]]:
-    """The object of a JSON file; of a torn one the members that are whole, and where it is torn."""
+    """Return the object of a JSON file; for a damaged file, its complete members and the position of the damage."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problem = Problem(source=source, line=line, why="it is not UTF-8 from here; whole parts were taken")
+        problem = Problem(source=source, line=line, why="it is not UTF-8 from here; complete parts were imported")
         return _salvage(data.decode(errors="replace")), [problem]
     try:
         value = parse(text)
     except json.JSONDecodeError as error:
-        why = f"it is not whole JSON ({error.msg}); whole parts were taken"
+        why = f"it is not valid JSON ({error.msg}); complete parts were imported"
         return _salvage(text), [Problem(source=source, line=error.lineno, why=why)]
     except (ValueError, RecursionError) as error:
         return {}, [Problem(source=source, why=f"it cannot be read as JSON ({_reason(error)})")]
@@ -118,17 +124,17 @@ _MEMBER = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*(?=\{)')
 
 
 def _salvage(text: str) -> Content:
-    """Of torn JSON text, every member that is a whole object, under the section that holds it."""
+    """Return every member of damaged JSON text that is a complete object, under its section."""
     decoder = json.JSONDecoder(parse_constant=str, parse_float=_float, parse_int=_int)
     sections: Content = {}
-    section, at = "", 0
-    while member := _MEMBER.search(text, at):
+    section, position = "", 0
+    while member := _MEMBER.search(text, position):
         try:
-            value, at = decoder.raw_decode(text, member.end())
+            value, position = decoder.raw_decode(text, member.end())
         except (ValueError, RecursionError):
-            section, at = member[1], member.end()  # torn inside: its own members may be whole
+            section, position = member[1], member.end()  # damaged inside: its members may be complete
             continue
-        if "\ufffd" not in text[member.start() : at]:
+        if "\ufffd" not in text[member.start() : position]:
             target = sections.setdefault(section, {}) if section else sections
             target[member[1]] = value
     return sections

@@ -228,7 +228,7 @@ def test_rest_of_a_damaged_log_is_imported_and_bad_lines_named(tmp_path: Path) -
     plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert plan.experiments == 2 == len(runs_in(tmp_path / "outputs"))
     assert [problem.line for problem in plan.problems] == [3, 4, 5, 6, 7, 8, 9, 10, 12]
-    assert str(plan.problems[0]).startswith("experiments_log.jsonl:3: the line is not whole JSON")
+    assert str(plan.problems[0]).startswith("experiments_log.jsonl:3: the line is not valid JSON")
 
 
 def test_complete_entries_of_a_truncated_registry_are_imported(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_complete_entries_of_a_truncated_registry_are_imported(tmp_path: Path) -
     plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert sorted(runs_in(tmp_path / "outputs")) == [f"run{n}_2025010{n}_000000" for n in (1, 2, 3)]
     assert [str(problem).partition(" (")[0] for problem in plan.problems] == [
-        f"models_registry_consolidated.json:{path.read_text().count(chr(10)) + 1}: it is not whole JSON"
+        f"models_registry_consolidated.json:{path.read_text().count(chr(10)) + 1}: it is not valid JSON"
     ]
 
 
@@ -300,7 +300,7 @@ def test_hydra_job_with_invalid_yaml_is_imported_and_reported(tmp_path: Path) ->
     (folder / ".hydra" / "config.yaml").write_text("a: 1\nb: [1, 2\n")
     plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert len(runs_in(tmp_path / "outputs")) == 1
-    assert ".hydra/config.yaml:3: it is not whole YAML" in str(plan.problems[0])
+    assert ".hydra/config.yaml:3: it is not valid YAML" in str(plan.problems[0])
 
 
 def test_yaml_with_exponential_aliases_is_harmless(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_link_out_of_the_source_is_not_followed(tmp_path: Path) -> None:
     (job / ".hydra" / "overrides.yaml").symlink_to(secret)
     plan = import_runs(tmp_path / "old", tmp_path / "outputs")
     assert "secret_20250101_000000" not in runs_in(tmp_path / "outputs")
-    assert sum("leads out of the folder" in problem.why for problem in plan.problems) == 2
+    assert sum("link to a file outside" in problem.why for problem in plan.problems) == 2
 
 
 def test_link_in_outputs_is_not_followed(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_record_with_an_edited_import_is_reported_and_unchanged(tmp_path: Path) 
     (folder / "run.json").write_text(json.dumps(content))
     before = fingerprint(tmp_path / "outputs")
     plan = import_runs(tmp_path / "old", tmp_path / "outputs")
-    assert (plan.complete, "not as the import wrote it" in plan.doubtful[0].why) == (False, True)
+    assert (plan.complete, "not as the import wrote it" in plan.rejected[0].why) == (False, True)
     assert fingerprint(tmp_path / "outputs") == before
 
 
@@ -389,7 +389,9 @@ def test_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     write_log(tmp_path / "old", second_layout("a_20250101_000000"))
     os.mkfifo(tmp_path / "old" / "models_registry_consolidated.json")
     plan = import_runs(tmp_path / "old", tmp_path / "outputs")
-    assert [str(problem) for problem in plan.problems] == ["models_registry_consolidated.json: it is no plain file"]
+    assert [str(problem) for problem in plan.problems] == [
+        "models_registry_consolidated.json: it is not a regular file"
+    ]
 
 
 @pytest.mark.parametrize("where", ["missing", "empty"])
