@@ -1,1 +1,1 @@
-"""What people and machines read of a run: figures, scalars, the closing page."""
+"""Results of a run for users and other programs: figures, scalars, tables, the closing page."""

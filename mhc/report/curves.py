@@ -1,4 +1,4 @@
-"""TensorBoard's writers among the loggers of a training; other loggers have no place for figures."""
+"""TensorBoard writers among the loggers of a training; other loggers cannot store figures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def tensorboards(trainer: pl.Trainer) -> list[TensorBoardLogger]:
-    """The TensorBoard loggers; none on the ranks that write nothing."""
+    """Return the TensorBoard loggers; none on ranks other than 0, which write nothing."""
     if not trainer.is_global_zero:
         return []
     return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
 
 def writers(trainer: pl.Trainer) -> list[SummaryWriter]:
-    """What figures and curves are written with."""
+    """Return the TensorBoard writers for figures and curves."""
     return [logger.experiment for logger in tensorboards(trainer)]

@@ -1,4 +1,4 @@
-"""The scalars of a run as a CSV of `step,metric,value` rows: one row a value, so that a resumed run just goes on."""
+"""Scalars of a run as CSV rows `step,metric,value`: one row per value, so that a resumed run can append."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pytorch_lightning.utilities import rank_zero_only
 
 
 class MetricsCsv(Logger):
-    """Lightning logger that appends to `<folder>/metrics.csv`; rows are kept until `save` or 100 of them."""
+    """Lightning logger that appends to `<folder>/metrics.csv`, at every `save` or 100 rows."""
 
     def __init__(self, folder: str) -> None:
         super().__init__()
         self.file = Path(folder) / "metrics.csv"
-        self.waiting: list[tuple[int, str, float]] = []
+        self.pending: list[tuple[int, str, float]] = []
 
     @property
     def name(self) -> str:
-        """What Lightning calls the logger."""
+        """Name of the logger in Lightning."""
         return "metrics"
 
     @property
     def version(self) -> str:
-        """None of its own: the run has the id."""
+        """Empty: the run has an id."""
         return ""
 
     @property
@@ -39,29 +39,29 @@ class MetricsCsv(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Hyper-parameters stand in the run's own config."""
+        """Ignore hyper-parameters: the config of the run has them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Keep one row a metric for the next write."""
-        self.waiting += [(step or 0, name, float(value)) for name, value in metrics.items() if name != "epoch"]
-        if len(self.waiting) >= 100:
+        """Store one row per metric for the next write."""
+        self.pending += [(step or 0, name, float(value)) for name, value in metrics.items() if name != "epoch"]
+        if len(self.pending) >= 100:
             self.save()
 
     @rank_zero_only
     def save(self) -> None:
-        """Append the waiting rows; the header comes with the first of them."""
-        if not self.waiting or not self.file.parent.is_dir():  # archived meanwhile: its file went with it
+        """Append the pending rows, with a header if the file is new."""
+        if not self.pending or not self.file.parent.is_dir():  # archived meanwhile, together with its file
             return
         new = not self.file.exists()
         with self.file.open("a", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
             if new:
                 writer.writerow(("step", "metric", "value"))
-            writer.writerows(self.waiting)
-        self.waiting = []
+            writer.writerows(self.pending)
+        self.pending = []
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what waits when fit or test ends."""
+        """Write the pending rows at the end of fit or test."""
         self.save()

@@ -1,3 +1,5 @@
+"""Figures: images without a display, and the bins of the calibration error."""
+
 from __future__ import annotations
 
 import sys
@@ -10,12 +12,12 @@ from mhc.report import plots
 
 
 def results(rows: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    draw = np.random.default_rng(5)
-    return draw.integers(0, classes, rows), draw.dirichlet(np.ones(classes), rows).astype(np.float32)
+    generator = np.random.default_rng(5)
+    return generator.integers(0, classes, rows), generator.dirichlet(np.ones(classes), rows).astype(np.float32)
 
 
 @pytest.mark.parametrize("classes", [2, 4, 29])
-def test_figures_are_images_with_something_on_them(classes):
+def test_figures_are_nonempty_images(classes: int) -> None:
     labels, probabilities = results(200, classes)
     names = [f"class number {number}" for number in range(classes)]
     for figure in (
@@ -28,23 +30,23 @@ def test_figures_are_images_with_something_on_them(classes):
         assert len(np.unique(image)) > 20
 
 
-def test_a_class_without_rows_is_drawn_as_an_empty_line():
+def test_class_without_rows_is_a_row_of_zeros() -> None:
     labels, probabilities = results(50, 3)
     probabilities = np.pad(probabilities, ((0, 0), (0, 1)))
     figure = plots.confusion_figure(labels, probabilities, ["a", "b", "c", "never"])
-    written = [text.get_text() for text in figure.axes[0].texts]
-    assert written[-4:] == ["0", "0", "0", "0"]
+    counts = [text.get_text() for text in figure.axes[0].texts]
+    assert counts[-4:] == ["0", "0", "0", "0"]
 
 
-def test_reliability_adds_up_to_the_calibration_error():
+def test_reliability_gives_the_calibration_error() -> None:
     labels, probabilities = results(500, 3)
-    confidence, right, rows = plots.reliability(labels, probabilities)
+    confidence, accuracy, rows = plots.reliability(labels, probabilities)
     assert len(rows) == ECE_BINS
-    gap = float((np.abs(confidence - right) * rows).sum() / rows.sum())
+    gap = float((np.abs(confidence - accuracy) * rows).sum() / rows.sum())
     assert gap == pytest.approx(measure(labels, probabilities, ["a", "b", "c"]).ece, abs=1e-6)
 
 
-def test_figures_need_no_pyplot_which_would_keep_them():
+def test_figures_are_not_registered_with_pyplot() -> None:
     labels, probabilities = results(20, 2)
     plots.pixels(plots.confusion_figure(labels, probabilities, ["a", "b"]))
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
