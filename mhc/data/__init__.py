@@ -1,1 +1,1 @@
-"""Texts and labels: where they come from, how they are cleaned, cut, tokenised and served."""
+"""Texts and labels: sources, cleaning, splits, tokenization and batches."""

@@ -1,4 +1,4 @@
-"""From tokens on the disk to padded batches, on whole arrays: no work per row."""
+"""Padded batches from tokens on disk, built with array operations: no Python work per row."""
 
 from __future__ import annotations
 
@@ -23,40 +23,48 @@ Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which of the processes of a distributed training this is."""
+class RankInfo:
+    """Position of this process among the processes of a distributed training."""
 
     rank: int = 0
     ranks: int = 1
 
 
 class Epochs:
-    """Knows the epoch; Lightning tells it through `loader.batch_sampler.sampler`."""
+    """The current epoch; Lightning sets it through `loader.batch_sampler.sampler`."""
 
     def __init__(self) -> None:
         self.epoch = 0
         self.sampler = self
 
     def set_epoch(self, epoch: int) -> None:
-        """Take note of the epoch that comes next."""
+        """Set the epoch that comes next."""
         self.epoch = epoch
 
 
 class BatchLoader:
-    """Iterates over the padded batches of one split; what Lightning takes for a data loader.
+    """Iterable over the padded batches of one split; Lightning accepts it as a data loader.
 
-    It is no `torch.utils.data.DataLoader`: cutting out a batch takes less time than sending it between processes.
+    It is not a `torch.utils.data.DataLoader`: building a batch takes less time than sending it between processes.
     """
 
     def __init__(
-        self, split: TokenSplit, options: Batching, *, seed: int, train: bool, masked: bool, place: Place, pin: bool
+        self,
+        split: TokenSplit,
+        options: Batching,
+        *,
+        seed: int,
+        train: bool,
+        masked: bool,
+        rank_info: RankInfo,
+        pin: bool,
     ) -> None:
         self.split = split
         self.options = options
         self.seed = seed
         self.train = train
         self.masked = masked
-        self.place = place
+        self.rank_info = rank_info
         self.pin = pin
         self.shuffle = train
         self.batch_sampler = Epochs()
@@ -69,46 +77,48 @@ class BatchLoader:
     def plan(self, epoch: int) -> list[Rows]:
         """Return the rows of each batch of this process."""
         shuffle = batching.generator(self.seed, epoch) if self.shuffle else None
-        cut = batching.by_length if self.options.bucketing or not self.train else batching.mixed
+        make_batches = batching.by_length if self.options.bucketing or not self.train else batching.mixed
         tokens = self.options.tokens if self.train else self.options.eval_tokens
         max_rows = (
             self.options.max_rows if self.train else max(1, self.options.eval_tokens // self.options.pad_multiple)
         )
-        return batching.share_of(cut(self.lengths, tokens, max_rows, shuffle), self.place.rank, self.place.ranks)
+        batches = make_batches(self.lengths, tokens, max_rows, shuffle)
+        return batching.share_of(batches, self.rank_info.rank, self.rank_info.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches of the epoch that `set_epoch` named last before the first of them is asked for.
+        """Yield the batches of an epoch: the one that `set_epoch` last set before the first batch is requested.
 
-        A resumed Lightning makes the iterator before it names the epoch.
+        A resumed Lightning creates the iterator before it sets the epoch.
         """
         plan = self.plan(self.batch_sampler.epoch)
-        yield from ahead(plan, self.build, self.options.prefetch) if self.options.prefetch else map(self.build, plan)
+        depth = self.options.prefetch
+        yield from prefetch(plan, self.build, depth) if depth else map(self.build, plan)
 
     def build(self, rows: Rows) -> Batch:
         """Return one padded batch."""
         lengths = self.split.lengths[rows]
         width = int(self.lengths[rows].max())
         columns = np.arange(width)
-        inside = columns < lengths[:, None]
-        at = np.where(inside, self.split.starts[rows][:, None] + columns, 0)
-        ids = np.where(inside, self.split.ids[at] if len(self.split.ids) else 0, self.split.pad_id)
+        mask = columns < lengths[:, None]
+        positions = np.where(mask, self.split.starts[rows][:, None] + columns, 0)
+        ids = np.where(mask, self.split.ids[positions] if len(self.split.ids) else 0, self.split.pad_id)
         batch = {
             "input_ids": torch.from_numpy(ids.astype(np.int64, copy=False)),
             "labels": torch.from_numpy(self.split.labels[rows].astype(np.int64)),
             "rows": torch.from_numpy(rows),
         }
         if self.masked:
-            batch["attention_mask"] = torch.from_numpy(inside.astype(np.int64))
+            batch["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
         return {name: tensor.pin_memory() for name, tensor in batch.items()} if self.pin else batch
 
 
-def ahead(plan: list[Rows], build: Callable[[Rows], Batch], depth: int) -> Iterator[Batch]:
-    """Yield the batches of a plan, built in their order by a thread that is `depth` batches ahead."""
-    waiting: deque[Future[Batch]] = deque()
+def prefetch(plan: list[Rows], build: Callable[[Rows], Batch], depth: int) -> Iterator[Batch]:
+    """Yield the batches of a plan in order, built by a thread that is `depth` batches ahead."""
+    pending: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
         for rows in plan:
-            waiting.append(thread.submit(build, rows))
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(thread.submit(build, rows))
+            if len(pending) > depth:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,6 +1,6 @@
-"""Folders on disk that are whole or not there: filled beside their place, then renamed into it.
+"""Cache folders that are complete or absent: filled under a temporary name, then renamed.
 
-Several processes may want the same folder at once: one fills it under a lock, the others wait and then read it.
+Several processes may need the same folder at once: one fills it under a lock, the others wait and then read it.
 """
 
 from __future__ import annotations
@@ -19,76 +19,76 @@ from filelock import FileLock
 
 from mhc.errors import BadInput, Refused
 
-WHOLE = "whole.json"
-"""Written last: the sizes of all other files of the folder. A folder without it, or with other sizes, is torn."""
+MANIFEST = "whole.json"
+"""Written last: the sizes of all other files of the folder. A folder without it, or with other sizes, is incomplete."""
 
 Ints = npt.NDArray[np.integer]
 
 
 def ensure_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Return `folder`, filled by `fill(draft)` unless it is there and whole.
+    """Return `folder`; call `fill(draft)` first unless the folder exists and is complete.
 
     Raises:
-        BadInput: there is no space left on the disk.
-        Refused: the folder cannot be written.
+        BadInput: if there is no space left on the disk.
+        Refused: if the folder is not writable.
     """
-    if is_whole(folder):
+    if is_complete(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
-            if not is_whole(folder):
+            if not is_complete(folder):
                 fill_and_rename(folder, fill)
     except OSError as error:
-        raise explained(error, folder) from error
+        raise disk_error(error, folder) from error
     return folder
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Return whether every file of the folder has the size that it was written with."""
     try:
-        sizes = json.loads((folder / WHOLE).read_bytes())
+        sizes = json.loads((folder / MANIFEST).read_bytes())
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError):
         return False
 
 
 def fill_and_rename(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a draft beside `folder` and rename it; nothing of it stays behind when that fails."""
+    """Fill a draft beside `folder` and rename it; if that fails, the draft is removed."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir()
         fill(draft)
         sizes = {str(path.relative_to(draft)): path.stat().st_size for path in draft.rglob("*") if path.is_file()}
-        (draft / WHOLE).write_text(json.dumps(sizes), encoding="utf-8")
+        (draft / MANIFEST).write_text(json.dumps(sizes), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def explained(error: OSError, folder: Path) -> BadInput | Refused | OSError:
-    """Return the sentence for an error of the disk; an error of another kind is returned as it is."""
+def disk_error(error: OSError, folder: Path) -> BadInput | Refused | OSError:
+    """Return the user-facing error for a full or read-only disk; any other error is returned unchanged."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return BadInput(f"No space left on the disk while writing {folder}. Free some, or set paths.cache= elsewhere")
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return Refused(f"{error.filename or folder} may not be written. Set paths.cache= to a folder that may")
+        return Refused(f"{error.filename or folder} is not writable. Set paths.cache= to a writable folder")
     return error
 
 
 def write_ints(path: Path, values: npt.ArrayLike, dtype: npt.DTypeLike) -> None:
-    """Write one array of whole numbers."""
+    """Write one array of integers."""
     np.save(path, np.asarray(values, dtype=dtype))
 
 
 def read_ints(path: Path) -> Ints:
-    """Return the array without reading it: its pages come from the disk when they are looked at."""
+    """Return the array as a memory map: its pages are read from the disk on access."""
     return cast(Ints, np.load(path, mmap_mode="r"))
 
 
 def map_flat(path: Path, dtype: npt.DTypeLike) -> Ints:
-    """Return a flat file of numbers, mapped into memory; an empty file cannot be mapped and gives no numbers."""
+    """Return a flat file of numbers as a memory map; an empty file cannot be mapped and gives an empty array."""
     if path.stat().st_size == 0:
         return np.zeros(0, dtype=dtype)
     return cast(Ints, np.memmap(path, dtype=dtype, mode="r"))

@@ -1,4 +1,4 @@
-"""Which rows stay: normalised texts, no empty ones, no copies in train, nothing in train that val or test has. Pure."""
+"""Normalise texts and drop rows: empty texts, duplicates in train, texts of train that val or test has. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mhc.data.options import Cleaning
 INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
 )
-"""Control characters, byte order marks, zero-width and direction marks; the joiners of emoji and scripts stay."""
+"""Control characters, byte order marks, zero-width and direction marks; the joiners of emoji and scripts are kept."""
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Halves of a character, left by broken JSON escapes; they cannot be written as UTF-8."""
@@ -26,29 +26,29 @@ class Rows:
     texts: list[str]
     labels: list[str]
     groups: list[str | None] | None = None
-    """Author of each text; None where there is no such column."""
+    """Author of each text; None if there is no such column."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.texts)
 
-    def take(self, keep: Sequence[int]) -> Rows:
+    def take(self, rows: Sequence[int]) -> Rows:
         """Return the rows at these positions, in this order."""
-        groups = None if self.groups is None else [self.groups[row] for row in keep]
-        return Rows(texts=[self.texts[row] for row in keep], labels=[self.labels[row] for row in keep], groups=groups)
+        groups = None if self.groups is None else [self.groups[row] for row in rows]
+        return Rows(texts=[self.texts[row] for row in rows], labels=[self.labels[row] for row in rows], groups=groups)
 
-    def where(self, wanted: Callable[[int], bool]) -> Rows:
-        """Return the rows whose position is wanted."""
-        keep = [row for row in range(len(self)) if wanted(row)]
-        return self if len(keep) == len(self) else self.take(keep)
+    def filter(self, condition: Callable[[int], bool]) -> Rows:
+        """Return the rows whose position meets the condition."""
+        rows = [row for row in range(len(self)) if condition(row)]
+        return self if len(rows) == len(self) else self.take(rows)
 
 
 def normalise(text: str) -> str:
-    """Return the text in NFC, without control characters, every run of white space as one blank."""
+    """Return the text in NFC, without control characters, with each run of white space replaced by one space."""
     if text.isascii():
         return " ".join(INVISIBLE.sub("", text).split())
-    whole = SURROGATES.sub("\ufffd", text)
-    return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFC", whole)).split())
+    valid = SURROGATES.sub("\ufffd", text)
+    return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFC", valid)).split())
 
 
 def normalised(rows: Rows) -> Rows:
@@ -57,55 +57,55 @@ def normalised(rows: Rows) -> Rows:
 
 
 def clean(splits: dict[str, Rows], options: Cleaning) -> tuple[dict[str, Rows], Counter[str]]:
-    """Return the cleaned splits, and the number of rows dropped by reason. Texts must be normalised.
+    """Return the cleaned splits, and the number of dropped rows by reason. Texts must be normalised.
 
-    Copies are dropped from train only. A text of val or test that is also in train leaves train, never the others.
-    Texts that differ in capital letters only are the same text.
+    Duplicates are dropped from train only. A text of val or test that is also in train is dropped from train, never
+    from the others. Texts that differ only in case are the same text.
     """
     dropped: Counter[str] = Counter()
-    kept = {name: without_empty(rows, dropped) for name, rows in splits.items()}
-    train = without_duplicates(kept["train"], dropped)
+    result = {name: without_empty(rows, dropped) for name, rows in splits.items()}
+    train = without_duplicates(result["train"], dropped)
     if options.conflicting == "drop":
         train = without_conflicts(train, dropped)
     for name in ("val", "test"):
-        if name in kept:
-            train = without_texts_of(train, kept[name], f"train_texts_in_{name}", dropped)
-    return {**kept, "train": train}, dropped
+        if name in result:
+            train = without_texts_of(train, result[name], f"train_texts_in_{name}", dropped)
+    return {**result, "train": train}, dropped
 
 
 def without_empty(rows: Rows, dropped: Counter[str]) -> Rows:
     """Drop rows without a text."""
-    kept = rows.where(lambda row: bool(rows.texts[row]))
-    dropped["empty_texts"] += len(rows) - len(kept)
-    return kept
+    result = rows.filter(lambda row: bool(rows.texts[row]))
+    dropped["empty_texts"] += len(rows) - len(result)
+    return result
 
 
 def without_duplicates(train: Rows, dropped: Counter[str]) -> Rows:
     """Keep the first row of each (text, label)."""
     pairs = enumerate(zip(keys(train), train.labels, strict=True))
-    first = {pair: row for row, pair in reversed(list(pairs))}
-    keep = sorted(first.values())
-    dropped["duplicates_in_train"] += len(train) - len(keep)
-    return train if len(keep) == len(train) else train.take(keep)
+    first_rows = {pair: row for row, pair in reversed(list(pairs))}
+    rows = sorted(first_rows.values())
+    dropped["duplicates_in_train"] += len(train) - len(rows)
+    return train if len(rows) == len(train) else train.take(rows)
 
 
 def without_conflicts(train: Rows, dropped: Counter[str]) -> Rows:
-    """Drop every row whose text has another label elsewhere; duplicates must be gone."""
+    """Drop every row whose text has another label elsewhere; duplicates must have been dropped before."""
     texts = keys(train)
-    times = Counter(texts)
-    kept = train.where(lambda row: times[texts[row]] == 1)
-    dropped["conflicting_in_train"] += len(train) - len(kept)
-    return kept
+    counts = Counter(texts)
+    result = train.filter(lambda row: counts[texts[row]] == 1)
+    dropped["conflicting_in_train"] += len(train) - len(result)
+    return result
 
 
 def without_texts_of(train: Rows, other: Rows, reason: str, dropped: Counter[str]) -> Rows:
-    """Drop the rows of train whose text stands in `other`."""
-    texts, taken = keys(train), set(keys(other))
-    kept = train.where(lambda row: texts[row] not in taken)
-    dropped[reason] += len(train) - len(kept)
-    return kept
+    """Drop the rows of train whose text is also in `other`."""
+    texts, other_texts = keys(train), set(keys(other))
+    result = train.filter(lambda row: texts[row] not in other_texts)
+    dropped[reason] += len(train) - len(result)
+    return result
 
 
 def keys(rows: Rows) -> list[str]:
-    """Return what makes two texts the same: their letters, whether capital or not."""
+    """Return the case-folded texts: two texts with the same key are the same text."""
     return [text.casefold() for text in rows.texts]

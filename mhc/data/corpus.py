@@ -1,11 +1,10 @@
-"""The rows of a source, cleaned, cut into splits and counted, kept on the disk so that the next run need not read them.
+"""Corpora: the rows of a source, cleaned, cut into splits, counted and saved for later runs.
 
-A corpus is a folder of the cache: `corpus.json` says what is in it, and each split has its texts as one flat file.
+A corpus is a folder of the cache: `corpus.json` describes it, and each split has its texts in one flat file.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,14 +19,12 @@ from mhc.data.options import Cleaning, Splitting
 from mhc.data.sources import Raw, Source
 from mhc.facts import SplitFacts
 
-log = logging.getLogger(__name__)
-
 VERSION = 1
-"""Of the layout on the disk and of the rules: a new one makes old folders of the cache useless."""
+"""Version of the layout on disk and of the cleaning rules; a new version invalidates older folders of the cache."""
 
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What `corpus.json` holds."""
+class CorpusInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Content of `corpus.json`."""
 
     labels: list[str]
     splits: dict[str, SplitFacts]
@@ -38,11 +35,11 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Corpus:
-    """A corpus on the disk; opening it reads a small file and maps the rest."""
+    """A corpus on disk; opening it reads one small file and memory-maps the others."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.about = msgspec.json.decode((folder / "corpus.json").read_bytes(), type=About)
+        self.about = msgspec.json.decode((folder / "corpus.json").read_bytes(), type=CorpusInfo)
         self.splits = list(self.about.splits)
 
     def texts(self, split: str) -> Iterator[str]:
@@ -61,90 +58,94 @@ class Corpus:
 def ensure(
     source: Source, cleaning: Cleaning, splitting: Splitting, names: Mapping[str, str], near: float | None, cache: Path
 ) -> Corpus:
-    """Return the corpus, built now or by an earlier run.
+    """Return the corpus; build it unless an earlier run did.
 
     Args:
         source: where the rows come from.
         cleaning: which rows are dropped.
         splitting: how missing splits are cut.
         names: names of label values, in the order of the model's outputs; empty: the values are the names.
-        near: share of common word pairs that makes a near copy; None: they are not counted.
+        near: share of common word pairs from which a text counts as a near copy; None: near copies are not counted.
         cache: folder of all caches.
 
     Raises:
-        BadInput: the data cannot be used; says where and what to do.
+        BadInput: if the data cannot be used; the message gives the place and the remedy.
     """
     options = [msgspec.to_builtins(cleaning), msgspec.to_builtins(splitting), list(names.items()), near]
     key = fingerprint.of_values([VERSION, source.key(), options])
 
     def fill(draft: Path) -> None:
-        about, rows = prepare(source.read(cache / "datasets"), cleaning, splitting, names, near)
+        info, rows = prepare(source.read(cache / "datasets"), cleaning, splitting, names, near)
         for name, part in rows.items():
-            write_rows(part, about.labels, name, draft)
-        (draft / "corpus.json").write_bytes(msgspec.json.encode(about))
+            write_rows(part, info.labels, name, draft)
+        (draft / "corpus.json").write_bytes(msgspec.json.encode(info))
 
     return Corpus(ensure_folder(cache / "corpora" / key, fill))
 
 
 def prepare(
     raw: Raw, options: Cleaning, splitting: Splitting, names: Mapping[str, str], near: float | None
-) -> tuple[About, dict[str, Rows]]:
-    """Check, clean, cut and count. Pure."""
-    wanted = {name: checked(rows, raw, names, name) for name, rows in raw.splits.items()}
-    kept, dropped = cleaning.clean(wanted, options)
-    kept["train"] = labels.drop_or_refuse_rare(kept["train"], options, dropped)
-    kept, how = splits.cut_missing(kept, splitting)
-    kept = labels.drop_or_refuse_unknown(kept, options, dropped)
-    kept["train"], fraction = splits.take_share(kept["train"], splitting)
-    order = labels.order(kept["train"], names or dict(zip(raw.names, raw.names, strict=True)))
-    about = About(
+) -> tuple[CorpusInfo, dict[str, Rows]]:
+    """Check, clean, cut and count the rows. Pure."""
+    raw_splits = {name: checked(rows, raw, names, name) for name, rows in raw.splits.items()}
+    rows, dropped = cleaning.clean(raw_splits, options)
+    rows["train"] = labels.drop_or_refuse_rare(rows["train"], options, dropped)
+    rows, how = splits.cut_missing(rows, splitting)
+    rows = labels.drop_or_refuse_unknown(rows, options, dropped)
+    rows["train"], fraction = splits.take_share(rows["train"], splitting)
+    order = labels.order(rows["train"], names or dict(zip(raw.names, raw.names, strict=True)))
+    info = CorpusInfo(
         labels=order,
-        splits={name: counted(name, kept, order, near) for name in kept},
+        splits={name: split_facts(name, rows, order, near) for name in rows},
         origin=raw.origin,
         cut=how,
         cleaning={reason: count for reason, count in dropped.items() if count},
         train_fraction=fraction,
     )
-    return about, kept
+    return info, rows
 
 
 def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str) -> Rows:
-    """Return the rows with normalised texts and named labels, or refuse them in a sentence."""
+    """Return the rows with normalised texts and named labels.
+
+    Raises:
+        BadInput: if the labels cannot be used.
+    """
     where = f"{raw.origin} ({split})"
-    result = labels.named(rows, names, where)
+    result = labels.with_names(rows, names, where)
     if not names and not raw.names:
         labels.refuse_numbers(result.labels, where)
         labels.refuse_texts(result.labels, where)
     return cleaning.normalised(result)
 
 
-def counted(name: str, rows: dict[str, Rows], order: Sequence[str], near: float | None) -> SplitFacts:
-    """Count and fingerprint one split; for val and test also what train has in common with it."""
+def split_facts(name: str, rows: dict[str, Rows], order: Sequence[str], near: float | None) -> SplitFacts:
+    """Count and fingerprint one split; for val and test also count its overlap with train."""
     part, train = rows[name], rows["train"]
-    times = Counter(part.labels)
+    counts = Counter(part.labels)
     copies = shared = None
     if near is not None and name != "train":
         from mhc.data import leakage  # its library takes half a second to import
 
         copies = len(leakage.near_duplicates(train.texts, part.texts, near))
     if name != "train" and part.groups is not None and train.groups is not None:
-        shared = len(known(train.groups) & known(part.groups))
+        shared = shared_groups(train.groups, part.groups)
     return SplitFacts(
         rows=len(part),
         fingerprint=fingerprint.of_rows(part),
-        labels={label: times[label] for label in order},
+        labels={label: counts[label] for label in order},
         near_duplicates=copies,
         shared_groups=shared,
     )
 
 
-def known(groups: Sequence[str | None]) -> set[str]:
-    """Return the groups that are known."""
-    return {group for group in groups if group is not None}
+def shared_groups(train: Sequence[str | None], other: Sequence[str | None]) -> int:
+    """Return how many groups (authors) occur in both splits; each argument has one entry per row, None if unknown."""
+    return len((set(train) & set(other)) - {None})
 
 
 def write_rows(rows: Rows, order: Sequence[str], name: str, draft: Path) -> None:
-    """Write the texts of a split as one flat file, where each ends, and the labels."""
+    """Write the texts of a split as one flat file, the end of each text, and the labels."""
     position = {label: number for number, label in enumerate(order)}
     ends = np.zeros(len(rows), np.int64)
     end = 0

@@ -1,13 +1,12 @@
-"""The data of a training: read, cleaned, cut, tokenised and kept on the disk once, then served in padded batches.
+"""The data of a training: read, cleaned, split, tokenised and cached once, then served in padded batches.
 
-What is kept lies in `cache_dir`, each thing in a folder named by what went into it: corpora (clean texts), tokenizers,
-tokens. Any number of processes and jobs may use it at once; deleting it costs time only.
+The cache is `cache_dir`. Corpora (clean texts), tokenizers and tokens each have a folder whose name is a hash of their
+inputs. Any number of processes and jobs may use the cache at once; deleting it costs time only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ import msgspec
 import pytorch_lightning as pl
 
 from mhc.data import corpus, options, token_cache, tokenizer
-from mhc.data.batch_loader import BatchLoader, Place
+from mhc.data.batch_loader import BatchLoader, RankInfo
 from mhc.data.corpus import Corpus
 from mhc.data.options import Batching, Cleaning, Splitting, Tokenizing
 from mhc.data.sources import Source
@@ -31,13 +30,11 @@ if TYPE_CHECKING:
     from mhc.data.cache import Ints
     from mhc.data.ngrams import NgramTokenizer
 
-log = logging.getLogger(__name__)
-
 Values = Mapping[str, object]
 
 
 class TextDataModule(pl.LightningDataModule):
-    """Texts with labels, ready for a classifier.
+    """Texts with labels for a classifier.
 
     Args:
         source: where the rows come from.
@@ -45,15 +42,17 @@ class TextDataModule(pl.LightningDataModule):
         splitting: see `mhc.data.options.Splitting`.
         batching: see `mhc.data.options.Batching`.
         tokenizer: see `mhc.data.options.Tokenizing`; comes from the model group.
-        cache_dir: what is read, trained and tokenised once is kept here.
-        seed: of the order of the batches.
-        label_names: names of the label values in the order of the model's outputs; None: the values, by the alphabet.
-        high_risk: labels that a person must be able to rely on; the gates of a promotion look at them.
-        near_duplicates: share of common word pairs from which a text counts as a near copy; None: not counted.
-        shorthand: keys of the source that are typed directly under `data`; the source has read them already.
+        cache_dir: folder of the cached corpora, tokenizers and tokens.
+        seed: seed of the order of the batches.
+        label_names: names of the label values in the order of the model's outputs; None: the values, in
+            alphabetical order.
+        high_risk: labels that users must be able to rely on; the gates of a promotion check them.
+        near_duplicates: share of common word pairs from which a text counts as a near copy; None: near copies are not
+            counted.
+        shorthand: keys of the source that are given directly under `data`; the source has read them already.
 
     Raises:
-        BadConfig: a value does not fit; names the key.
+        BadConfig: if a value is not valid; the message names the key.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class TextDataModule(pl.LightningDataModule):
         **shorthand: object,
     ) -> None:
         super().__init__()
-        refuse_unread(shorthand, source)
+        refuse_unknown_keys(shorthand, source)
         self.source = source
         self.cleaning = options.read(cleaning, Cleaning, "data.cleaning")
         self.splitting = options.read(splitting, Splitting, "data.splitting")
@@ -86,11 +85,14 @@ class TextDataModule(pl.LightningDataModule):
         self.prepared = False
 
     def prepare(self) -> None:
-        """Make sure that corpus, tokenizer and tokens are on the disk, and open them; again: nothing happens.
+        """Build the corpus, the tokenizer and the tokens unless they are cached, and open them.
+
+        A second call does nothing.
 
         Raises:
-            BadInput: the data cannot be used; says where and what to do.
-            NotFound: there is no such file or tokenizer.
+            BadConfig: if `high_risk` names a label that the data does not have.
+            BadInput: if the data cannot be used; the message gives the place and the remedy.
+            NotFound: if there is no such file or tokenizer.
         """
         if self.prepared:
             return
@@ -107,15 +109,19 @@ class TextDataModule(pl.LightningDataModule):
         self.prepared = True
 
     def prepare_data(self) -> None:
-        """Lightning's call on one process per machine."""
+        """Prepare the data; Lightning calls this on one process per machine."""
         self.prepare()
 
     def setup(self, stage: str) -> None:
-        """Lightning's call on every process: the others find what the first has made."""
+        """Prepare the data; Lightning calls this on every process, and all but the first find it in the cache."""
         self.prepare()
 
     def refuse_unknown_high_risk(self) -> None:
-        """Refuse a high-risk label that the data does not have: a gate would look at nothing."""
+        """Refuse a high-risk label that the data does not have: a gate would check nothing.
+
+        Raises:
+            BadConfig: if there is such a label.
+        """
         for label in self.high_risk:
             if label not in self.labels:
                 raise BadConfig(
@@ -147,7 +153,7 @@ class TextDataModule(pl.LightningDataModule):
         return self.corpus.label_ids(split)
 
     def facts(self) -> DataFacts:
-        """Return what goes on record."""
+        """Return the facts that are recorded."""
         about = self.corpus.about
         splits = {
             name: msgspec.structs.replace(
@@ -169,10 +175,10 @@ class TextDataModule(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> BatchLoader:
-        """Return the batches of train, in another order every epoch."""
+        """Return the batches of train, in a different order in every epoch."""
         loader = self.loader("train", train=True)
-        overfit = getattr(self.trainer, "overfit_batches", 0)  # set by Lightning outside of Trainer's class
-        loader.shuffle = not overfit  # the same batches in every epoch, or there is nothing to overfit
+        overfit = getattr(self.trainer, "overfit_batches", 0)  # set by Lightning outside the Trainer class
+        loader.shuffle = not overfit  # overfitting needs the same batches in every epoch
         return loader
 
     def val_dataloader(self) -> BatchLoader:
@@ -191,22 +197,26 @@ class TextDataModule(pl.LightningDataModule):
             seed=self.seed,
             train=train,
             masked=self.tokenizing.kind != "ngrams",
-            place=self.place(),
+            rank_info=self.rank_info(),
             pin=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
 
-    def place(self) -> Place:
-        """Return which of the training's processes this is."""
+    def rank_info(self) -> RankInfo:
+        """Return the position of this process among the processes of the training."""
         if self.trainer is None:
-            return Place()
-        return Place(self.trainer.global_rank, self.trainer.world_size)
+            return RankInfo()
+        return RankInfo(self.trainer.global_rank, self.trainer.world_size)
 
 
-def refuse_unread(shorthand: Mapping[str, object], source: Source) -> None:
-    """Refuse keys under `data` that the source does not know, so that none is silently without effect."""
-    known: set[str] = set()
+def refuse_unknown_keys(shorthand: Mapping[str, object], source: Source) -> None:
+    """Refuse keys under `data` that the source does not have, so that no key is silently without effect.
+
+    Raises:
+        BadConfig: if there is such a key.
+    """
+    fields: set[str] = set()
     if dataclasses.is_dataclass(source):
-        known = {field.name for field in dataclasses.fields(source)}
-    unread = sorted(set(shorthand) - known)
-    if unread:
-        raise BadConfig(f"data.{unread[0]} is not known. {type(source).__name__} reads: {', '.join(sorted(known))}")
+        fields = {field.name for field in dataclasses.fields(source)}
+    unknown = sorted(set(shorthand) - fields)
+    if unknown:
+        raise BadConfig(f"data.{unknown[0]} is not known. {type(source).__name__} has: {', '.join(sorted(fields))}")

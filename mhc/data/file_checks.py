@@ -1,4 +1,4 @@
-"""Look at a file before a library does, so that what is wrong with it can be said in one sentence with its place."""
+"""Check a file before a library reads it, so that an error message is one sentence that gives the place."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", "
 """Kind of file by suffix."""
 
 CHUNK = 1 << 24
+"""Bytes that are decoded at once."""
 
 
 def kind_of(path: Path) -> str:
     """Return csv, json or parquet.
 
     Raises:
-        NotFound: there is no such file.
-        BadInput: it is a folder, empty, or of a kind that is not read.
+        NotFound: if there is no such file.
+        BadInput: if it is a folder, empty, or of an unsupported kind.
     """
     if not path.exists():
         raise NotFound(f"There is no file {path}. Give its path from the working directory {Path.cwd()}")
@@ -38,7 +39,7 @@ def check_utf8(path: Path) -> None:
     """Refuse NUL bytes and bytes that are not UTF-8.
 
     Raises:
-        BadInput: names the byte and the line.
+        BadInput: if there are such bytes; the message gives the byte and the line.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         nul = content.find(b"\0")
@@ -49,35 +50,39 @@ def check_utf8(path: Path) -> None:
             )
         start = 0
         while start < len(content):
-            start += decoded(path, content, start)
+            start += decode_chunk(path, content, start)
 
 
-def decoded(path: Path, content: mmap.mmap, start: int) -> int:
-    """Decode about `CHUNK` bytes from `start` and return how many; a character on the edge is left for the next."""
+def decode_chunk(path: Path, content: mmap.mmap, start: int) -> int:
+    """Decode up to `CHUNK` bytes from `start` and return how many; a character on the edge is left to the next call.
+
+    Raises:
+        BadInput: if the bytes are not UTF-8.
+    """
     chunk = content[start : start + CHUNK]
     try:
         chunk.decode()
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and start + len(chunk) < len(content) and error.start > 0:
             return error.start
-        at = start + error.start
+        position = start + error.start
         raise BadInput(
-            f"{path} is not UTF-8 at byte {at} (line {line_of(content, at)}). Save it as UTF-8, for example with: "
-            f"iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
+            f"{path} is not UTF-8 at byte {position} (line {line_of(content, position)}). Save it as UTF-8, for "
+            f"example with: iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
         ) from None
     return len(chunk)
 
 
-def line_of(content: mmap.mmap, at: int) -> int:
-    """Return the number of the line, from 1, that has this byte."""
-    return content[:at].count(b"\n") + 1
+def line_of(content: mmap.mmap, position: int) -> int:
+    """Return the number of the line, from 1, that contains this byte."""
+    return content[:position].count(b"\n") + 1
 
 
 def rows_of_csv(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, fields) of a CSV file, the column names first; blank lines are passed over.
+    """Yield (line, fields) of a CSV file, the column names first; blank lines are skipped.
 
     Raises:
-        BadInput: a row has another number of fields than there are column names, or a quote is not closed.
+        BadInput: if the number of fields of a row is not the number of columns, or a quote is not closed.
     """
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -98,22 +103,22 @@ def rows_of_csv(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def separator_of(path: Path, separator: str | None) -> str:
-    """Return the separator: as said, else a tab in TSV files and a comma in others."""
+    """Return the separator: the given one, else a tab in TSV files and a comma in others."""
     if separator is not None:
         return separator
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
-def check_columns(path: Path, present: list[str], wanted: list[str]) -> None:
-    """Refuse a file that lacks a column.
+def check_columns(path: Path, present: list[str], required: list[str]) -> None:
+    """Refuse a file that lacks a column or has it more than once.
 
     Raises:
-        BadInput: names the column and those that there are.
+        BadInput: if a column is missing or repeated; the message names it and the columns of the file.
     """
-    twice = sorted({name for name in present if present.count(name) > 1})
-    if twice:
-        raise BadInput(f"{path} has several columns named {', '.join(twice)}. Rename all but one")
-    for name in wanted:
+    repeated = sorted({name for name in present if present.count(name) > 1})
+    if repeated:
+        raise BadInput(f"{path} has several columns named {', '.join(repeated)}. Rename all but one")
+    for name in required:
         if name not in present:
             raise BadInput(
                 f"{path} has no column {name!r}. It has: {', '.join(present)}. Choose with data.text=, data.label=, "

@@ -1,4 +1,4 @@
-"""Fingerprints: equal for equal content, whatever the order, the file or the machine. Pure but for reading files."""
+"""Fingerprints: equal for equal content, independent of order, file name and machine. Pure, but reads files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from mhc.data.cleaning import Rows
 
 SHORT = 20
-"""Hexadecimal digits of a key that names a folder: 80 bits."""
+"""Number of hexadecimal digits of a key that names a folder: 80 bits."""
 
 
 def of_rows(rows: Rows) -> str:
-    """Return the sha256 over the sorted (normalised text, label) pairs, each with its length before it."""
+    """Return the sha256 over the sorted (normalised text, label) pairs, each part preceded by its length."""
     digest = hashlib.sha256()
     for text, label in sorted(zip(rows.texts, rows.labels, strict=True)):
         for part in (text.encode(), label.encode()):
@@ -24,7 +24,7 @@ def of_rows(rows: Rows) -> str:
 
 
 def of_files(paths: Iterable[Path]) -> str:
-    """Return the sha256 over the contents of files, in this order."""
+    """Return the sha256 over the contents of the files, in this order."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -33,6 +33,6 @@ def of_files(paths: Iterable[Path]) -> str:
 
 
 def of_values(values: object) -> str:
-    """Return a short key of plain values."""
+    """Return a short key of plain (JSON) values."""
     plain = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(plain.encode()).hexdigest()[:SHORT]

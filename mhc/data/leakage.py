@@ -1,9 +1,9 @@
-"""What of a validation or test split also stands in train: exact copies, near copies, shared groups. Pure; no torch.
+"""Rows of a validation or test split that are near (or exact) copies of rows of train. Pure; no torch.
 
 Near copies are texts whose sets of word pairs have a Jaccard similarity of at least a threshold. Candidates are found
 by MinHash and locality-sensitive hashing (A. Broder, "On the resemblance and containment of documents", 1997;
 J. Leskovec, A. Rajaraman, J. Ullman, "Mining of Massive Datasets", section 3.4) and then verified exactly, so that
-nothing is called a near copy that is none. Case and punctuation make no difference. Only counts and row numbers leave.
+there are no false positives. Case and punctuation are ignored. Results are row numbers, never texts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from mhc.errors import BadConfig
 
 PERMUTATIONS = 128
 MISSED = 0.001
-"""Share of near copies just at the threshold that the hashing may miss; it falls fast above the threshold."""
+"""Share of near copies just at the threshold that the hashing may miss; it decreases fast above the threshold."""
 _CHUNK = 20_000
+"""Texts of train that are in memory at once."""
 _WORDS = re.compile(r"\w+")
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -29,45 +30,48 @@ Shingles = NDArray[np.uint64]
 """A text's set of word pairs: sorted distinct 64-bit hashes, never empty."""
 
 
-def shared_groups(train: Sequence[str], other: Sequence[str]) -> int:
-    """How many groups (authors) of `other` also stand in `train`; each argument has one entry per row."""
-    return len(set(train) & set(other))
-
-
 def near_duplicates(train: Sequence[str], other: Sequence[str], threshold: float) -> NDArray[np.int64]:
-    """Rows of `other`, ascending, that are near (or exact) copies of a text in `train`.
+    """Return the rows of `other`, in ascending order, that are near (or exact) copies of a text in `train`.
 
-    Two texts are near copies when |A and B| / |A or B| >= `threshold` (above 0, at most 1) for their sets of word
-    pairs. Memory grows with `other` only: `train` passes by in chunks.
+    Two texts are near copies if |A and B| / |A or B| >= `threshold` for their sets of word pairs. Memory grows with
+    `other` only: `train` is processed in chunks.
+
+    Args:
+        train: texts of the training split.
+        other: texts of the other split.
+        threshold: above 0 and at most 1.
+
+    Raises:
+        BadConfig: if the threshold is out of this range.
     """
     if not 0 < threshold <= 1:
-        raise BadConfig(f"The threshold for near duplicates is {threshold}; it has to be above 0 and at most 1.")
+        raise BadConfig(f"The threshold for near duplicates is {threshold}; it has to be above 0 and at most 1")
     if not train or not other:
         return np.empty(0, np.int64)
     words: dict[str, int] = {}
-    waiting, rows_of = _distinct(_shingles(other, words))
-    index = _index(waiting, threshold)
-    found: set[int] = set()
-    seen: set[bytes] = set()
+    sets, rows_of = _distinct(_shingles(other, words))
+    index = _index(sets, threshold)
+    copies: set[int] = set()
+    digests: set[bytes] = set()
     for start in range(0, len(train), _CHUNK):
-        chunk = _unseen(_shingles(train[start : start + _CHUNK], words), seen)
+        chunk = _new_sets(_shingles(train[start : start + _CHUNK], words), digests)
         for shingles, minhash in zip(chunk, _minhashes(chunk), strict=True):
-            close = (key for key in index.query(minhash) if key not in found)
-            found.update(key for key in close if jaccard(shingles, waiting[key]) >= threshold)
-    return np.sort(np.array([row for key in found for row in rows_of[key]], np.int64))
+            candidates = (key for key in index.query(minhash) if key not in copies)
+            copies.update(key for key in candidates if jaccard(shingles, sets[key]) >= threshold)
+    return np.sort(np.array([row for key in copies for row in rows_of[key]], np.int64))
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:
-    """|A and B| / |A or B| of two sets of hashes; both sorted and distinct."""
+    """Return |A and B| / |A or B| of two sets of hashes; both sorted and distinct."""
     common = len(np.intersect1d(first, second, assume_unique=True))
     return common / (len(first) + len(second) - common)
 
 
 def bands(threshold: float) -> tuple[int, int]:
-    """Bands and rows per band of the hashing.
+    """Return the number of bands and of rows per band of the hashing.
 
-    A pair of similarity s is missed with probability (1 - s^rows)^bands; the most rows (the fewest false candidates)
-    that miss at most `MISSED` at the threshold.
+    A pair of similarity s is missed with probability (1 - s^rows)^bands. The result has the most rows (the fewest false
+    candidates) with which this probability is at most `MISSED` at the threshold.
     """
     for rows in range(PERMUTATIONS // 2, 1, -1):
         count = PERMUTATIONS // rows
@@ -77,13 +81,13 @@ def bands(threshold: float) -> tuple[int, int]:
 
 
 def _shingles(texts: Sequence[str], words: dict[str, int]) -> list[Shingles]:
-    """The set of word pairs of each text, its beginning and its end counting as words; `words` numbers the words."""
+    """Return the set of word pairs of each text; `words` numbers the words. Begin and end of a text count as words."""
     return [_pairs(_word_ids(text, words)) for text in texts]
 
 
 def _word_ids(text: str, words: dict[str, int]) -> NDArray[np.uint64]:
-    found = _WORDS.findall(text.lower()) or [text]
-    return np.array([0, *(words.setdefault(word, len(words) + 1) for word in found), 0], np.uint64)
+    parts = _WORDS.findall(text.lower()) or [text]
+    return np.array([0, *(words.setdefault(word, len(words) + 1) for word in parts), 0], np.uint64)
 
 
 def _pairs(ids: NDArray[np.uint64]) -> Shingles:
@@ -91,33 +95,33 @@ def _pairs(ids: NDArray[np.uint64]) -> Shingles:
 
 
 def _scramble(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A bijection that spreads neighbouring numbers (Fibonacci hashing and a shift, twice)."""
+    """Return the values under a bijection that spreads adjacent numbers (Fibonacci hashing and a shift, twice)."""
     for _ in range(2):
         values = (values ^ (values >> np.uint64(32))) * _MIX
     return values ^ (values >> np.uint64(32))
 
 
 def _distinct(sets: list[Shingles]) -> tuple[list[Shingles], list[list[int]]]:
-    """The different ones among `sets`, and the rows that each stands for."""
+    """Return the distinct sets, and the rows that have each of them."""
     rows_of: dict[bytes, list[int]] = {}
     for row, shingles in enumerate(sets):
         rows_of.setdefault(shingles.tobytes(), []).append(row)
     return [sets[rows[0]] for rows in rows_of.values()], list(rows_of.values())
 
 
-def _unseen(sets: list[Shingles], seen: set[bytes]) -> list[Shingles]:
-    """The sets that did not come by yet; `seen` holds the hashes of those that did."""
-    fresh = []
+def _new_sets(sets: list[Shingles], digests: set[bytes]) -> list[Shingles]:
+    """Return the sets that were not processed yet, and add them to `digests`, the hashes of all processed sets."""
+    result = []
     for shingles in sets:
-        mark = hashlib.blake2b(shingles.tobytes(), digest_size=16).digest()
-        if mark not in seen:
-            seen.add(mark)
-            fresh.append(shingles)
-    return fresh
+        digest = hashlib.blake2b(shingles.tobytes(), digest_size=16).digest()
+        if digest not in digests:
+            digests.add(digest)
+            result.append(shingles)
+    return result
 
 
 def _minhashes(sets: list[Shingles]) -> Iterator[MinHash]:
-    """The MinHash of each set, all sets at once per permutation."""
+    """Yield the MinHash of each set; each permutation is computed for all sets at once."""
     if not sets:
         return
     permutations = MinHash(num_perm=PERMUTATIONS).permutations

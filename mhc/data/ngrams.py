@@ -1,8 +1,8 @@
-"""Words, runs of words and pieces of words, hashed into buckets, in the manner of fastText: no vocabulary to keep.
+"""Words, word n-grams and pieces of words, hashed into buckets as in fastText: there is no vocabulary to store.
 
-Runs of words after Joulin et al. 2017, pieces (runs of letters within a word and its borders) after Bojanowski et al.
-2017. The same text gives the same ids on every machine: a word's hash is the CRC-32 of its UTF-8 bytes, a longer
-thing's is mixed from those of its parts, and everything after the words is done on whole arrays.
+Word n-grams follow Joulin et al. 2017, pieces (character n-grams of a word and its borders) Bojanowski et al. 2017. The
+same text gives the same ids on every machine: the hash of a word is the CRC-32 of its UTF-8 bytes, the hash of an
+n-gram is mixed from the hashes of its parts. After the words are split, all operations are on arrays.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import numpy.typing as npt
 from mhc.errors import Unreadable
 
 FILE = "ngrams.json"
-"""The file in a tokenizer's folder that says that it is one of ours."""
+"""File in a tokenizer's folder that marks it as an `NgramTokenizer`."""
 
 WORDS = re.compile(r"\w\w+")
-"""Two letters or digits at least, as scikit-learn counts words; marks and single letters cost more than they tell:
-2 to 4 points of macro-F1 in cross-validation on real posts."""
+"""At least two letters or digits, as in scikit-learn. Punctuation and single letters as words cost 2 to 4 points of
+macro-F1 in cross-validation on real posts."""
 
 SHORTEST_PIECE = 3
-"""Letters; the borders of a word count as one each."""
+"""In letters; each border of a word counts as one."""
 
 PIECES = np.uint64(0x5851F42D4C957F2D)
-"""Keeps pieces of words apart from words (any large odd number does)."""
+"""Separates the hashes of pieces from those of words (any large odd number works)."""
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 """2^64 divided by the golden ratio (Knuth's multiplicative hashing)."""
@@ -42,17 +42,17 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class NgramTokenizer:
-    """Texts to ids of hashed n-grams; id 0 pads."""
+    """A tokenizer that gives ids of hashed n-grams; id 0 is padding."""
 
     buckets: int
     """Ids go from 1 to `buckets` - 1."""
     ngrams: int
-    """Longest run of words that is hashed."""
+    """Longest word n-gram that is hashed."""
     max_tokens: int
-    """Most words of a text; the rest is cut."""
+    """Maximum number of words of a text; the rest is cut."""
     lowercase: bool
     subwords: int = 0
-    """Longest run of letters within a word that is hashed, its borders included; 0: none."""
+    """Longest character n-gram of a word that is hashed, borders of the word included; 0: none."""
 
     pad_token_id: ClassVar[int] = 0
 
@@ -61,13 +61,13 @@ class NgramTokenizer:
         return self.buckets
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids, list[int]]:
-        """Return (ids of all texts in a row, ids per text, positions of the texts that were cut).
+        """Return (concatenated ids of all texts, number of ids per text, positions of the texts that were cut).
 
-        A text of w words gives w + (w - 1) + ... ids, single words first, then those of the words' pieces; a text
-        without words gives none.
+        A text of w words gives w + (w - 1) + ... ids, single words first, then the ids of the pieces of words; a
+        text without words gives none.
         """
-        found = [WORDS.findall(text.lower() if self.lowercase else text) for text in texts]
-        words = [one[: self.max_tokens] for one in found]
+        full = [WORDS.findall(text.lower() if self.lowercase else text) for text in texts]
+        words = [text_words[: self.max_tokens] for text_words in full]
         counts = np.fromiter(map(len, words), np.int64, len(words))
         flat = list(chain.from_iterable(words))
         hashes = hashes_of(flat)
@@ -83,14 +83,14 @@ class NgramTokenizer:
             ids.append(mixed[inside])
             owners.append(text_of[:last][inside])
         if self.subwords >= SHORTEST_PIECE and flat:
-            pieces, each = pieces_of(flat, self.subwords)
+            pieces, pieces_per_word = pieces_of(flat, self.subwords)
             ids.append(pieces)
-            owners.append(np.repeat(text_of, each))
+            owners.append(np.repeat(text_of, pieces_per_word))
         buckets, lengths = self.by_text(np.concatenate(ids), np.concatenate(owners), len(words))
-        return buckets, lengths, [row for row, one in enumerate(found) if len(one) > self.max_tokens]
+        return buckets, lengths, [row for row, text_words in enumerate(full) if len(text_words) > self.max_tokens]
 
     def by_text(self, hashes: npt.NDArray[np.uint64], owners: Ids, texts: int) -> tuple[Ids, Ids]:
-        """Return the buckets ordered by text, and how many each text has."""
+        """Return the buckets ordered by text, and the number of buckets per text."""
         spread = (hashes * MIX) >> np.uint64(32)
         buckets = (spread % np.uint64(self.buckets - 1)).astype(np.int64) + 1
         return buckets[np.argsort(owners, kind="stable")], np.bincount(owners, minlength=texts)
@@ -102,50 +102,50 @@ class NgramTokenizer:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> NgramTokenizer:
-        """Read what `save_pretrained` wrote.
+        """Return the tokenizer that `save_pretrained` wrote into the folder.
 
         Raises:
-            Unreadable: the file is not there or is not what it should be.
+            Unreadable: if the file is missing or not valid.
         """
         path = Path(folder) / FILE
         try:
             return cls(**json.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise Unreadable(
-                f"{path} is no n-gram tokenizer ({type(error).__name__}). Train the model again"
+                f"{path} is not an n-gram tokenizer ({type(error).__name__}). Train the model again"
             ) from error
 
 
 def hashes_of(words: list[str]) -> npt.NDArray[np.uint64]:
-    """Return the hash of each word; a word that comes again is hashed once."""
-    known = {word: zlib.crc32(word.encode("utf-8", "replace")) for word in set(words)}
-    return np.fromiter(map(known.__getitem__, words), np.uint64, len(words))
+    """Return the hash of each word; repeated words are hashed once."""
+    hashes = {word: zlib.crc32(word.encode("utf-8", "replace")) for word in set(words)}
+    return np.fromiter(map(hashes.__getitem__, words), np.uint64, len(words))
 
 
 def pieces_of(words: list[str], longest: int) -> tuple[npt.NDArray[np.uint64], Ids]:
-    """Return the hashes of all pieces of each word, one word after the other, and how many pieces each word has.
+    """Return the hashes of all pieces of each word, in the order of the words, and the number of pieces per word.
 
-    `<word>` has the pieces `<wo`, `wor`, `ord`, `rd>`, then those of four letters, up to `longest`. A word that comes
-    again is cut up once.
+    `<word>` has the pieces `<wo`, `wor`, `ord`, `rd>`, then those of four letters, up to `longest`. Repeated
+    words are cut into pieces once.
     """
-    places: dict[str, int] = {}
-    which = np.fromiter((places.setdefault(word, len(places)) for word in words), np.int64, len(words))
-    letters = np.frombuffer("".join(f"<{word}>" for word in places).encode("utf-32-le", "replace"), np.uint32)
-    sizes = np.fromiter((len(word) + 2 for word in places), np.int64, len(places))
-    word_of = np.repeat(np.arange(len(places)), sizes)
+    numbers: dict[str, int] = {}
+    number_of = np.fromiter((numbers.setdefault(word, len(numbers)) for word in words), np.int64, len(words))
+    letters = np.frombuffer("".join(f"<{word}>" for word in numbers).encode("utf-32-le", "replace"), np.uint32)
+    sizes = np.fromiter((len(word) + 2 for word in numbers), np.int64, len(numbers))
+    word_of = np.repeat(np.arange(len(numbers)), sizes)
     mixed = single = letters.astype(np.uint64) ^ PIECES
-    found, owners = [], []
+    hashes, owners = [], []
     for size in range(2, longest + 1):
         last = len(single) - size + 1
         mixed = (mixed[:last] * MIX) ^ (single[size - 1 :] + MIX)
         if size >= SHORTEST_PIECE:
             inside = word_of[:last] == word_of[size - 1 :]
-            found.append(mixed[inside])
+            hashes.append(mixed[inside])
             owners.append(word_of[:last][inside])
     owner = np.concatenate(owners)
-    by_word = np.concatenate(found)[np.argsort(owner, kind="stable")]
-    each = np.bincount(owner, minlength=len(places))
-    starts = np.cumsum(each) - each
-    counts = each[which]
-    at = np.repeat(starts[which] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-    return by_word[at], counts
+    by_word = np.concatenate(hashes)[np.argsort(owner, kind="stable")]
+    pieces_per_word = np.bincount(owner, minlength=len(numbers))
+    starts = np.cumsum(pieces_per_word) - pieces_per_word
+    counts = pieces_per_word[number_of]
+    positions = np.repeat(starts[number_of] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    return by_word[positions], counts

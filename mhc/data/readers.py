@@ -1,6 +1,6 @@
-"""Read files and hub data sets with Hugging Face `datasets`, which keeps what it has read as Arrow on the disk.
+"""Read files and hub data sets with Hugging Face `datasets`, which caches them as Arrow files.
 
-`datasets` takes a second to import, so it is imported here inside functions: only when nothing is in our own cache.
+`datasets` takes a second to import, so it is imported inside functions: only if the corpus is not in our own cache.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from mhc.data import fingerprint
-from mhc.data.cache import explained
+from mhc.data.cache import disk_error
 from mhc.data.cleaning import Rows
 from mhc.data.file_checks import check_columns, check_utf8, kind_of, rows_of_csv, separator_of
 from mhc.errors import BadInput
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names of the columns."""
+    """Names of the columns."""
 
     text: str
     label: str
     group: str | None = None
-    """The author; all texts of one stand on one side of a cut."""
+    """Column of authors; all texts of one author are in one split."""
     split: str | None = None
-    """Says train, val or test."""
+    """Column of split names: train, val or test."""
 
     def names(self) -> list[str]:
-        """Return the columns that are read."""
+        """Return the names of the columns that are read."""
         return [name for name in (self.text, self.label, self.group, self.split) if name is not None]
 
 
 def file_rows(path: Path, columns: Columns, separator: str | None, cache: Path) -> tuple[Rows, list[str]]:
-    """Return the rows of one file, and what its split column says (empty without such a column).
+    """Return the rows of one file, and the values of its split column (empty if there is no such column).
 
     Raises:
-        BadInput: the file is empty, ragged, not UTF-8, or lacks a column.
-        NotFound: there is no such file.
+        BadInput: if the file is empty, ragged, not UTF-8, or lacks a column.
+        NotFound: if there is no such file.
     """
     kind = kind_of(path)
     if kind == "parquet":
@@ -58,21 +58,25 @@ def file_rows(path: Path, columns: Columns, separator: str | None, cache: Path) 
 
 
 def arrow_of_csv(path: Path, columns: Columns, separator: str | None, cache: Path) -> Dataset:
-    """Return a CSV file as it is: every value a string, `NA` and `null` included."""
-    mark = separator_of(path, separator)
-    lines = rows_of_csv(path, mark)
+    """Return the rows of a CSV file; every value is a string, `NA` and `null` included.
+
+    Raises:
+        BadInput: if the file has no rows, is ragged, or lacks a column.
+    """
+    separator = separator_of(path, separator)
+    lines = rows_of_csv(path, separator)
     _, header = next(lines, (1, []))
     check_columns(path, header, columns.names())
-    if sum(1 for _ in lines) == 0:  # goes to the end: a ragged row is found, and named, here
+    if sum(1 for _ in lines) == 0:  # reads to the end, so that a ragged row is reported here
         raise BadInput(f"{path} has column names but no rows. Add rows, or name another file")
     import datasets
 
     features = datasets.Features({name: datasets.Value("string") for name in header})
-    return loaded(
+    return load_file(
         "csv",
         path,
         cache,
-        sep=mark,
+        sep=separator,
         features=features,
         keep_default_na=False,
         encoding="utf-8-sig",
@@ -80,7 +84,11 @@ def arrow_of_csv(path: Path, columns: Columns, separator: str | None, cache: Pat
 
 
 def arrow_of_json(path: Path, columns: Columns, cache: Path) -> Dataset:
-    """Return a file of JSON lines; only the wanted fields are kept, as strings."""
+    """Return the rows of a file of JSON lines; only the fields of `columns`, as strings.
+
+    Raises:
+        BadInput: if a line is not a JSON object, or lacks a field.
+    """
     import datasets
 
     datasets.disable_progress_bars()
@@ -90,7 +98,7 @@ def arrow_of_json(path: Path, columns: Columns, cache: Path) -> Dataset:
         return datasets.Dataset.from_generator(
             rows_of_json,
             features=features,
-            gen_kwargs={"path": path, "columns": tuple(columns.names())},  # a list would be taken for shards
+            gen_kwargs={"path": path, "columns": tuple(columns.names())},  # `datasets` would split a list into shards
             cache_dir=str(cache),
             fingerprint=key,
         )
@@ -99,10 +107,10 @@ def arrow_of_json(path: Path, columns: Columns, cache: Path) -> Dataset:
 
 
 def rows_of_json(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str | None]]:
-    """Yield the wanted fields of each line; blank lines are passed over.
+    """Yield the fields `columns` of each line; blank lines are skipped.
 
     Raises:
-        BadInput: a line is no JSON object, or lacks a field; names the line.
+        BadInput: if a line is not a JSON object, or lacks a field; the message names the line.
     """
     decoder = msgspec.json.Decoder()
     with path.open("rb") as file:
@@ -115,7 +123,11 @@ def rows_of_json(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str |
 def fields_of(
     content: bytes, decoder: msgspec.json.Decoder[object], columns: Sequence[str], where: str
 ) -> dict[str, str | None]:
-    """Return the wanted fields of one line of JSON as strings."""
+    """Return the fields `columns` of one line of JSON as strings.
+
+    Raises:
+        BadInput: if the line is not a JSON object, or a field is missing or not a plain value.
+    """
     try:
         values = decoder.decode(content)
     except msgspec.DecodeError:
@@ -136,7 +148,11 @@ def fields_of(
 
 
 def arrow_of_parquet(path: Path, columns: Columns) -> Dataset:
-    """Return a Parquet file, mapped from where it lies."""
+    """Return the rows of a Parquet file as a memory map.
+
+    Raises:
+        BadInput: if the file is damaged or lacks a column.
+    """
     import datasets
     import pyarrow.parquet as pq
     from pyarrow import ArrowException
@@ -148,28 +164,35 @@ def arrow_of_parquet(path: Path, columns: Columns) -> Dataset:
         raise BadInput(f"{path} is not a readable Parquet file ({type(error).__name__}). Write it again") from error
 
 
-def loaded(kind: str, path: Path, cache: Path, **options: object) -> Dataset:
-    """Return what `datasets.load_dataset` reads from one file."""
+def load_file(kind: str, path: Path, cache: Path, **options: object) -> Dataset:
+    """Return the rows of one file, read by `datasets.load_dataset`.
+
+    Raises:
+        BadInput: if it cannot be read, or there is no space left on the disk.
+        Refused: if the cache is not writable.
+    """
     import datasets
 
     datasets.disable_progress_bars()
-    here = cache / fingerprint.of_files([path])[: fingerprint.SHORT]  # `datasets` itself goes by name and time only
+    # `datasets` itself compares only the name and the time of a file
+    folder = cache / fingerprint.of_files([path])[: fingerprint.SHORT]
     try:
         return cast(
-            "Dataset", datasets.load_dataset(kind, data_files=str(path), split="train", cache_dir=str(here), **options)
+            "Dataset",
+            datasets.load_dataset(kind, data_files=str(path), split="train", cache_dir=str(folder), **options),
         )
     except datasets.exceptions.DatasetGenerationError as error:
         raise cause_of(error, path) from error
 
 
 def cause_of(error: BaseException, path: Path) -> Exception:
-    """Return the sentence for what went wrong inside `datasets`, which wraps it; never the content of a row."""
+    """Return the user-facing error for an error that `datasets` has wrapped; never the content of a row."""
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, BadInput):
             return inner
         if isinstance(inner, OSError) and inner.errno is not None:
-            return explained(inner, path)
+            return disk_error(inner, path)
         inner = inner.__cause__ or inner.__context__
     return BadInput(f"{path} could not be read ({type(error.__cause__).__name__}). Check that every quote is closed")
 
@@ -178,26 +201,30 @@ def hub_splits(path: str, config: str | None, revision: str | None, cache: Path)
     """Return all splits of a hub data set, or of a folder (saved with `save_to_disk`, or of files).
 
     Raises:
-        BadInput: there is no such data set, or it cannot be reached.
+        BadInput: if there is no such data set, or it cannot be reached.
     """
     import datasets
 
     datasets.disable_progress_bars()
     try:
         if (Path(path) / "dataset_dict.json").exists() or (Path(path) / "state.json").exists():
-            found = datasets.load_from_disk(path)
+            data = datasets.load_from_disk(path)
         else:
-            found = datasets.load_dataset(path, config, revision=revision, cache_dir=str(cache))
+            data = datasets.load_dataset(path, config, revision=revision, cache_dir=str(cache))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise BadInput(
             f"The data set {path} could not be loaded ({type(error).__name__}). Check data.path=, data.config= and the "
             "connection, or give a local folder"
         ) from error
-    return dict(found) if isinstance(found, dict) else {"train": found}
+    return dict(data) if isinstance(data, dict) else {"train": data}
 
 
 def hub_rows(dataset: Dataset, columns: Columns, where: str) -> tuple[Rows, Sequence[str]]:
-    """Return the rows, and the names of the labels where the data set says them."""
+    """Return the rows, and the label names if the data set has them.
+
+    Raises:
+        BadInput: if a column is missing or does not contain texts.
+    """
     import datasets
 
     check_columns(Path(where), dataset.column_names, columns.names())
@@ -211,7 +238,11 @@ def hub_rows(dataset: Dataset, columns: Columns, where: str) -> tuple[Rows, Sequ
 
 
 def as_rows(dataset: Dataset, columns: Columns, where: str) -> tuple[Rows, list[str]]:
-    """Return the columns as lists of strings, and the column of splits."""
+    """Return the columns as lists of strings, and the split column.
+
+    Raises:
+        BadInput: if a column does not contain texts.
+    """
     texts = strings(dataset, columns.text, where)
     labels = strings(dataset, columns.label, where)
     groups = strings(dataset, columns.group, where) if columns.group is not None else None
@@ -221,11 +252,15 @@ def as_rows(dataset: Dataset, columns: Columns, where: str) -> tuple[Rows, list[
 
 
 def strings(dataset: Dataset, column: str, where: str) -> list[str]:
-    """Return one column as strings; a missing value is an empty one."""
+    """Return one column as strings; a missing value becomes an empty string.
+
+    Raises:
+        BadInput: if the column does not contain texts.
+    """
     import pyarrow as pa
 
     values = dataset.with_format("arrow")[:].column(column)
     try:
         return [value or "" for value in values.cast(pa.large_string()).to_pylist()]
     except pa.ArrowException as error:
-        raise BadInput(f"Column {column!r} of {where} holds {values.type}, not texts. Choose another") from error
+        raise BadInput(f"Column {column!r} of {where} contains {values.type}, not texts. Choose another") from error

@@ -1,7 +1,6 @@
 """Cut missing splits by a hash: the same rows give the same cut, in any order, on any machine. Pure.
 
-Each label gives its share of rows (stratified). Rows of one author stay together, so there a share is met only as far
-as whole authors allow.
+The cut is stratified by label. All rows of one author are in one split, so with authors a share is approximate.
 """
 
 from __future__ import annotations
@@ -15,42 +14,42 @@ from mhc.data.options import Splitting
 
 
 def cut_missing(splits: dict[str, Rows], options: Splitting) -> tuple[dict[str, Rows], dict[str, str]]:
-    """Return all splits, and how each came about: `given`, or cut from train by hash of text or group."""
-    how = {name: "given" for name in splits}
+    """Return all splits, and the origin of each: `given`, or cut from train by hash of text or group."""
+    origins = {name: "given" for name in splits}
     by = "group" if splits["train"].groups is not None else "text"
     total = len(splits["train"])
     result = dict(splits)
     for name, share in (("test", options.test), ("val", options.val)):
         if name in result or share == 0.0:
             continue
-        of_rest = share * total / max(1, len(result["train"]))  # shares count from the whole file, not from the rest
+        of_rest = share * total / max(1, len(result["train"]))  # shares refer to the whole file, not to the rest
         result["train"], result[name] = cut(result["train"], of_rest, f"{options.salt}/{name}")
-        how[name] = f"cut from train by hash of {by}"
-    return {name: result[name] for name in ("train", "val", "test") if name in result}, how
+        origins[name] = f"cut from train by hash of {by}"
+    return {name: result[name] for name in ("train", "val", "test") if name in result}, origins
 
 
 def cut(rows: Rows, share: float, salt: str) -> tuple[Rows, Rows]:
-    """Return (the rest, about `share` of the rows); at least one row of each label with two units stays in the rest."""
-    taken = set(chosen(rows, share, salt))
-    rest = [row for row in range(len(rows)) if row not in taken]
-    return rows.take(rest), rows.take(sorted(taken))
+    """Return (the rest, about `share` of the rows); the rest has at least one row of each label with two units."""
+    part = set(rows_to_cut(rows, share, salt))
+    rest = [row for row in range(len(rows)) if row not in part]
+    return rows.take(rest), rows.take(sorted(part))
 
 
-def chosen(rows: Rows, share: float, salt: str) -> Iterable[int]:
-    """Yield the rows of the part that is cut off: of each label the units with the lowest hashes."""
+def rows_to_cut(rows: Rows, share: float, salt: str) -> Iterable[int]:
+    """Yield the rows of the part that is cut off: for each label, the units with the lowest hashes."""
     for units in units_by_label(rows, salt).values():
-        wanted, got = share * sum(map(len, units)), 0
-        for unit in units[:-1]:  # the last unit always stays, or the label would leave the rest
-            if got + len(unit) / 2 <= wanted:
-                got += len(unit)
+        target, count = share * sum(map(len, units)), 0
+        for unit in units[:-1]:  # the last unit is never cut off, so that the rest has the label
+            if count + len(unit) / 2 <= target:
+                count += len(unit)
                 yield from unit
 
 
 def units_by_label(rows: Rows, salt: str) -> dict[str, list[list[int]]]:
-    """Return, per label, the rows that must stay together, sorted by hash.
+    """Return, per label, its units: lists of rows that must be in one split, sorted by hash.
 
-    A unit is an author's rows, or one row where the author is not known; an author counts for the label that most of
-    the rows have.
+    A unit is the rows of one author, or one row if its author is unknown; an author belongs to the label that most of
+    their rows have.
     """
     units: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(rows.texts):
@@ -64,7 +63,7 @@ def units_by_label(rows: Rows, salt: str) -> dict[str, list[list[int]]]:
 
 
 def digest(key: str, salt: str) -> bytes:
-    """Return 16 bytes that decide the side of a unit."""
+    """Return the 16 bytes by which units are sorted."""
     return hashlib.blake2b(f"{salt}\0{key}".encode(), digest_size=16).digest()
 
 
@@ -80,11 +79,11 @@ def take_share(train: Rows, options: Splitting) -> tuple[Rows, float]:
 
 
 def cut_at_least_one(rows: Rows, share: float, salt: str) -> tuple[Rows, Rows]:
-    """Like `cut`, but the part that is cut off has a row of every label."""
+    """Cut as `cut` does, but so that the part that is cut off has a row of every label."""
     rest, part = cut(rows, share, salt)
     missing = set(rows.labels) - set(part.labels)
     if not missing:
         return rest, part
-    first = {label: units[0] for label, units in units_by_label(rows, salt).items() if label in missing}
-    taken = {*chosen(rows, share, salt), *(row for unit in first.values() for row in unit)}
-    return rows.take([row for row in range(len(rows)) if row not in taken]), rows.take(sorted(taken))
+    first_units = {label: units[0] for label, units in units_by_label(rows, salt).items() if label in missing}
+    chosen = {*rows_to_cut(rows, share, salt), *(row for unit in first_units.values() for row in unit)}
+    return rows.take([row for row in range(len(rows)) if row not in chosen]), rows.take(sorted(chosen))

@@ -1,9 +1,9 @@
-"""The embedded data set: posts written by a program, the same for the same options on every machine.
+"""The embedded data set: generated posts, the same for the same options on every machine.
 
-A post mentions what several labels are about, but only one of them of its writer and of now; the rest is said of
-others, of the past, or denied. So the words alone do not tell the label, their order does. Some fillings of the
-phrases are kept out of train: val and test are no copies of it. Lengths follow a log-normal distribution as real posts
-do, and a share of the labels is wrong on purpose.
+A post mentions the topics of several labels, but only one of them as true of its author now; the others are about other
+people, about the past, or negated. So the label depends on the order of the words, not on the words alone. Some
+fillings of the phrases never occur in train, so that val and test are not copies of it. Lengths follow a log-normal
+distribution, as those of real posts do, and a share of the labels is wrong on purpose.
 """
 
 from __future__ import annotations
@@ -20,69 +20,70 @@ from mhc.data.sources import Raw
 LABELS = tuple(phrases.PREDICATES)
 
 VERSION = 2
-"""Of the way that posts are put together: a new one makes what is in the cache useless."""
+"""Version of the generator; a new version invalidates older folders of the cache."""
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 MEDIAN_WORDS, SPREAD = 58.0, 0.6
-"""Of the length of a post: the median in words, and the standard deviation of its logarithm."""
+"""Length of a post: median in words, and standard deviation of the logarithm."""
 
 SHORTEST, LONGEST = 8, 400
-"""In words."""
+"""Limits of the length of a post, in words."""
 
 COMES_TO_THE_POINT = 0.85
-"""Share of posts that open with what their writer goes through; the others come to it later."""
+"""Share of posts that begin with the sentence that decides the label."""
 
 SLOT = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Synthetic:
-    """Writes `rows` posts, each label equally often."""
+    """Source of `rows` generated posts, each label equally often."""
 
     rows: int
     label_noise: float
-    """Share of rows whose label is another one than the text says."""
+    """Share of rows whose label does not match the text."""
     edition: int
-    """Another number, other texts."""
+    """Part of the random seed; each number gives different texts."""
 
     name = "synthetic"
     synthetic = True
 
     def key(self) -> dict[str, object]:
-        """Return what decides the rows: the options and the phrases."""
+        """Return the values that determine the rows: the options and the phrases."""
         words = {name: repr(value) for name, value in vars(phrases).items() if name.isupper()}
         numbers = [SHARES, MEDIAN_WORDS, SPREAD, SHORTEST, LONGEST, COMES_TO_THE_POINT]
         return {"source": "synthetic", "version": VERSION, **asdict(self), "phrases": words, "numbers": numbers}
 
     def read(self, cache: Path) -> Raw:
-        """Write the posts of all splits."""
+        """Generate the posts of all splits."""
         splits = {name: self.split(name, round(share * self.rows)) for name, share in SHARES.items()}
         return Raw(splits=splits, origin=f"synthetic texts, edition {self.edition}", names=LABELS)
 
     def split(self, name: str, rows: int) -> Rows:
-        """Write one split."""
+        """Generate one split."""
         writer = Writer(random.Random(f"{self.edition}/{name}"), held_out=name != "train")
-        said = [LABELS[row % len(LABELS)] for row in range(rows)]
-        texts = [writer.post(label) for label in said]
+        true_labels = [LABELS[row % len(LABELS)] for row in range(rows)]
+        texts = [writer.post(label) for label in true_labels]
         noise = random.Random(f"{self.edition}/{name}/noise")
-        labels = [noise.choice(LABELS) if noise.random() < self.label_noise * 4 / 3 else label for label in said]
+        rate = self.label_noise * 4 / 3  # one in four random labels is the true one
+        labels = [noise.choice(LABELS) if noise.random() < rate else label for label in true_labels]
         order = random.Random(f"{self.edition}/{name}/order").sample(range(rows), rows)
         return Rows(texts=[texts[row] for row in order], labels=[labels[row] for row in order])
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes posts with its own randomness."""
+    """Generator of posts with its own random state."""
 
     random: random.Random
     held_out: bool
-    """Whether phrases that train never has may be used."""
+    """Whether fillings that train never has may be used."""
 
     def post(self, label: str) -> str:
-        """Write a post whose writer goes through what `label` is about."""
+        """Return a post whose author goes through the topic of `label`."""
         words = min(LONGEST, max(SHORTEST, self.random.lognormvariate(0.0, SPREAD) * MEDIAN_WORDS))
-        first, sentences = self.said_now(label), [self.said_away(label)]
+        first, sentences = self.positive(label), [self.distractor(label)]
         while sum(sentence.count(" ") + 1 for sentence in (first, *sentences)) < words:
             sentences.append(self.sentence(label))
         self.random.shuffle(sentences)
@@ -91,52 +92,52 @@ class Writer:
         return " ".join(f"{sentence.capitalize()}." for sentence in sentences)
 
     def sentence(self, label: str) -> str:
-        """Write a sentence that fits a post of this label."""
-        kinds = {self.said_now: 12, self.said_away: 30, self.contrast: 10, self.aside: 48}
+        """Return a sentence for a post of this label."""
+        kinds = {self.positive: 12, self.distractor: 30, self.contrast: 10, self.aside: 48}
         return self.random.choices(list(kinds), weights=list(kinds.values()))[0](label)
 
     def aside(self, label: str) -> str:
-        """Write about everyday things, whatever the label."""
-        return self.filled(self.random.choice(phrases.SLOTS["filler"]))
+        """Return a sentence about everyday things; independent of the label."""
+        return self.fill(self.random.choice(phrases.SLOTS["filler"]))
 
     def contrast(self, label: str) -> str:
-        """Write what the writer goes through beside what is not so."""
+        """Return a sentence that contrasts this label, true of the author, with another one that is not."""
         frame = self.random.choice(phrases.CONTRAST)
-        return self.filled(frame, it=self.predicate(label), away=self.predicate(self.another(label)))
+        return self.fill(frame, it=self.predicate(label), away=self.predicate(self.another(label)))
 
-    def said_away(self, label: str) -> str:
-        """Write about another label, but of others, of the past, or denied."""
+    def distractor(self, label: str) -> str:
+        """Return a sentence with another label, about other people, about the past, or negated."""
         frames = self.random.choice((phrases.OTHERS, phrases.PAST, phrases.NEGATED))
-        return self.filled(self.random.choice(frames), it=self.predicate(self.another(label)))
+        return self.fill(self.random.choice(frames), it=self.predicate(self.another(label)))
 
     def another(self, label: str) -> str:
-        """Choose a label that is not this one."""
+        """Return a random label other than this one."""
         return self.random.choice([other for other in LABELS if other != label])
 
-    def said_now(self, label: str) -> str:
-        """Write what the writer goes through."""
-        return self.filled(self.random.choice(phrases.NOW), it=self.predicate(label))
+    def positive(self, label: str) -> str:
+        """Return a sentence in which this label is true of the author now."""
+        return self.fill(self.random.choice(phrases.NOW), it=self.predicate(label))
 
     def predicate(self, label: str) -> str:
-        """Choose a predicate and its filling; train does without every fifth pair."""
+        """Return a random filled predicate; about a fifth of them are held out of train."""
         while True:
             frame = self.random.choice(phrases.PREDICATES[label])
-            filled = self.filled(frame)
-            if self.held_out or not is_held_out(filled):
-                return filled
+            predicate = self.fill(frame)
+            if self.held_out or not is_held_out(predicate):
+                return predicate
 
-    def filled(self, frame: str, **given: str) -> str:
-        """Fill every `{...}` of a frame: as given, else with a word of that kind."""
+    def fill(self, frame: str, **values: str) -> str:
+        """Fill every `{...}` of a frame: with the given value, else with a random word of that kind."""
 
         def word(match: re.Match[str]) -> str:
             kind = match.group(1)
-            if kind in given:
-                return given[kind]
-            return self.filled(self.random.choice(phrases.OFTEN if kind == "often" else phrases.SLOTS[kind]))
+            if kind in values:
+                return values[kind]
+            return self.fill(self.random.choice(phrases.OFTEN if kind == "often" else phrases.SLOTS[kind]))
 
         return SLOT.sub(word, frame)
 
 
 def is_held_out(predicate: str) -> bool:
-    """Return whether train does without this filled predicate."""
+    """Return whether this filled predicate is held out of train."""
     return sum(predicate.encode()) % 5 == 0

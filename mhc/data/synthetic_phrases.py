@@ -1,7 +1,7 @@
-"""The words of the embedded data set. Nothing here is graphic, and nothing says how anybody could harm themselves.
+"""Phrases of the embedded data set. Nothing here is graphic, and no phrase names a method of self-harm.
 
-A predicate is said of whoever the sentence is about, in the same form for `i`, `they` and `my cousins`: what a text is
-about can only be told from the words around its predicates. `{...}` is filled from `SLOTS`.
+A predicate has the same form for every subject (`i`, `they`, `my cousins`), so the label of a text depends on the words
+around its predicates. `{...}` is filled from `SLOTS`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ PREDICATES: dict[str, tuple[str, ...]] = {
         "make plans for {season}",
     ),
 }
-"""What somebody goes through, by label."""
+"""Predicates by label."""
 
 SLOTS: dict[str, tuple[str, ...]] = {
     "activity": (
@@ -104,32 +104,32 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "weekday": ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
     "number": ("two", "three", "four", "five", "six", "ten", "twenty", "thirty"),
 }  # fmt: skip
-"""What fills a `{...}`."""
+"""Words that fill a `{...}`, by its kind."""
 
 NOW = (
     "i {often} {it}", "lately i {often} {it}", "these days i {often} {it}", "i notice that i {often} {it}",
     "since {season} i {often} {it}", "to be honest i {often} {it}", "i {often} {it} these days",
 )  # fmt: skip
-"""Said of the writer, now: this is what counts."""
+"""True of the author now: decides the label."""
 
 OTHERS = (
     "{other} {often} {it}", "lately {other} {often} {it}", "these days {other} {often} {it}",
     "i notice that {other} {often} {it}", "since {season} {other} {often} {it}", "to be honest {other} {often} {it}",
     "i read how {other} {often} {it}",
 )  # fmt: skip
-"""Said of somebody else."""
+"""About other people."""
 
 PAST = (
     "i used to {it}", "as a child i would {often} {it}", "years ago i would {often} {it}",
     "before therapy i used to {it}", "back in school i would {often} {it}", "i no longer {it} like last {season}",
 )  # fmt: skip
-"""Said of the writer, but over."""
+"""About the author in the past."""
 
 NEGATED = (
     "i do not {it}", "i never {it}", "it is not that i {often} {it}", "nobody can say that i {it}",
     "i would lie if i said that i {often} {it}", "my doctor asked whether i {it} and i do not",
 )  # fmt: skip
-"""Denied."""
+"""Negated."""
 
 CONTRAST = (
     "it is not that i {often} {away}, it is that i {often} {it}",
@@ -139,6 +139,6 @@ CONTRAST = (
     "i used to {away} and now i {often} {it}",
     "now i {often} {it} though i used to {away}",
 )  # fmt: skip
-"""Two predicates in one sentence; `it` counts, `away` does not."""
+"""Two predicates in one sentence; `it` decides the label, `away` does not."""
 
 OFTEN = ("still", "always", "just", "really", "mostly", "often", "simply", "again", "sometimes", "honestly")

@@ -1,4 +1,4 @@
-"""Tokenised splits on the disk: one flat array of ids, where each text starts, its label. Mapped, not loaded."""
+"""Tokenised splits on disk: one flat array of ids, the start and the label of each text. Memory-mapped."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mhc.data.corpus import Corpus
 from mhc.data.tokenizer import Encoder
 
 CHUNK = 8192
-"""Texts that are tokenised at once."""
+"""Number of texts that are tokenised at once."""
 
 VERSION = 1
-"""Of the layout on the disk."""
+"""Version of the layout on disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +28,25 @@ class TokenSplit:
     """One split, ready to be cut into batches."""
 
     ids: Ints
-    """[tokens] of all texts, one after the other."""
+    """[tokens]: the ids of all texts, concatenated."""
     starts: npt.NDArray[np.int64]
-    """[rows]: where a text starts."""
+    """[rows]: position of the first id of each text."""
     lengths: npt.NDArray[np.int64]
-    """[rows]: its number of ids."""
+    """[rows]: number of ids of each text."""
     labels: Ints
     """[rows]: positions in the label names."""
     pad_id: int
     truncated: int
-    """Texts cut at the maximal length."""
+    """Number of texts that were cut at the maximum length."""
 
 
 def ensure(corpus: Corpus, encoder: Encoder, cache: Path) -> Path:
-    """Return the folder with the tokens of a corpus, made now or by an earlier run."""
+    """Return the folder with the tokens of a corpus; build it unless an earlier run did.
+
+    Raises:
+        BadInput: if there is no space left on the disk.
+        Refused: if the cache is not writable.
+    """
     key = fingerprint.of_values([VERSION, corpus.folder.name, encoder.folder.name, encoder.max_tokens])
     dtype = "uint16" if encoder.vocab_size <= 1 << 16 else "uint32"
 
@@ -54,7 +59,7 @@ def ensure(corpus: Corpus, encoder: Encoder, cache: Path) -> Path:
 
 
 def write_split(corpus: Corpus, name: str, encoder: Encoder, dtype: npt.DTypeLike, draft: Path) -> int:
-    """Tokenise one split in chunks and return how many of its texts were cut."""
+    """Tokenise one split in chunks and return the number of texts that were cut."""
     texts = corpus.texts(name)
     lengths: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
     truncated = 0
@@ -69,13 +74,13 @@ def write_split(corpus: Corpus, name: str, encoder: Encoder, dtype: npt.DTypeLik
 
 
 def chunks(texts: Iterator[str]) -> Iterator[list[str]]:
-    """Yield the texts in lists of `CHUNK`."""
+    """Yield the texts in lists of `CHUNK` texts."""
     while chunk := list(islice(texts, CHUNK)):
         yield chunk
 
 
 def read(folder: Path, corpus: Corpus) -> dict[str, TokenSplit]:
-    """Map the tokens of each split."""
+    """Return the tokens of each split as memory maps."""
     about = json.loads((folder / "tokens.json").read_bytes())
     result = {}
     for name in corpus.splits:

@@ -28,7 +28,7 @@ WORDS = ("rain", "sun", "work", "home", "tired", "calm", "panic", "sleep", "walk
 
 
 def some_rows(count: int = 60, labels: Iterable[str] = ("anxiety", "normal")) -> list[tuple[str, str]]:
-    """Rows of different texts and lengths, each label equally often."""
+    """Return rows of different texts and lengths, each label equally often."""
     names = list(labels)
     return [
         (
@@ -40,7 +40,7 @@ def some_rows(count: int = 60, labels: Iterable[str] = ("anxiety", "normal")) ->
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[str]], header: Iterable[str] = ("text", "label")) -> Path:
-    """Write a CSV file as a spreadsheet would."""
+    """Write a CSV file as a spreadsheet program does."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
@@ -50,7 +50,7 @@ def write_csv(path: Path, rows: Iterable[Iterable[str]], header: Iterable[str] =
 
 @pytest.fixture
 def make_csv(tmp_path: Path) -> Callable[..., Path]:
-    """Write a CSV file of some rows into the test's folder."""
+    """Return a function that writes a CSV file of some rows into the folder of the test."""
 
     def make(name: str = "train.csv", rows: Iterable[Iterable[str]] | None = None, **options: Iterable[str]) -> Path:
         return write_csv(tmp_path / name, some_rows() if rows is None else rows, **options)
@@ -59,8 +59,8 @@ def make_csv(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def a_datamodule(tmp_path: Path) -> Callable[..., TextDataModule]:
-    """A data module over files; nodes are changed by keyword."""
+def make_datamodule(tmp_path: Path) -> Callable[..., TextDataModule]:
+    """Return a function that builds a data module over files; keywords change its nodes."""
 
     def make(train: Path | None = None, source: object = None, **changes: object) -> TextDataModule:
         path = train or (tmp_path / "train.csv")
@@ -76,11 +76,11 @@ def a_datamodule(tmp_path: Path) -> Callable[..., TextDataModule]:
 
 @pytest.fixture
 def cleaning() -> Cleaning:
-    """The cleaning of conf/data."""
+    """Return the cleaning options of conf/data."""
     return Cleaning(**CLEANING)
 
 
 @pytest.fixture
 def splitting() -> Splitting:
-    """A fifth each for val and test."""
+    """Return a cut with a fifth each for val and test."""
     return Splitting(**SPLITTING)

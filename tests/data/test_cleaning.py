@@ -1,4 +1,4 @@
-"""Which rows stay."""
+"""Normalised texts and dropped rows."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def rows_of(*pairs: tuple[str, str]) -> Rows:
     ],
     ids=["blanks", "accents", "zero width", "control", "line breaks", "direction", "surrogate", "joiner", "nothing"],
 )
-def test_a_text_is_normalised(raw: str, clean_text: str) -> None:
+def test_text_is_normalised(raw: str, clean_text: str) -> None:
     assert normalise(raw) == clean_text
 
 
 @given(st.text())
-def test_a_normalised_text_can_be_written_and_stays_as_it_is(text: str) -> None:
+def test_normalisation_is_idempotent_and_encodable(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once
     assert once.encode().decode() == once
@@ -45,40 +45,40 @@ def test_a_normalised_text_can_be_written_and_stays_as_it_is(text: str) -> None:
 
 def test_empty_texts_are_dropped_from_all_splits(cleaning: Cleaning) -> None:
     train, val = rows_of(("a", "x"), ("", "x")), rows_of(("", "y"), ("b", "y"))
-    kept, dropped = clean({"train": train, "val": val}, cleaning)
-    assert (kept["train"].texts, kept["val"].texts) == (["a"], ["b"])
+    result, dropped = clean({"train": train, "val": val}, cleaning)
+    assert (result["train"].texts, result["val"].texts) == (["a"], ["b"])
     assert dropped["empty_texts"] == 2
 
 
-def test_copies_are_dropped_from_train_only(cleaning: Cleaning) -> None:
+def test_duplicates_are_dropped_from_train_only(cleaning: Cleaning) -> None:
     train, test = rows_of(("a", "x"), ("A", "x"), ("c", "y")), rows_of(("b", "y"), ("b", "y"))
-    kept, dropped = clean({"train": train, "test": test}, cleaning)
-    assert kept["train"].texts == ["a", "c"]
-    assert kept["test"].texts == ["b", "b"]
+    result, dropped = clean({"train": train, "test": test}, cleaning)
+    assert result["train"].texts == ["a", "c"]
+    assert result["test"].texts == ["b", "b"]
     assert dropped["duplicates_in_train"] == 1
 
 
-def test_a_text_with_two_labels_leaves_train(cleaning: Cleaning) -> None:
-    kept, dropped = clean({"train": rows_of(("a", "x"), ("a", "y"), ("a", "x"), ("b", "y"))}, cleaning)
-    assert kept["train"].texts == ["b"]
+def test_text_with_two_labels_is_dropped_from_train(cleaning: Cleaning) -> None:
+    result, dropped = clean({"train": rows_of(("a", "x"), ("a", "y"), ("a", "x"), ("b", "y"))}, cleaning)
+    assert result["train"].texts == ["b"]
     assert (dropped["duplicates_in_train"], dropped["conflicting_in_train"]) == (1, 2)
 
 
-def test_a_text_with_two_labels_can_be_kept_once_per_label(cleaning: Cleaning) -> None:
-    keeping = msgspec.structs.replace(cleaning, conflicting="keep")
-    kept, dropped = clean({"train": rows_of(("a", "x"), ("a", "y"), ("a", "x"))}, keeping)
-    assert kept["train"] == rows_of(("a", "x"), ("a", "y"))
+def test_text_with_two_labels_can_be_kept_once_per_label(cleaning: Cleaning) -> None:
+    options = msgspec.structs.replace(cleaning, conflicting="keep")
+    result, dropped = clean({"train": rows_of(("a", "x"), ("a", "y"), ("a", "x"))}, options)
+    assert result["train"] == rows_of(("a", "x"), ("a", "y"))
     assert dropped["conflicting_in_train"] == 0
 
 
-def test_a_text_of_train_that_is_in_val_or_test_leaves_train_never_the_others(cleaning: Cleaning) -> None:
+def test_text_shared_with_val_or_test_is_dropped_from_train(cleaning: Cleaning) -> None:
     splits = {
         "train": rows_of(("a", "x"), ("b", "x"), ("c", "y")),
         "val": rows_of(("b", "y")),
         "test": rows_of(("c", "y")),
     }
-    kept, dropped = clean(splits, cleaning)
-    assert {name: part.texts for name, part in kept.items()} == {"train": ["a"], "val": ["b"], "test": ["c"]}
+    result, dropped = clean(splits, cleaning)
+    assert {name: part.texts for name, part in result.items()} == {"train": ["a"], "val": ["b"], "test": ["c"]}
     assert dropped == Counter(
         empty_texts=0, duplicates_in_train=0, conflicting_in_train=0, train_texts_in_val=1, train_texts_in_test=1
     )

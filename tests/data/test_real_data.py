@@ -1,4 +1,4 @@
-"""Real posts, where they lie beside the project: their known defects are found and counted."""
+"""Real posts, if they are beside the project: their known defects are counted."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def prepared(make: Make, source: Files, **changes: object) -> TextDataModule:
         ),
     ],
 )
-def test_a_data_set_loads_and_its_defects_are_counted(
-    a_datamodule: Make, name: str, labels: int, cleaning: dict[str, int]
+def test_data_set_loads_and_its_defects_are_counted(
+    make_datamodule: Make, name: str, labels: int, cleaning: dict[str, int]
 ) -> None:
-    facts = prepared(a_datamodule, files_of(name)).facts()
+    facts = prepared(make_datamodule, files_of(name)).facts()
     assert facts.name == name
     assert len(facts.labels) == labels
     assert facts.cleaning == cleaning
     assert set(facts.splits) == {"train", "val", "test"}
 
 
-def test_labels_with_a_single_row_can_be_left_out_of_a_heavy_tail(a_datamodule: Make) -> None:
+def test_rare_labels_of_a_heavy_tail_can_be_dropped(make_datamodule: Make) -> None:
     source = Files(train=str(DATA / "counsel_chat" / "all.csv"), split="orig_split", group="question_id")
-    facts = prepared(a_datamodule, source, cleaning={"rare_labels": "drop"}).facts()
+    facts = prepared(make_datamodule, source, cleaning={"rare_labels": "drop"}).facts()
     assert len(facts.labels) == 27
     assert facts.cleaning == {"rare_labels": 2}

@@ -27,13 +27,13 @@ def splits() -> dict[str, Rows]:
     return AS_SHIPPED.read(Path()).splits
 
 
-def test_the_texts_are_the_same_in_every_process(splits: dict[str, Rows]) -> None:
+def test_texts_are_the_same_in_every_process(splits: dict[str, Rows]) -> None:
     program = (
         "from pathlib import Path; from mhc.data import fingerprint; from mhc.data.synthetic import Synthetic;"
         "print(fingerprint.of_rows(Synthetic(rows=4000, label_noise=0.06, edition=1).read(Path()).splits['test']))"
     )
-    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert printed.strip() == fingerprint.of_rows(splits["test"])
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert output.strip() == fingerprint.of_rows(splits["test"])
 
 
 def test_another_edition_has_other_texts(splits: dict[str, Rows]) -> None:
@@ -62,34 +62,34 @@ def test_no_text_is_in_two_splits_or_twice(splits: dict[str, Rows]) -> None:
     assert len(set(texts)) == len(texts)
 
 
-def test_test_says_things_that_train_never_says(splits: dict[str, Rows]) -> None:
+def test_test_has_phrases_that_train_never_has(splits: dict[str, Rows]) -> None:
     def runs(rows: Rows) -> set[tuple[str, ...]]:
         words = [text.lower().replace(".", "").split() for text in rows.texts]
-        return {tuple(one[start : start + 5]) for one in words for start in range(len(one) - 4)}
+        return {tuple(post[start : start + 5]) for post in words for start in range(len(post) - 4)}
 
     train, test = runs(splits["train"]), runs(splits["test"])
     assert len(test - train) > 0.3 * len(test)
 
 
-def test_the_stated_share_of_labels_is_wrong() -> None:
+def test_configured_share_of_labels_is_wrong() -> None:
     noisy, true = AS_SHIPPED.read(Path()).splits, replace(AS_SHIPPED, label_noise=0.0).read(Path()).splits
     assert noisy["test"].texts == true["test"].texts
     pairs = zip(noisy["test"].labels + noisy["train"].labels, true["test"].labels + true["train"].labels, strict=True)
-    wrong = np.mean([one != other for one, other in pairs])
+    wrong = np.mean([label != true_label for label, true_label in pairs])
     assert 0.05 <= wrong <= 0.07
 
 
-def test_the_words_alone_do_not_tell_the_label(splits: dict[str, Rows]) -> None:
+def test_words_alone_do_not_determine_the_label(splits: dict[str, Rows]) -> None:
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     model = LogisticRegression(max_iter=1000, C=10).fit(
         words.fit_transform(splits["train"].texts), splits["train"].labels
     )
-    said = model.predict(words.transform(splits["test"].texts))
-    assert 0.45 <= f1_score(splits["test"].labels, said, average="macro") <= 0.70
+    predictions = model.predict(words.transform(splits["test"].texts))
+    assert 0.45 <= f1_score(splits["test"].labels, predictions, average="macro") <= 0.70
 
 
 def test_every_slot_of_every_phrase_can_be_filled() -> None:
-    known = {"it", "away", "often", *synthetic_phrases.SLOTS}
+    kinds = {"it", "away", "often", *synthetic_phrases.SLOTS}
     frames = [
         *synthetic_phrases.NOW,
         *synthetic_phrases.OTHERS,
@@ -99,10 +99,10 @@ def test_every_slot_of_every_phrase_can_be_filled() -> None:
         *(frame for frames in synthetic_phrases.PREDICATES.values() for frame in frames),
         *(frame for frames in synthetic_phrases.SLOTS.values() for frame in frames),
     ]
-    assert {kind for frame in frames for kind in SLOT.findall(frame)} <= known
+    assert {kind for frame in frames for kind in SLOT.findall(frame)} <= kinds
 
 
-def test_no_phrase_names_a_way_to_harm_oneself() -> None:
+def test_no_phrase_names_a_method_of_self_harm() -> None:
     values = [value for name, value in vars(synthetic_phrases).items() if name.isupper()]
     words = set(re.findall(r"[a-z]+", repr(values).lower()))
     assert not words & {"pill", "pills", "knife", "blade", "rope", "gun", "bridge", "overdose", "cut", "jump", "blood"}

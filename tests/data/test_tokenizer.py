@@ -1,4 +1,4 @@
-"""Texts to ids."""
+"""Tokenizers: trained, pretrained and n-grams."""
 
 from __future__ import annotations
 
@@ -22,64 +22,64 @@ def options_of(kind: str, **changes: object) -> Tokenizing:
     return Tokenizing(kind=kind, **values)  # type: ignore[arg-type]
 
 
-def an_encoder(cache: Path, kind: str, **changes: object) -> Encoder:
+def make_encoder(cache: Path, kind: str, **changes: object) -> Encoder:
     options = options_of(kind, **changes)
     return Encoder(tokenizer.ensure(options, TEXTS, "abc", cache), options.max_tokens)
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
-def test_a_trained_tokenizer_reads_the_same_through_transformers(tmp_path: Path, kind: str) -> None:
-    encoder = an_encoder(tmp_path, kind)
+def test_trained_tokenizer_gives_the_ids_of_transformers(tmp_path: Path, kind: str) -> None:
+    encoder = make_encoder(tmp_path, kind)
     encoded = encoder(TEXTS)
-    whole = tokenizer.load(encoder.folder)
-    theirs = whole(TEXTS, truncation=True, max_length=12)["input_ids"]  # type: ignore[operator]
-    assert [ids.tolist() for ids in np.split(encoded.ids, np.cumsum(encoded.lengths)[:-1])] == theirs
-    assert (len(whole), whole.pad_token_id) == (encoder.vocab_size, encoder.pad_id)
+    reference = tokenizer.load(encoder.folder)
+    expected = reference(TEXTS, truncation=True, max_length=12)["input_ids"]  # type: ignore[operator]
+    assert [ids.tolist() for ids in np.split(encoded.ids, np.cumsum(encoded.lengths)[:-1])] == expected
+    assert (len(reference), reference.pad_token_id) == (encoder.vocab_size, encoder.pad_id)
     assert encoded.truncated == 0
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe", "ngrams"])
 def test_training_a_tokenizer_twice_gives_the_same_ids(tmp_path: Path, kind: str) -> None:
-    first, second = an_encoder(tmp_path / "a", kind)(TEXTS), an_encoder(tmp_path / "b", kind)(TEXTS)
+    first, second = make_encoder(tmp_path / "a", kind)(TEXTS), make_encoder(tmp_path / "b", kind)(TEXTS)
     assert np.array_equal(first.ids, second.ids)
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe", "ngrams"])
-def test_a_long_text_is_cut_and_counted_one_that_just_fits_is_not(tmp_path: Path, kind: str) -> None:
-    encoder = an_encoder(tmp_path, kind, ngrams=1)
-    frame = 0 if kind == "ngrams" else 2
-    encoded = encoder([" ".join(["the"] * words) for words in (1, 12 - frame, 13 - frame, 5000)])
-    assert encoded.lengths.tolist() == [1 + frame, 12, 12, 12]
+def test_only_texts_above_the_limit_are_cut_and_counted(tmp_path: Path, kind: str) -> None:
+    encoder = make_encoder(tmp_path, kind, ngrams=1)
+    borders = 0 if kind == "ngrams" else 2
+    encoded = encoder([" ".join(["the"] * words) for words in (1, 12 - borders, 13 - borders, 5000)])
+    assert encoded.lengths.tolist() == [1 + borders, 12, 12, 12]
     assert encoded.truncated == 2
 
 
-def test_a_cut_text_keeps_its_frame(tmp_path: Path) -> None:
-    encoder = an_encoder(tmp_path, "wordpiece")
+def test_cut_text_has_its_border_tokens(tmp_path: Path) -> None:
+    encoder = make_encoder(tmp_path, "wordpiece")
     ids = encoder(["cat " * 100]).ids
     pieces = Tokenizer.from_file(str(encoder.folder / "tokenizer.json"))
     assert (ids[0], ids[-1]) == (pieces.token_to_id("[CLS]"), pieces.token_to_id("[SEP]"))
 
 
-def test_an_empty_list_of_texts_gives_no_ids(tmp_path: Path) -> None:
+def test_empty_list_of_texts_gives_no_ids(tmp_path: Path) -> None:
     for kind in ("wordpiece", "ngrams"):
-        encoded = an_encoder(tmp_path, kind)([])
+        encoded = make_encoder(tmp_path, kind)([])
         assert (len(encoded.ids), len(encoded.lengths)) == (0, 0)
 
 
-def test_words_that_train_never_had_are_unknown_not_lost(tmp_path: Path) -> None:
-    encoder = an_encoder(tmp_path, "wordpiece")
+def test_words_that_train_never_had_are_not_lost(tmp_path: Path) -> None:
+    encoder = make_encoder(tmp_path, "wordpiece")
     assert encoder(["Ω"]).lengths.tolist() == [3]
-    assert an_encoder(tmp_path, "bpe")(["Ω"]).lengths.tolist()[0] > 3
+    assert make_encoder(tmp_path, "bpe")(["Ω"]).lengths.tolist()[0] > 3
 
 
-def test_a_pretrained_tokenizer_comes_from_its_folder(tmp_path: Path) -> None:
-    home = an_encoder(tmp_path, "wordpiece")
-    other = an_encoder(tmp_path / "other", "pretrained", name=str(home.folder))
-    assert np.array_equal(other(TEXTS).ids, home(TEXTS).ids)
-    assert (other.pad_id, other.vocab_size) == (home.pad_id, home.vocab_size)
+def test_pretrained_tokenizer_is_loaded_from_its_folder(tmp_path: Path) -> None:
+    trained = make_encoder(tmp_path, "wordpiece")
+    loaded = make_encoder(tmp_path / "other", "pretrained", name=str(trained.folder))
+    assert np.array_equal(loaded(TEXTS).ids, trained(TEXTS).ids)
+    assert (loaded.pad_id, loaded.vocab_size) == (trained.pad_id, trained.vocab_size)
 
 
-def test_the_tokenizer_is_trained_again_only_when_texts_or_options_change(tmp_path: Path) -> None:
+def test_key_depends_on_texts_and_options_of_training(tmp_path: Path) -> None:
     options = options_of("wordpiece")
     keys = {
         tokenizer.key(options, "abc"),
@@ -92,26 +92,26 @@ def test_the_tokenizer_is_trained_again_only_when_texts_or_options_change(tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe", "ngrams"])
-def test_a_vocabulary_without_a_size_is_refused(tmp_path: Path, kind: str) -> None:
+def test_missing_vocabulary_size_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(BadConfig, match=r"model\.tokenizer\.vocab_size is None"):
-        an_encoder(tmp_path, kind, vocab_size=None)
+        make_encoder(tmp_path, kind, vocab_size=None)
 
 
-def test_a_pretrained_tokenizer_without_a_name_is_refused(tmp_path: Path) -> None:
+def test_pretrained_tokenizer_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"model\.tokenizer\.name is missing"):
-        an_encoder(tmp_path, "pretrained")
+        make_encoder(tmp_path, "pretrained")
 
 
-def test_a_pretrained_tokenizer_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_pretrained_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFound, match="could not be loaded"):
-        an_encoder(tmp_path, "pretrained", name=str(tmp_path / "empty"))
+        make_encoder(tmp_path, "pretrained", name=str(tmp_path / "empty"))
 
 
-def test_a_damaged_tokenizer_says_so(tmp_path: Path) -> None:
+def test_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(Unreadable, match=r"tokenizer\.json is not a tokenizer"):
         Encoder(tmp_path, 12)
     (tmp_path / "ngrams.json").write_text('{"buckets": 5}', encoding="utf-8")
-    with pytest.raises(Unreadable, match="is no n-gram tokenizer"):
+    with pytest.raises(Unreadable, match="is not an n-gram tokenizer"):
         NgramTokenizer.from_pretrained(tmp_path)
