@@ -1,4 +1,4 @@
-# make train: set up and run the main job. make test: set up and pass the tests. Nothing but Python 3.11+ is needed.
+# make train: set up and run the main job. make test: set up and run the tests. Only Python 3.11 or newer is required.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ export OMP_NUM_THREADS_FOR_TESTS ?= 1
 
 .PHONY: train test check lint types setup clean
 
-train: $(STAMP) ## set up and train model=baseline on the embedded data; ARGS="model=medium" for anything else
+train: $(STAMP) ## set up and train model=baseline on the embedded data; ARGS="model=medium" passes arguments
 	$(BIN)/python -m mhc.train $(ARGS)
 
 test: check ## set up, then lint, types and tests
@@ -27,11 +27,11 @@ types: $(STAMP)
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}. Name one with: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is required, this is {sys.version.split()[0]}. Choose one with: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $(STAMP)
 
-clean: ## remove what make made; runs and bundles stay
+clean: ## remove what make created, except runs and bundles
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

@@ -38,7 +38,6 @@ class LiveRuns:
         folder = folders.claim(outputs, f"alive_{number}", timestamps.now())
         wait, go = os.pipe()
         registered, report = os.pipe()
-        os.set_inheritable(go, False)
         pid = os.fork()
         if pid == 0:
             os.close(go)

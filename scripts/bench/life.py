@@ -137,7 +137,7 @@ def composed(outputs: Path, epochs: int) -> DictConfig:
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         cfg = compose("train", overrides=overrides)
     assert isinstance(cfg, DictConfig)
-    OmegaConf.set_struct(cfg, False)
+    OmegaConf.set_struct(cfg, value=False)
     return cfg
 
 
@@ -153,7 +153,7 @@ def entry_points() -> list[tuple[Any, str]]:
     classes = ("ArchiveDebugRuns", "ClassifyRun", "FlagForPromotion", "RegisterRun")
     callbacks = [getattr(module, name) for module, name in zip(modules, classes, strict=True)]
     methods = [(callback, hook) for callback in callbacks for hook in hooks if hook in vars(callback)]
-    return [*methods, (job, "register"), (LiveRun, "complete")]
+    return [*methods, (job, "register_run"), (LiveRun, "complete")]
 
 
 @contextmanager
