@@ -151,7 +151,7 @@ def test_column_of_texts_as_label_is_refused(make_datamodule: Make, make_csv: Ma
 def test_long_label_is_not_shown(make_datamodule: Make, make_csv: MakeCsv) -> None:
     rows = [(f"text {row}", "xy"[row % 2]) for row in range(9)]
     message = from_files(make_datamodule, train=make_csv(rows=[*rows, ("alone", f"{SECRET} and more of it")]))
-    assert "Label (a value of 51 characters) has 1 row" in message
+    assert "Label (a value of 50 characters) has 1 row" in message
 
 
 def test_row_without_a_label_is_refused(make_datamodule: Make, make_csv: MakeCsv) -> None:

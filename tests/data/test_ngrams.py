@@ -26,7 +26,7 @@ def test_text_gives_its_words_and_then_its_pairs() -> None:
 
 def test_order_of_words_changes_the_pairs_but_not_the_words() -> None:
     first, second = ids_of("not happy but sad"), ids_of("not sad but happy")
-    assert sorted(one[:4]) == sorted(other[:4])
+    assert sorted(first[:4]) == sorted(second[:4])
     assert sorted(first[4:]) != sorted(second[4:])
 
 
