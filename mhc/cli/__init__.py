@@ -1,1 +1,1 @@
-"""The words you type: one file per group of commands, found in the table of `mhc.cli.command_table`."""
+"""Command-line interface: one file per command or pair of commands, listed in `mhc.cli.command_table`."""

@@ -1,6 +1,6 @@
-"""The words one can type after `mhc`: where each command is written, and its help in one line. Pure.
+"""Command table: the function and the one-line help of each command. Pure.
 
-The short help stands here, so that `mhc --help` imports none of the commands.
+The one-line helps are written here, so that `mhc --help` imports no command.
 """
 
 from __future__ import annotations
@@ -8,61 +8,81 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class TableEntry(NamedTuple):
     """One command of the table."""
 
     target: str
-    """`module:attribute`; imported when the command is typed."""
+    """`module:function`, imported when the command is used."""
     help: str
 
 
-SECTIONS: dict[str, dict[str, Entry]] = {
+SECTIONS: dict[str, dict[str, TableEntry]] = {
     "Find and compare": {
-        "list": Entry("mhc.cli.commands.list:list_runs", "All runs in all places, newest first."),
-        "details": Entry("mhc.cli.commands.details:details", "Everything on record of one run; --diff shows two."),
-        "candidates": Entry("mhc.cli.commands.candidates:candidates", "Runs that could be promoted, best first."),
-        "compare": Entry("mhc.cli.commands.compare:compare", "Configs and metrics of runs side by side."),
-        "search": Entry("mhc.cli.commands.search:search", "Find words in names, tags, notes and configs."),
-        "summary": Entry("mhc.cli.commands.summary:summary", "Counts, the best runs and what needs a look."),
-        "log": Entry("mhc.cli.commands.log:log", "What happened to the runs, in order of time."),
-        "watch": Entry("mhc.cli.commands.watch:watch", "Live view of what is running."),
+        "list": TableEntry("mhc.cli.commands.list:list_command", "List the runs of all locations, newest first."),
+        "details": TableEntry("mhc.cli.commands.details:details_command", "Show the whole record of a run."),
+        "candidates": TableEntry(
+            "mhc.cli.commands.candidates:candidates_command", "List runs that could be promoted, best first."
+        ),
+        "compare": TableEntry(
+            "mhc.cli.commands.compare:compare_command", "Show configs and metrics of runs side by side."
+        ),
+        "search": TableEntry("mhc.cli.commands.search:search_command", "Search names, tags, notes and configs."),
+        "summary": TableEntry("mhc.cli.commands.summary:summary_command", "Show counts, the best runs and problems."),
+        "log": TableEntry("mhc.cli.commands.log:log_command", "Show what happened to the runs, in order of time."),
+        "watch": TableEntry("mhc.cli.commands.watch:watch_command", "Show a live view of the running runs."),
     },
-    "Keep and clear": {
-        "archive": Entry("mhc.cli.commands.archive:archive", "Move runs to an archive."),
-        "restore": Entry("mhc.cli.commands.archive:restore", "Bring archived runs back."),
-        "pin": Entry("mhc.cli.commands.annotate:pin", "Keep runs from being archived."),
-        "unpin": Entry("mhc.cli.commands.annotate:unpin", "Let runs be archived again."),
-        "tag": Entry("mhc.cli.commands.annotate:tag", "Add or remove tags."),
-        "note": Entry("mhc.cli.commands.annotate:note", "Write a note on a run."),
-        "reclassify": Entry("mhc.cli.commands.annotate:reclassify", "Derive the category of runs again."),
-        "cleanup": Entry("mhc.cli.commands.cleanup:cleanup", "Archive what the policy says is due."),
-        "purge": Entry("mhc.cli.commands.cleanup:purge", "Delete old runs from the archives."),
-        "stop": Entry("mhc.cli.commands.stop:stop", "Ask a live run to end."),
+    "Manage runs": {
+        "archive": TableEntry("mhc.cli.commands.archive:archive_command", "Move runs to an archive."),
+        "restore": TableEntry("mhc.cli.commands.archive:restore_command", "Move archived runs back."),
+        "pin": TableEntry("mhc.cli.commands.annotate:pin_command", "Protect runs from being archived."),
+        "unpin": TableEntry("mhc.cli.commands.annotate:unpin_command", "Allow runs to be archived again."),
+        "tag": TableEntry("mhc.cli.commands.annotate:tag_command", "Add or remove tags."),
+        "note": TableEntry("mhc.cli.commands.annotate:note_command", "Write a note on a run."),
+        "reclassify": TableEntry(
+            "mhc.cli.commands.annotate:reclassify_command", "Derive the category of runs again, or set it."
+        ),
+        "cleanup": TableEntry("mhc.cli.commands.cleanup:cleanup_command", "Archive the runs that the policy selects."),
+        "purge": TableEntry("mhc.cli.commands.cleanup:purge_command", "Delete old runs from the archives."),
+        "stop": TableEntry("mhc.cli.commands.stop:stop_command", "Ask a live run to stop."),
     },
     "Promote": {
-        "promote": Entry("mhc.cli.commands.promote:promote", "Make a bundle of a run, after every gate."),
-        "alias": Entry("mhc.cli.commands.alias:alias", "Name a bundle: champion, challenger, any name."),
-        "rollback": Entry("mhc.cli.commands.promote:rollback", "Make the champion before this one champion again."),
-        "retire": Entry("mhc.cli.commands.promote:retire", "Take a bundle out of use."),
-        "history": Entry("mhc.cli.commands.history:history", "What happened to the bundles, who did it, and why."),
-        "champion": Entry("mhc.cli.commands.history:champion", "The champion, now or on a date."),
-        "verify": Entry("mhc.cli.commands.history:verify", "Check the ledger and the bundles' checksums."),
-        "publish": Entry("mhc.cli.commands.publish:publish", "Copy a bundle to a hub, a registry or a folder."),
-        "card": Entry("mhc.cli.commands.card:card", "Show a bundle's model card."),
-    },
-    "Repair and take along": {
-        "doctor": Entry("mhc.cli.commands.doctor:doctor", "Find what is broken; --fix mends what is safe."),
-        "rebuild": Entry("mhc.cli.commands.doctor:rebuild", "Make the index and the registry anew from the files."),
-        "import": Entry("mhc.cli.commands.import_:import_runs", "Take over another tracker's runs."),
-        "reproduce": Entry(
-            "mhc.cli.commands.reproduce:reproduce", "The command that makes a run again; --run runs it."
+        "promote": TableEntry(
+            "mhc.cli.commands.promote:promote_command", "Build a bundle from a run that passes the gates."
         ),
-        "export": Entry("mhc.cli.commands.export:export", "All records as CSV, JSON Lines or Parquet."),
-        "tensorboard": Entry("mhc.cli.commands.tensorboard:tensorboard", "Start TensorBoard on chosen runs."),
-        "completion": Entry(
-            "mhc.cli.commands.completion:completion", "Print the script that completes commands and ids."
+        "alias": TableEntry("mhc.cli.commands.alias:alias_group", "Name bundles: champion, challenger, any name."),
+        "rollback": TableEntry(
+            "mhc.cli.commands.promote:rollback_command", "Make the previous champion the champion again."
+        ),
+        "retire": TableEntry("mhc.cli.commands.promote:retire_command", "Take a bundle out of use."),
+        "history": TableEntry(
+            "mhc.cli.commands.history:history_command", "Show what was done to the bundles, by whom and why."
+        ),
+        "champion": TableEntry("mhc.cli.commands.history:champion_command", "Show the champion, now or on a date."),
+        "verify": TableEntry(
+            "mhc.cli.commands.history:verify_command", "Check the ledger and the checksums of the bundles."
+        ),
+        "publish": TableEntry(
+            "mhc.cli.commands.publish:publish_command", "Copy a bundle to a hub, a registry or a folder."
+        ),
+        "card": TableEntry("mhc.cli.commands.card:card_command", "Show the model card of a bundle."),
+    },
+    "Maintenance and export": {
+        "doctor": TableEntry("mhc.cli.commands.doctor:doctor_command", "Find problems; --fix repairs the safe ones."),
+        "rebuild": TableEntry(
+            "mhc.cli.commands.doctor:rebuild_command", "Rebuild the index and the registry from the files."
+        ),
+        "import": TableEntry("mhc.cli.commands.import_:import_command", "Import the runs of another tracker."),
+        "reproduce": TableEntry(
+            "mhc.cli.commands.reproduce:reproduce_command", "Print the command that repeats a run; --run runs it."
+        ),
+        "export": TableEntry("mhc.cli.commands.export:export_command", "Export records as CSV, JSON Lines or Parquet."),
+        "tensorboard": TableEntry(
+            "mhc.cli.commands.tensorboard:tensorboard_command", "Start TensorBoard on selected runs."
+        ),
+        "completion": TableEntry(
+            "mhc.cli.commands.completion:completion_command", "Print the script that completes commands and ids."
         ),
     },
 }
 
-COMMANDS: dict[str, Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+COMMANDS: dict[str, TableEntry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

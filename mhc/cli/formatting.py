@@ -1,34 +1,46 @@
-"""Numbers and times as words that fit a table. Pure: `now` comes in as an argument."""
+"""Format numbers, times and other recorded values for tables. Pure: `now` is an argument."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mhc.report.tables import MISSING, score
+from mhc.timestamps import parse_recorded
+
+if TYPE_CHECKING:
+    from mhc.index.seed_groups import Spread
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-NOTHING = "-"
-"""Stands for what is not on record."""
 
 
-def now() -> datetime:
-    """The time of the command, UTC."""
-    return datetime.now(UTC)
+def format_time(at: str | float | None) -> str:
+    """Return a recorded time, in ISO 8601 or in Unix seconds, to the second: `2026-11-23 05:38:12 UTC`."""
+    moment = _moment(at)
+    return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def moment(text: str | None) -> datetime | None:
-    """An ISO 8601 time of a record; None for none and for one that is not a time. Without a zone it is UTC."""
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+def format_age(at: str | float | None, now: datetime) -> str:
+    """Return how long ago a recorded time is: `now`, `7m`, `5h`, `12d`, `14mo`, `3y`."""
+    moment = _moment(at)
+    if moment is None:
+        return MISSING
+    seconds = (now - moment).total_seconds()
+    steps = ((DAY * 730, DAY * 365.25, "y"), (DAY * 90, DAY * 30.44, "mo"), (DAY, DAY, "d"), (HOUR, HOUR, "h"))
+    for minimum, unit, letter in (*steps, (MINUTE, MINUTE, "m")):
+        if seconds >= minimum:
+            return f"{int(seconds // unit)}{letter}"
+    return "now"
 
 
-def duration(seconds: float | None) -> str:
-    """`0.4s`, `42s`, `3m10s`, `2h05m`, `4d11h`."""
+def _moment(at: str | float | None) -> datetime | None:
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else parse_recorded(at)
+
+
+def format_duration(seconds: float | None) -> str:
+    """Return `0.4s`, `42s`, `3m10s`, `2h05m`, `4d11h`."""
     if seconds is None:
-        return NOTHING
+        return MISSING
     seconds = max(seconds, 0.0)
     if seconds < 10:
         return f"{seconds:.1f}s"
@@ -41,33 +53,10 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds // DAY)}d{int(seconds % DAY // HOUR):02d}h"
 
 
-def age(at: str | None, now: datetime) -> str:
-    """How long ago a time on record is; see `since`."""
-    then = moment(at)
-    return since(None if then is None else then.timestamp(), now)
-
-
-def since(at: float | None, now: datetime) -> str:
-    """How long ago a time in Unix seconds is: `now`, `7m`, `5h`, `12d`, `14mo`, `3y`."""
-    if at is None:
-        return NOTHING
-    seconds = now.timestamp() - at
-    steps = ((DAY * 730, DAY * 365.25, "y"), (DAY * 90, DAY * 30.44, "mo"), (DAY, DAY, "d"), (HOUR, HOUR, "h"))
-    for least, unit, letter in (*steps, (MINUTE, MINUTE, "m")):
-        if seconds >= least:
-            return f"{int(seconds // unit)}{letter}"
-    return "now"
-
-
-def score(value: float | None) -> str:
-    """A metric with three decimals."""
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def size(count: int | None) -> str:
-    """Bytes as `512 B`, `3.4 MB`, `1.2 GB` (powers of 1,000)."""
+def format_size(count: int | None) -> str:
+    """Return a number of bytes as `512 B`, `3.4 MB`, `1.2 GB` (powers of 1,000)."""
     if count is None:
-        return NOTHING
+        return MISSING
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:
@@ -76,16 +65,39 @@ def size(count: int | None) -> str:
     return f"{amount:.1f} TB"
 
 
-def amount(value: float | int | None) -> str:
-    """A count or a number: `12,345`, `0.0003`, `4.7M` from ten million."""
+def format_number(value: float | int | None) -> str:
+    """Return a count or a number: `12,345`, `0.0003`, `4.7M` from ten million."""
     if value is None:
-        return NOTHING
+        return MISSING
     if isinstance(value, int):
         return f"{value / 1e6:,.1f}M" if abs(value) >= 10_000_000 else f"{value:,}"
     return f"{value:.4g}"
 
 
-def when(at: str | None) -> str:
-    """A time to the second, with its zone: `2026-11-23 05:38:12 UTC`."""
-    then = moment(at)
-    return NOTHING if then is None else f"{then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def format_value(value: object) -> str:
+    """Return any recorded value as one short line."""
+    if value is None or value == [] or value == "":
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return format_number(value)
+    if isinstance(value, list):
+        return ", ".join(format_value(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={format_value(item)}" for key, item in value.items())
+    return str(value)
+
+
+def format_mean(spread: Spread | None) -> str:
+    """Return mean and standard deviation, `0.612 ± 0.013`; the mean alone if there is one value."""
+    if spread is None:
+        return MISSING
+    return f"{score(spread.mean)} ± {score(spread.sd)}" if spread.sd is not None else score(spread.mean)
+
+
+def format_interval(spread: Spread | None) -> str:
+    """Return the interval of the mean: `0.596 to 0.628`."""
+    if spread is None or spread.low is None:
+        return MISSING
+    return f"{score(spread.low)} to {score(spread.high)}"

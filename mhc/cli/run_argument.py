@@ -1,4 +1,4 @@
-"""Run ids on the command line: the argument's type, completion by the shell, and the way from an id to a folder."""
+"""Runs on the command line: the type of the argument, completion by the shell, and the way from an id to a folder."""
 
 from __future__ import annotations
 
@@ -8,81 +8,86 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
+from mhc.cli.context import Context
 from mhc.errors import MhcError, Refused
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from mhc.index.rows import Row
+UNKNOWN_USER = "somebody"
+"""Recorded if the system has no name for the user; existing histories contain it."""
 
 
 class RunId(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
-    """An id, its beginning or end, or a path; `row` and `folder` say which run it is."""
+    """An id, its beginning or end, or a path; `find_folder` and `find_folders` resolve it."""
 
     name = "id"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Ids that begin so, newest first. Errors are swallowed: a shell that completes has no place for them."""
+        """Return the ids that begin with `incomplete`, newest first.
+
+        Errors are discarded, because a shell that completes cannot show them.
+        """
         from click.shell_completion import CompletionItem
 
-        from mhc.cli.run_options import index_of
-        from mhc.index.resolve import starting_with
+        from mhc.cli.run_options import open_index
 
-        said = ctx.find_root().params
-        place = Place.choose(said.get("outputs"), said.get("models"), said.get("policy") or "default", Path.cwd())
+        options = ctx.find_root().params
+        context = Context.from_options(
+            options.get("outputs"), options.get("models"), options.get("policy") or "default", Path.cwd()
+        )
         try:
-            names = starting_with(index_of(place), incomplete)
+            ids = open_index(context).ids_starting_with(incomplete)
         except MhcError:
             return []
-        return [CompletionItem(name) for name in names if name.isprintable()]
+        return [CompletionItem(name) for name in ids if name.isprintable()]
 
 
 RUN = RunId()
-"""`@click.argument("run_id", type=RUN)`."""
+"""Type of an argument or option that names a run: `@click.argument("run_id", type=RUN)`."""
+runs_argument = click.argument("ids", nargs=-1, required=True, type=RUN, metavar="RUN...")
+"""One or more runs."""
 
 
-def row(place: Place, given: str) -> Row:
-    """The run that a person named, as the index keeps it.
-
-    Raises:
-        NotFound, Conflict: where no run, or more than one, fits.
-    """
-    from mhc.cli.run_options import index_of
-    from mhc.index.resolve import find
-
-    return find(index_of(place), given)
-
-
-def folder(place: Place, given: str) -> Path:
-    """The folder of the run that a person named; errors as `row`."""
-    return place.outputs / row(place, given).path
-
-
-def folders_of(place: Place, ids: Iterable[str]) -> list[Path]:
-    """The folder of each id, once, in the order typed. All are found before anything is done.
+def find_folder(context: Context, run_id: str) -> Path:
+    """Return the folder of a run.
 
     Raises:
-        NotFound: where an id means no run; suggests what is near.
-        Conflict: where it means several; lists them.
-        Refused: where it means a bundle, which nothing changes.
+        NotFound: if no run fits; suggests similar ids.
+        Conflict: if several runs fit; lists them.
     """
-    from mhc.cli.run_options import index_of
+    from mhc.cli.run_options import open_index
     from mhc.index.resolve import find
 
-    index = index_of(place)
-    rows = [find(index, given) for given in ids]
+    return context.outputs / find(open_index(context), run_id).path
+
+
+def find_folders(context: Context, run_ids: Iterable[str]) -> list[Path]:
+    """Return the folder of each run, once, in the given order, for a command that changes them.
+
+    All ids are resolved before the caller changes anything.
+
+    Raises:
+        NotFound: if no run fits an id; suggests similar ids.
+        Conflict: if several runs fit an id; lists them.
+        Refused: if an id belongs to a bundle, which no command changes.
+    """
+    from mhc.cli.run_options import open_index
+    from mhc.index.resolve import find
+
+    index = open_index(context)
+    rows = [find(index, run_id) for run_id in run_ids]
     for row in rows:
         if row.location == "production":
-            raise Refused(f"{index.folder(row.path)} is a bundle; bundles are never changed.")
+            raise Refused(f"{index.folder(row.path)} is a bundle; bundles are never changed")
     return list(dict.fromkeys(index.folder(row.path) for row in rows))
 
 
-def who() -> str:
-    """The person at the keyboard, as the history names them."""
+def user_name() -> str:
+    """Return the name of the user, as it is recorded in the history."""
     import getpass
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "somebody"
+    except (KeyError, OSError):  # the user of a container has no name
+        return UNKNOWN_USER

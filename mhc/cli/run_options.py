@@ -1,115 +1,123 @@
-"""What reading commands share: opening the index, the options that choose runs, a word on what cannot be read."""
+"""Shared by the commands that read runs: opening the index, common options, the warning about unreadable records."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mhc.cli.context import Place
+from mhc.cli.context import Context
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mhc.index.index import Index
-    from mhc.index.selection import Wanted
+    from mhc.index.selection import RunFilter
 
-Command = TypeVar("Command", bound=Callable[..., None])
+PROGRESS_FROM = 2000
+"""Number of records to read from which a bar shows the progress."""
+MAX_WARNINGS = 3
+"""Unreadable records that are named one by one."""
+STATUSES = ["running", "completed", "failed", "interrupted", "lost", "unknown"]
+CATEGORIES = ["debug", "baseline"]
+LOCATIONS = ["active", "archive_debug", "archive_baseline", "archived", "production"]
 
-MANY = 2000
-"""Records to read from which on a bar shows the progress."""
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+"""The option `--json` of every reading command."""
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
+"""The option `--dry-run` of commands that change runs."""
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-"""The option of every reading command."""
 
-
-def index_of(place: Place) -> Index:
-    """The index of the runs, up to date; with a bar on the terminal where that takes long."""
+def open_index(context: Context) -> Index:
+    """Return the index of the runs, brought up to date; a bar on the terminal shows the progress if it takes long."""
     from mhc.index.index import Index
 
-    return Index(place.outputs, place.models, place.liveness, _progress())
+    return Index(context.outputs, context.models, context.liveness, _draw_progress)
 
 
-def _progress() -> Callable[[int, int], None]:
-    """Draws a bar on stderr, which rich would take longer to import than to draw."""
-
-    def draw(done: int, total: int) -> None:
-        if total >= MANY and sys.stderr.isatty():
-            filled = 30 * done // total
-            end = "\n" if done == total else ""
-            click.echo(f"\rReading runs  {'━' * filled:30}  {done:,} of {total:,}{end}", err=True, nl=False)
-
-    return draw
+def _draw_progress(done: int, total: int) -> None:
+    """Draw a bar on stderr, which takes less time than to import rich."""
+    if total >= PROGRESS_FROM and sys.stderr.isatty():
+        filled = 30 * done // total
+        end = "\n" if done == total else ""
+        click.echo(f"\rReading runs  {'━' * filled:30}  {done:,} of {total:,}{end}", err=True, nl=False)
 
 
-def tell_unreadable(index: Index) -> None:
-    """Say on stderr which folders hold a record that cannot be read, and why."""
+def warn_unreadable(index: Index) -> None:
+    """Print to stderr which folders have a record that cannot be read, and why."""
     from mhc.cli.output import warn
 
-    broken = index.unreadable()
-    for row in broken[:3]:
+    rows = index.unreadable()
+    for row in rows[:MAX_WARNINGS]:
         warn(row.error)
-    if len(broken) > 3:
-        warn(f"{len(broken) - 3} more folders cannot be read. See all with: mhc doctor")
+    if len(rows) > MAX_WARNINGS:
+        warn(f"{len(rows) - MAX_WARNINGS} more folders cannot be read. See all with: mhc doctor")
 
 
-_STATUSES = ["running", "completed", "failed", "interrupted", "lost", "unknown"]
-_LOCATIONS = ["active", "archive_debug", "archive_baseline", "archived", "production"]
+class FilterOptions(NamedTuple):
+    """The options that select runs, as the user typed them; an empty value selects all runs."""
+
+    statuses: tuple[str, ...]
+    categories: tuple[str, ...]
+    locations: tuple[str, ...]
+    tags: tuple[str, ...]
+    name: str | None
+    since: str | None
+    where: str | None
+
+    def parse(self, now: datetime) -> RunFilter:
+        """Return the filter for the index, with `since` and `where` parsed.
+
+        Raises:
+            BadInput: if --since is no time, or --where no expression.
+        """
+        from mhc.index.query import parse
+        from mhc.index.selection import RunFilter
+        from mhc.timestamps import parse_time_option
+
+        return RunFilter(
+            statuses=self.statuses,
+            categories=self.categories,
+            locations=self.locations,
+            tags=self.tags,
+            name=self.name or "",
+            since=parse_time_option(self.since, now) if self.since else None,
+            where=parse(self.where, now) if self.where else None,
+        )
 
 
-def choosing(command: Command) -> Command:
-    """Add the options that choose runs; the command gets what they say from `wanted`."""
-    options = (
-        click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only these; may be repeated."),
-        click.option("--category", multiple=True, type=click.Choice(["debug", "baseline"]), help="Only these."),
-        click.option("--location", multiple=True, type=click.Choice(_LOCATIONS), help="Only runs in these places."),
-        click.option("--tag", multiple=True, metavar="TAG", help="Only runs with all of these tags."),
-        click.option("--name", metavar="TEXT", help="Only runs with this in their name."),
-        click.option("--since", metavar="WHEN", help="Made since: 7d, 36h, 2026-11-01."),
-        click.option("--where", metavar="EXPRESSION", help='Such as "f1_macro >= 0.5 and tags has paper".'),
-    )
-    for option in reversed(options):
-        command = _kept(option)(command)
-    return command
+_FILTER_OPTIONS = (
+    click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only these; may be repeated."),
+    click.option("--category", multiple=True, type=click.Choice(CATEGORIES), help="Only these."),
+    click.option("--location", multiple=True, type=click.Choice(LOCATIONS), help="Only runs in these locations."),
+    click.option("--tag", multiple=True, metavar="TAG", help="Only runs with all of these tags."),
+    click.option("--name", metavar="TEXT", help="Only runs with this text in their name."),
+    click.option("--since", metavar="WHEN", help="Only runs made since then: 7d, 36h, 2026-11-01."),
+    click.option("--where", metavar="EXPRESSION", help='Such as "f1_macro >= 0.5 and tags has paper".'),
+)
 
 
-def _kept(option: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """The option, not handed to the command but kept for `wanted`."""
+def filter_runs(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select runs; the command receives them as the keyword argument `filter_options`."""
 
-    def keep(command: Command) -> Command:
-        command = option(command)
-        parameter = command.__click_params__[-1]  # type: ignore[attr-defined]
-        parameter.expose_value = False
-        parameter.callback = _keep
-        return command
+    @wraps(command)
+    def with_filter_options(
+        *args: object,
+        status: tuple[str, ...],
+        category: tuple[str, ...],
+        location: tuple[str, ...],
+        tag: tuple[str, ...],
+        name: str | None,
+        since: str | None,
+        where: str | None,
+        **values: object,
+    ) -> None:
+        options = FilterOptions(status, category, location, tag, name, since, where)
+        command(*args, filter_options=options, **values)
 
-    return keep
-
-
-def _keep(ctx: click.Context, parameter: click.Parameter, value: object) -> object:
-    ctx.meta[f"mhc.{parameter.name}"] = value
-    return value
-
-
-def wanted(ctx: click.Context, now: datetime) -> Wanted:
-    """What the options of `choosing` ask for.
-
-    Raises:
-        BadInput: where --since or --where cannot be understood.
-    """
-    from mhc.index.query import parse
-    from mhc.index.selection import Wanted
-    from mhc.timestamps import since
-
-    said = {name.removeprefix("mhc."): value for name, value in ctx.meta.items() if name.startswith("mhc.")}
-    return Wanted(
-        statuses=said["status"],
-        categories=said["category"],
-        locations=said["location"],
-        tags=said["tag"],
-        name=said["name"] or "",
-        since=since(said["since"], now) if said["since"] else None,
-        where=parse(said["where"], now) if said["where"] else None,
-    )
+    for option in reversed(_FILTER_OPTIONS):
+        option(with_filter_options)
+    return with_filter_options

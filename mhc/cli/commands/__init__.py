@@ -1,1 +1,1 @@
-"""The commands of `mhc`, one file per command or pair."""
+"""The commands of `mhc`, one file per command or pair of commands."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.output import say
+from mhc.cli.context import Context
+from mhc.cli.output import echo
 
 
-@click.command()
+@click.command("card")
 @click.argument("bundle", default="champion")
 @click.pass_obj
-def card(place: Place, bundle: str) -> None:
-    """Show the model card of a bundle, by its name or an alias; of the champion, where none is said.
+def card_command(context: Context, *, bundle: str) -> None:
+    """Show the model card of a bundle, given by its name or an alias; by default that of the champion.
 
     Example: mhc card champion
     """
-    from mhc.production.api import Registry
     from mhc.production.bundle import CARD
 
-    folder = Registry(place.models, place.outputs, place.policy).folder(bundle)
-    say((folder / CARD).read_text(encoding="utf-8"))
+    echo((context.registry().folder(bundle) / CARD).read_text(encoding="utf-8"))

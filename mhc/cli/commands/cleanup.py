@@ -1,137 +1,134 @@
-"""`mhc cleanup` archives what the policy says is due; `mhc purge` deletes old runs from the archives."""
+"""`mhc cleanup` archives the runs that the policy selects; `mhc purge` deletes old runs from the archives."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.commands.annotate import DRY_RUN
-from mhc.cli.context import Place
-from mhc.cli.formatting import age, now, size
-from mhc.cli.output import Column, on_terminal, say, show, warn, width
-from mhc.cli.run_argument import who
-from mhc.errors import BadInput, Refused
+from mhc.cli.context import Context
+from mhc.cli.formatting import format_age, format_size
+from mhc.cli.output import Column, echo, on_terminal, show_table, terminal_width, warn
+from mhc.cli.run_argument import user_name
+from mhc.cli.run_options import dry_run_option
+from mhc.errors import Refused
 from mhc.terminal import clean
+from mhc.timestamps import now, parse_age_option
 
 if TYPE_CHECKING:
-    from mhc.retention.cleanup import Fate
-    from mhc.retention.purge import Old
+    from mhc.retention.cleanup import PlannedAction
+    from mhc.retention.purge import OldRun
 
-WIDE = 110
-"""Columns from which on a run and the reason for what becomes of it fit into one line."""
+ONE_LINE_WIDTH = 110
+"""Terminal width from which a run and the reason of its action fit into one line."""
 
 
-@click.command()
-@click.option("--keep", type=click.IntRange(min=0), help="Debug runs that stay. [what the policy says]")
-@click.option("--all", "everything", is_flag=True, help="Show the runs that stay too, and why.")
-@DRY_RUN
+@click.command("cleanup")
+@click.option("--keep", type=click.IntRange(min=0), help="Number of debug runs that stay. [from the policy]")
+@click.option("--all", "show_all", is_flag=True, help="Show the runs that stay, too, and why.")
+@dry_run_option
 @click.pass_obj
-def cleanup(place: Place, keep: int | None, everything: bool, dry_run: bool) -> None:
-    """Archive what the policy says is due, with the reason for every run.
+def cleanup_command(context: Context, *, keep: int | None, show_all: bool, dry_run: bool) -> None:
+    """Archive the runs that the policy selects, and print the reason for each.
 
-    Running and pinned runs, candidates and what was promoted stay. All can be restored.
+    Running and pinned runs, candidates and promoted runs stay. All archived runs can be restored.
 
     Example: mhc cleanup --keep 2 --dry-run
     """
     from mhc.policy import load
-    from mhc.retention import cleanup as cleaning
-    from mhc.retention import cleanup as tidying
+    from mhc.retention import cleanup
 
-    policy = tidying.keeping(load(place.policy), keep)
-    fates = tidying.plan(place.outputs, place.models, policy, now=now())
-    due = [fate.due for fate in fates if fate.due]
-    show_fates(fates if everything else [fate for fate in fates if fate.due])
+    policy = cleanup.with_keep(load(context.policy), keep)
+    actions = cleanup.plan(context.outputs, context.models, policy, now=now())
+    due = [action.due for action in actions if action.due]
+    show_actions(actions if show_all else [action for action in actions if action.due])
     if dry_run:
-        say(f"{len(due)} of {len(fates)} run(s) would be archived.")
+        echo(f"{len(due)} of {len(actions)} run(s) would be archived.")
         return
-    moved = cleaning.carry_out(due, place.outputs, policy.liveness, now=now(), by=who())
-    say(f"{len(moved)} of {len(fates)} run(s) archived.")
-    if len(moved) < len(due):
-        say(f"{len(due) - len(moved)} changed or moved at this moment, and stay.")
+    archived = cleanup.carry_out(due, context.outputs, policy.liveness, now=now(), by=user_name())
+    echo(f"{len(archived)} of {len(actions)} run(s) archived.")
+    if len(archived) < len(due):
+        echo(f"{len(due) - len(archived)} changed or moved in the meantime, and stay.")
 
 
-def show_fates(fates: Sequence[Fate]) -> None:
-    """The plan as a table; on a narrow terminal the reason has a line of its own, so that it can be read whole."""
-    moment = now()
-    rows = [(fate.run.folder.name, age(fate.run.record.created_at, moment), fate.to, fate.why) for fate in fates]
-    if on_terminal() and width() < WIDE:
-        for run, old, to, why in rows:
-            say(f"{clean(run)}  {old}  {to}\n    {clean(why)}")
+def show_actions(actions: Sequence[PlannedAction]) -> None:
+    """Print the plan as a table; on a narrow terminal the reason has a line of its own, so that it is not cut."""
+    time = now()
+    rows = [
+        (action.run.folder.name, format_age(action.run.record.created_at, time), action.to, action.why)
+        for action in actions
+    ]
+    if on_terminal() and terminal_width() < ONE_LINE_WIDTH:
+        for run, age, to, why in rows:
+            echo(f"{clean(run)}  {age}  {to}\n    {clean(why)}")
     elif rows:
-        show([Column("run", least=24, middle=True), Column("age", right=True), Column("to"), Column("why")], rows)
+        columns = [Column("run", min_width=24, cut_middle=True), Column("age", right=True), Column("to"), Column("why")]
+        show_table(columns, rows)
 
 
-@click.command()
-@click.option("--older-than", required=True, metavar="AGE", help="As 30d, 12w, 48h: untouched for longer.")
+@click.command("purge")
+@click.option("--older-than", required=True, metavar="AGE", help="Delete runs untouched for longer: 30d, 12w, 48h.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@DRY_RUN
+@dry_run_option
 @click.pass_obj
-def purge(place: Place, older_than: str, yes: bool, dry_run: bool) -> None:
-    """Delete runs that have lain untouched in the archives for longer. Nothing else in mhc deletes runs.
+def purge_command(context: Context, *, older_than: str, yes: bool, dry_run: bool) -> None:
+    """Delete archived runs that were untouched for longer. Only this command of mhc deletes runs.
 
-    Pinned runs, candidates and what was promoted stay.
+    Pinned runs, candidates and promoted runs stay.
 
     Example: mhc purge --older-than 30d --dry-run
     """
-    from mhc.policy import load
-    from mhc.retention import purge as purging
+    from mhc.retention import purge
 
-    limit = age_of(older_than)
-    old, unknown = purging.plan(place.outputs, place.models, load(place.policy).liveness, older_than=limit, now=now())
-    show_old(old, unknown)
-    doomed = [one for one in old if not one.kept]
-    freed = f"{len(doomed)} run(s), {size(sum(one.bytes for one in doomed))}"
-    if dry_run or not doomed:
-        say(f"{freed} would be deleted." if dry_run else f"Nothing in the archives is older than {older_than}.")
+    age = parse_age_option(older_than)
+    runs, problems = purge.plan(context.outputs, context.models, context.liveness(), older_than=age, now=now())
+    show_old_runs(runs)
+    for problem in problems:
+        warn(problem)
+    due = [run for run in runs if not run.protection]
+    amount = f"{len(due)} run(s), {total_size(due)}"
+    if dry_run or not due:
+        echo(f"{amount} would be deleted." if dry_run else f"Nothing in the archives is older than {older_than}.")
         return
-    confirm(f"Delete {freed}, for good?", yes)
-    gone, left = purging.purge(doomed, place.outputs, now=now(), by=who())
-    for sentence in left:
-        warn(sentence)
-    say(f"{len(gone)} run(s) deleted, {size(sum(one.bytes for one in gone))} freed.")
+    confirm(f"Delete {amount}, permanently?", yes=yes)
+    deleted, failures = purge.purge(due, context.outputs, now=now(), by=user_name())
+    for failure in failures:
+        warn(failure)
+    echo(f"{len(deleted)} run(s) deleted, {total_size(deleted)} freed.")
 
 
-def show_old(old: Sequence[Old], unknown: Sequence[str]) -> None:
-    """The old runs as a table; those that stay say why."""
+def total_size(runs: Sequence[OldRun]) -> str:
+    """Return the size of all runs."""
+    return format_size(sum(run.bytes for run in runs))
+
+
+def show_old_runs(runs: Sequence[OldRun]) -> None:
+    """Print the old runs as a table, with the reason if one stays."""
     columns = [
-        Column("run", least=24, middle=True),
+        Column("run", min_width=24, cut_middle=True),
         Column("archive"),
         Column("untouched", right=True),
         Column("size", right=True),
-        Column("stays because", least=12),
+        Column("stays because", min_width=12),
     ]
-    if old:
-        rows = [[o.folder.name, o.location.value, f"{o.rested.days}d", size(o.bytes), o.kept or ""] for o in old]
-        show(columns, rows)
-    for sentence in unknown:
-        warn(sentence)
+    rows = [
+        (run.folder.name, run.location.value, f"{run.idle.days}d", format_size(run.bytes), run.protection or "")
+        for run in runs
+    ]
+    if rows:
+        show_table(columns, rows)
 
 
-def confirm(question: str, yes: bool) -> None:
-    """Go on only if somebody says yes.
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask the user to confirm, unless `yes`.
 
     Raises:
-        Refused: nobody does.
+        Refused: if the user does not confirm.
     """
     try:
-        agreed = yes or click.confirm(question)
+        confirmed = yes or click.confirm(question)
     except click.Abort:
-        agreed = False
-    if not agreed:
-        raise Refused("Nothing was deleted: nobody said yes. Say it at the question, or with --yes.")
-
-
-def age_of(text: str) -> timedelta:
-    """The time span of `30d`, `12w`, `48h`.
-
-    Raises:
-        BadInput: it is none.
-    """
-    units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isascii() or not number.isdigit() or int(number) > 100_000:
-        raise BadInput(f"{text[:40]!r} is no age. Give a number of hours, days or weeks: 48h, 30d, 12w.")
-    return int(number) * units[unit]
+        confirmed = False
+    if not confirmed:
+        raise Refused("Nothing was deleted: it was not confirmed. Answer y to the question, or give --yes")

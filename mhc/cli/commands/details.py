@@ -1,4 +1,4 @@
-"""`mhc details`: everything on record of one run."""
+"""`mhc details`: the whole record of one run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
+from mhc.cli.context import Context
 from mhc.cli.run_argument import RUN
-from mhc.cli.run_options import as_json as json_option
+from mhc.cli.run_options import json_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,63 +18,64 @@ if TYPE_CHECKING:
     from mhc.record import RunRecord
 
 
-@click.command()
+@click.command("details")
 @click.argument("run_id", type=RUN, metavar="ID")
-@click.option("--diff", type=RUN, metavar="OTHER", help="Show where this other run differs.")
+@click.option("--diff", "other_id", type=RUN, metavar="OTHER", help="Show the differences to this run.")
 @json_option
 @click.pass_obj
-def details(place: Place, run_id: str, diff: str | None, as_json: bool) -> None:
-    """Everything on record of one run: why this category, why (not) a candidate, history, lineage, files.
+def details_command(context: Context, *, run_id: str, other_id: str | None, as_json: bool) -> None:
+    """Show the whole record of a run: reasons of its category and promotion, metrics, history, lineage, files.
 
-    ID is a run's id, its beginning or end where that is enough, or the path of its folder.
+    ID is the id of a run, its beginning or its end if that is unique, or the path of its folder.
 
     Example: mhc details attention_20261120_1200
     """
-    from mhc.cli.run_options import index_of
+    from mhc.cli.run_options import open_index
     from mhc.index.resolve import find
 
-    index = index_of(place)
+    index = open_index(context)
     row = find(index, run_id)
-    if diff is not None:
+    if other_id is not None:
         from mhc.cli.commands.compare import show_comparison
 
-        show_comparison(index, [row, find(index, diff)], as_json=as_json)
+        show_comparison(index, [row, find(index, other_id)], as_json=as_json)
     elif as_json:
         from mhc.cli.output import show_json
         from mhc.index.selection import record_dicts
 
         show_json(record_dicts(index, [row]))
     else:
-        show_run(place, index, row)
+        show_run(context, index, row)
 
 
-def show_run(place: Place, index: Index, row: Row) -> None:
-    """Print the record, part by part.
+def show_run(context: Context, index: Index, row: Row) -> None:
+    """Print the record, section by section.
 
     Raises:
-        Unreadable: where it cannot be read.
+        Unreadable: if it cannot be read.
     """
-    from mhc.cli.commands import details_sections as parts
-    from mhc.cli.formatting import now
+    from mhc.cli.commands import details_sections
+    from mhc.timestamps import now
 
     folder = index.folder(row.path)
-    record = shown_record(place, folder)
-    parts.heading(record, row, folder, now())
-    parts.failure(record, folder)
-    parts.promotion(record)
-    parts.metrics(record)
-    parts.data_and_model(record)
-    parts.timing(record)
-    parts.lineage(record)
-    parts.history(record)
-    parts.files(folder)
+    record = current_record(context, folder)
+    details_sections.heading(record, row, folder, now())
+    details_sections.failure(record, folder)
+    details_sections.promotion(record)
+    details_sections.metrics(record)
+    details_sections.model(record)
+    details_sections.data(record)
+    details_sections.timing(record)
+    details_sections.lineage(record)
+    details_sections.history(record)
+    details_sections.files(folder)
 
 
-def shown_record(place: Place, folder: Path) -> RunRecord:
-    """The record as it stands on disk now, with the derived status.
+def current_record(context: Context, folder: Path) -> RunRecord:
+    """Return the record as it is on disk now, with the derived status.
 
     Raises:
-        Unreadable: where it cannot be read.
+        Unreadable: if it cannot be read.
     """
     from mhc.record import Status
     from mhc.runs import store
@@ -82,6 +83,6 @@ def shown_record(place: Place, folder: Path) -> RunRecord:
     record = store.read(folder)
     if record.status is not Status.RUNNING:
         return record
-    from mhc.runs.liveness import derived
+    from mhc.runs.liveness import with_derived_status
 
-    return derived(record, folder, place.liveness())
+    return with_derived_status(record, folder, context.liveness())

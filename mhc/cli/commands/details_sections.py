@@ -1,4 +1,4 @@
-"""The parts of `mhc details`: each prints one group of facts, and nothing where none is on record."""
+"""The sections of `mhc details`: each prints one group of facts, or nothing if none is recorded."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from mhc.cli.formatting import NOTHING, age, amount, duration, moment, score, size, when
-from mhc.cli.output import Cell, Column, say, show, status_cell, title
+from mhc.cli.formatting import format_age, format_duration, format_number, format_size, format_time
+from mhc.cli.output import Column, echo, show_table, status_cell, title
 from mhc.index.rows import Row
 from mhc.record import Promotion, RunRecord
+from mhc.report.tables import MISSING, Cell, class_table, metrics_table, score, verdict_cell
 from mhc.terminal import clean
+from mhc.timestamps import parse_recorded
 
-VERDICTS = {"passed": "green", "failed": "red", "not enough evidence": "yellow"}
-MOST_FILES = 30
-"""Files that are listed; of the rest the number and the size are told."""
+MAX_FILES = 30
+"""Files that are listed; of the others only the number and the size are printed."""
 
 
-def facts(pairs: list[tuple[str, str | Cell]]) -> None:
-    """Print `name  value` lines, without those that have no value."""
-    kept = [(name, value) for name, value in pairs if value not in ("", NOTHING)]
-    if kept:
-        show((Column(""), Column("", wrap=True)), [[Cell(name, "dim"), value] for name, value in kept], header=False)
+def show_facts(pairs: list[tuple[str, str | Cell]]) -> None:
+    """Print lines `name  value`, without those that have no value."""
+    rows = [[Cell(name, "dim"), value] for name, value in pairs if value not in ("", MISSING)]
+    if rows:
+        show_table((Column(""), Column("", wrap=True)), rows, header=False)
 
 
 def heading(record: RunRecord, row: Row, folder: Path, now: datetime) -> None:
-    """Say what run it is, its state, and why it has its category."""
+    """Print the id of the run, its state, and the reason of its category."""
     title(record.id)
-    begun, ended = moment(record.started_at or record.created_at), moment(record.ended_at)
-    until = now if record.status == "running" else ended
-    took = (until - begun).total_seconds() if begun and until else None
-    facts(
+    start, end = parse_recorded(record.started_at or record.created_at), parse_recorded(record.ended_at)
+    end = now if record.status == "running" else end
+    seconds = (end - start).total_seconds() if start and end else None
+    show_facts(
         [
             ("status", with_reason(status_cell(record.status.value), record.status_reason)),
             ("category", f"{record.category.value}: {record.category_reason}" if record.category else "not classified"),
@@ -41,19 +42,19 @@ def heading(record: RunRecord, row: Row, folder: Path, now: datetime) -> None:
             ("tags", ", ".join(record.tags)),
             ("note", record.note),
             ("pinned", "yes: it is never archived by rule" if record.pinned else ""),
-            ("made", f"{when(record.created_at)} ({age(record.created_at, now)})"),
-            ("took", duration(took)),
+            ("made", f"{format_time(record.created_at)} ({format_age(record.created_at, now)})"),
+            ("took", format_duration(seconds)),
             ("place", f"{folder}" if row.location == "active" else f"{folder} ({row.location})"),
             ("sweep", f"{record.sweep.id}, job {record.sweep.job}" if record.sweep else ""),
-            ("seed", NOTHING if record.seed is None else str(record.seed)),
+            ("seed", MISSING if record.seed is None else str(record.seed)),
             ("seed group", record.group),
-            ("process", process(record)),
+            ("process", process_of(record)),
         ]
     )
 
 
-def process(record: RunRecord) -> str:
-    """Where the run runs; nothing for one that has ended."""
+def process_of(record: RunRecord) -> str:
+    """Return where the run is running; an empty text if it has ended."""
     if record.process is None or record.status != "running":
         return ""
     slurm = f", SLURM job {record.process.slurm_job_id}" if record.process.slurm_job_id else ""
@@ -61,12 +62,12 @@ def process(record: RunRecord) -> str:
 
 
 def failure(record: RunRecord, folder: Path) -> None:
-    """Say why it failed, and where the traceback lies."""
+    """Print why the run failed, and the file of the traceback."""
     if record.failure is None:
         return
     title("Failure")
     traceback = str(folder / record.failure.traceback) if record.failure.traceback else ""
-    facts(
+    show_facts(
         [
             (record.failure.type, record.failure.sentence),
             ("where", record.failure.where),
@@ -76,111 +77,102 @@ def failure(record: RunRecord, folder: Path) -> None:
 
 
 def promotion(record: RunRecord) -> None:
-    """Say whether it is a candidate, gate by gate."""
-    held = record.promotion
+    """Print whether the run is a candidate, and the verdict of every gate."""
+    decision = record.promotion
     title("Promotion")
-    facts(
+    show_facts(
         [
-            ("candidate", with_reason(candidate(held), held.reason)),
-            ("policy", held.policy),
-            ("bundles", ", ".join(held.bundles)),
+            ("candidate", with_reason(candidate_cell(decision), decision.reason)),
+            ("policy", decision.policy),
+            ("bundles", ", ".join(decision.bundles)),
         ]
     )
-    if held.gates:
+    if decision.gates:
         columns = (Column("gate"), Column("verdict"), Column("measured", right=True), Column("reason", wrap=True))
-        rows = [
-            (gate.name, Cell(gate.verdict, VERDICTS.get(gate.verdict, "")), score(gate.measured), gate.reason)
-            for gate in held.gates
-        ]
-        show(columns, rows)
+        gates = decision.gates
+        rows = [(gate.name, verdict_cell(gate.verdict), score(gate.measured), gate.reason) for gate in gates]
+        show_table(columns, rows)
 
 
 def with_reason(cell: Cell, reason: str) -> Cell:
-    """A conclusion with why, in the colour of the conclusion."""
+    """Return a conclusion followed by its reason, in the colour of the conclusion."""
     return Cell(f"{cell.text}: {reason}", cell.style) if reason else cell
 
 
-def candidate(held: Promotion) -> Cell:
-    """Yes, no, or not judged yet."""
-    if held.candidate is None:
+def candidate_cell(decision: Promotion) -> Cell:
+    """Return yes, no, or not judged."""
+    if decision.candidate is None:
         return Cell("not judged", "dim")
-    return Cell("yes", "bold green") if held.candidate else Cell("no", "red")
+    return Cell("yes", "bold green") if decision.candidate else Cell("no", "red")
 
 
 def metrics(record: RunRecord) -> None:
-    """Tabulate the metrics of both splits, and those of each class on test (else on val)."""
-    splits = {"val": record.metrics.val, "test": record.metrics.test}
-    held = {name: split for name, split in splits.items() if split is not None}
-    if not held:
+    """Print the metrics of both splits, and those of each class on test (or val if there is no test)."""
+    splits = {
+        name: split for name, split in (("val", record.metrics.val), ("test", record.metrics.test)) if split is not None
+    }
+    if not splits:
         return
     title("Metrics of the best checkpoint")
-    columns = (Column("metric"), *(Column(name, right=True) for name in held))
-    wanted = (("accuracy", "accuracy"), ("macro-F1", "f1_macro"), ("loss", "loss"), ("calibration error", "ece"))
-    show(columns, [(word, *(score(getattr(split, name)) for split in held.values())) for word, name in wanted])
-    name, split = list(held.items())[-1]
+    table = metrics_table(splits)
+    show_table([Column(name, right=bool(number)) for number, name in enumerate(table.titles)], table.rows)
+    name, split = list(splits.items())[-1]
     if split.f1:
-        counted = record.data.splits.get(name) if record.data else None
-        say()
-        show(
-            (
-                Column(f"class on {name}", least=12),
-                *(Column(w, right=True) for w in ("F1", "precision", "recall", "rows")),
-            ),
-            [
-                (
-                    label,
-                    score(split.f1.get(label)),
-                    score(split.precision.get(label)),
-                    score(split.recall.get(label)),
-                    amount(counted.labels.get(label) if counted else None),
-                )
-                for label in split.f1
-            ],
-        )
+        facts = record.data.splits.get(name) if record.data else None
+        table = class_table(name, split, facts.labels if facts else {})
+        first, *others = table.titles
+        echo()
+        show_table((Column(first, min_width=12), *(Column(other, right=True) for other in others)), table.rows)
 
 
-def data_and_model(record: RunRecord) -> None:
-    """Tell what was trained, and on what."""
-    data, model = record.data, record.model
-    if model:
-        title("Model")
-        started = f", from {model.pretrained}" if model.pretrained else ""
-        facts(
-            [
-                ("model", f"{model.name}: {model.architecture}{started}"),
-                ("parameters", f"{amount(model.parameters)}, {amount(model.trainable_parameters)} trained"),
-                ("longest text", f"{model.max_tokens} tokens" if model.max_tokens else ""),
-            ]
-        )
-    if data:
-        title("Data")
-        kind = "synthetic" if data.synthetic else data.source
-        share = f"; {data.train_fraction:.0%} of train was used" if data.train_fraction < 1 else ""
-        facts([("data", f"{data.name} ({kind}){share}" if kind else f"{data.name}{share}")])
-        show(
-            (Column("split"), Column("rows", right=True), Column("cut"), Column("fingerprint", least=12)),
-            [
-                (name, amount(split.rows), data.cut.get(name, NOTHING), split.fingerprint[:16])
-                for name, split in data.splits.items()
-            ],
-        )
+def model(record: RunRecord) -> None:
+    """Print which model was trained."""
+    facts = record.model
+    if not facts:
+        return
+    title("Model")
+    start = f", from {facts.pretrained}" if facts.pretrained else ""
+    show_facts(
+        [
+            ("model", f"{facts.name}: {facts.architecture}{start}"),
+            ("parameters", f"{format_number(facts.parameters)}, {format_number(facts.trainable_parameters)} trained"),
+            ("longest text", f"{facts.max_tokens} tokens" if facts.max_tokens else ""),
+        ]
+    )
+
+
+def data(record: RunRecord) -> None:
+    """Print which data the model was trained on."""
+    facts = record.data
+    if not facts:
+        return
+    title("Data")
+    kind = "synthetic" if facts.synthetic else facts.source
+    share = f"; {facts.train_fraction:.0%} of train was used" if facts.train_fraction < 1 else ""
+    show_facts([("data", f"{facts.name} ({kind}){share}" if kind else f"{facts.name}{share}")])
+    show_table(
+        (Column("split"), Column("rows", right=True), Column("cut"), Column("fingerprint", min_width=12)),
+        [
+            (name, format_number(split.rows), facts.cut.get(name, MISSING), split.fingerprint[:16])
+            for name, split in facts.splits.items()
+        ],
+    )
 
 
 def timing(record: RunRecord) -> None:
-    """Tell how long it took and what it reached."""
-    held, best = record.timing, record.checkpoint
-    rate = f"{held.tokens_per_s:,.0f} tokens/s" if held.tokens_per_s else ""
-    parts = [
-        ("set-up", duration(held.setup_s)),
-        ("fit", duration(held.fit_s)),
-        ("test", duration(held.test_s)),
+    """Print how long the run took, and which checkpoint it reached."""
+    times, best = record.timing, record.checkpoint
+    facts: list[tuple[str, str | Cell]] = [
+        ("set-up", format_duration(times.setup_s)),
+        ("fit", format_duration(times.fit_s)),
+        ("test", format_duration(times.test_s)),
         ("reached", ", ".join(_reached(record))),
-        ("throughput", rate),
-        ("checkpoint", f"{best.path}, {size(best.bytes)}, sha256 {best.sha256[:12]}" if best else ""),
+        ("throughput", f"{times.tokens_per_s:,.0f} tokens/s" if times.tokens_per_s else ""),
+        ("checkpoint", f"{best.path}, {format_size(best.bytes)}, sha256 {best.sha256[:12]}" if best else ""),
     ]
-    if any(value not in ("", NOTHING) for _, value in parts):
+    if any(value not in ("", MISSING) for _, value in facts):
         title("Timing")
-        facts([(name, value) for name, value in parts])
+        show_facts(facts)
 
 
 def _reached(record: RunRecord) -> Iterator[str]:
@@ -193,44 +185,50 @@ def _reached(record: RunRecord) -> Iterator[str]:
 
 
 def lineage(record: RunRecord) -> None:
-    """Tell how it came about."""
-    held = record.lineage
-    title("How it came about")
-    dirty = {None: "", True: " with changes", False: ""}[held.git_dirty]
-    diff = f" (see {held.git_diff})" if held.git_diff else ""
-    commit = f"{held.git_commit[:12]} on {held.git_branch}{dirty}{diff}" if held.git_commit else ""
-    facts(
+    """Print the command, code, config, hardware and packages of the run."""
+    facts = record.lineage
+    title("Lineage")
+    dirty = " with changes" if facts.git_dirty else ""
+    diff = f" (see {facts.git_diff})" if facts.git_diff else ""
+    commit = f"{facts.git_commit[:12]} on {facts.git_branch}{dirty}{diff}" if facts.git_commit else ""
+    show_facts(
         [
-            ("command", shlex.join(held.command)),
+            ("command", shlex.join(facts.command)),
             ("git", commit),
-            ("config", held.config_hash[:16]),
-            ("taken over from", held.imported_from or ""),
-            ("python", f"{held.python} on {held.platform}" if held.python else ""),
-            ("hardware", ", ".join(f"{name} {value}" for name, value in held.hardware.items())),
-            ("packages", ", ".join(f"{name} {version}" for name, version in held.packages.items())),
+            ("config", facts.config_hash[:16]),
+            ("imported from", facts.imported_from or ""),
+            ("python", f"{facts.python} on {facts.platform}" if facts.python else ""),
+            ("hardware", ", ".join(f"{name} {value}" for name, value in facts.hardware.items())),
+            ("packages", ", ".join(f"{name} {version}" for name, version in facts.packages.items())),
         ]
     )
 
 
 def history(record: RunRecord) -> None:
-    """Tell every event: when, what, by whom, why."""
+    """Print every event: time, what happened, by whom, why."""
     if record.history:
         title("History")
-        columns = (Column("at (UTC)"), Column("what", least=10), Column("by", least=10), Column("why", wrap=True))
-        show(columns, [(when(event.at)[:19], event.what, event.by, event.why) for event in record.history])
+        columns = (
+            Column("at (UTC)"),
+            Column("what", min_width=10),
+            Column("by", min_width=10),
+            Column("why", wrap=True),
+        )
+        show_table(columns, [(format_time(event.at)[:19], event.what, event.by, event.why) for event in record.history])
 
 
 def files(folder: Path) -> None:
     """List the files of the folder with their sizes, the largest first."""
-    found = sorted(_sizes(folder), key=lambda entry: -entry[1])
-    title(f"Files: {size(sum(amount for _, amount in found))} in {len(found)}")
-    rows = [(name, size(amount)) for name, amount in found[:MOST_FILES]]
-    show((Column("file", least=20, middle=True), Column("size", right=True)), rows)
-    if len(found) > MOST_FILES:
-        say(f"and {len(found) - MOST_FILES} more, {size(sum(amount for _, amount in found[MOST_FILES:]))}", "dim")
+    sizes = sorted(_file_sizes(folder), key=lambda pair: -pair[1])
+    title(f"Files: {format_size(sum(size for _, size in sizes))} in {len(sizes)}")
+    rows = [(name, format_size(size)) for name, size in sizes[:MAX_FILES]]
+    show_table((Column("file", min_width=20, cut_middle=True), Column("size", right=True)), rows)
+    if len(sizes) > MAX_FILES:
+        rest = sizes[MAX_FILES:]
+        echo(f"and {len(rest)} more, {format_size(sum(size for _, size in rest))}", "dim")
 
 
-def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+def _file_sizes(folder: Path) -> Iterator[tuple[str, int]]:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent) / name

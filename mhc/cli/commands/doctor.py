@@ -1,4 +1,4 @@
-"""`mhc doctor` finds what is broken and mends what is safe; `mhc rebuild` makes anew what the files hold."""
+"""`mhc doctor` finds and repairs defects; `mhc rebuild` rebuilds the index and the registry from the files."""
 
 from __future__ import annotations
 
@@ -7,92 +7,92 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.output import say, show_json
+from mhc.cli.context import Context
+from mhc.cli.output import echo, show_json
 from mhc.errors import MhcError
 
 if TYPE_CHECKING:
     from mhc.retention.doctor import Finding
 
 
-@click.command()
-@click.option("--fix", is_flag=True, help="Mend what is safe to mend: nothing with a run's content is deleted.")
-@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+@click.command("doctor")
+@click.option("--fix", is_flag=True, help="Repair what is safe to repair; nothing that belongs to a run is deleted.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
-def doctor(place: Place, fix: bool, as_json: bool) -> None:
-    """Find what is broken: folders, records, runs that are lost, moved or doubled, leftovers, ledger and bundles.
+def doctor_command(context: Context, *, fix: bool, as_json: bool) -> None:
+    """Find defects: in folders and records, lost, moved or duplicate runs, leftovers, ledger and bundles.
 
-    The exit code is 1 while something is left that needs a look.
+    The exit code is 1 if a defect remains.
 
     Example: mhc doctor --fix
     """
-    from mhc.policy import load
-    from mhc.retention import doctor as checkup
-    from mhc.retention import doctor as production_checkup
+    from mhc.retention.doctor import check, check_production
 
-    found = checkup.check(place.outputs, load(place.policy).liveness) + production_checkup.check_production(
-        place.models
-    )
-    mended = [finding for finding in found if fix and finding.mend and _mend(finding)]
-    left = [finding for finding in found if finding not in mended]
+    findings = check(context.outputs, context.liveness()) + check_production(context.models)
+    fixed = [finding for finding in findings if fix and repair(finding)]
     if as_json:
-        show_json([described(finding, finding in mended) for finding in found])
+        show_json([finding_record(finding, fixed=finding in fixed) for finding in findings])
     else:
-        tell(found, mended)
-    click.get_current_context().exit(1 if left else 0)
+        show_findings(findings, fixed)
+    click.get_current_context().exit(1 if len(fixed) < len(findings) else 0)
 
 
-def _mend(finding: Finding) -> bool:
-    """Do what is safe; whether it was done."""
-    assert finding.mend is not None
+def repair(finding: Finding) -> bool:
+    """Repair a defect if that is safe; return whether it was repaired."""
+    if finding.fix is None:
+        return False
     try:
-        finding.mend()
-    except (MhcError, OSError) as problem:
-        say(f"{finding.where} could not be mended: {problem}")
+        finding.fix()
+    except (MhcError, OSError) as error:
+        echo(f"{finding.where} could not be repaired: {error}")
         return False
     return True
 
 
-def described(finding: Finding, mended: bool) -> dict[str, object]:
-    """A finding as JSON."""
-    can = finding.mend is not None
-    where = str(finding.where)
-    return {"what": finding.what, "where": where, "sentence": finding.sentence, "fixable": can, "fixed": mended}
+def finding_record(finding: Finding, *, fixed: bool) -> dict[str, object]:
+    """Return a finding as `--json` prints it."""
+    return {
+        "what": finding.what,
+        "where": str(finding.where),
+        "sentence": finding.sentence,
+        "fixable": finding.fix is not None,
+        "fixed": fixed,
+    }
 
 
-def tell(found: Sequence[Finding], mended: Sequence[Finding]) -> None:
-    """The findings by kind, then the count."""
+def show_findings(findings: Sequence[Finding], fixed: Sequence[Finding]) -> None:
+    """Print the findings by kind, then their number."""
     kind = ""
-    for finding in found:
+    for finding in findings:
         if finding.what != kind:
             kind = finding.what
-            say(f"{kind}:", style="bold")
-        mark = "  (mended)" if finding in mended else "  (--fix mends it)" if finding.mend else ""
-        say(f"  {finding.sentence}{mark}")
-    if not found:
-        say("Nothing is broken.")
+            echo(f"{kind}:", style="bold")
+        suffix = "  (repaired)" if finding in fixed else "  (--fix repairs it)" if finding.fix else ""
+        echo(f"  {finding.sentence}{suffix}")
+    if not findings:
+        echo("Nothing is broken.")
         return
-    say(f"{len(found)} finding(s), {len(mended)} mended, {len(found) - len(mended)} left.")
+    echo(f"{len(findings)} finding(s), {len(fixed)} repaired, {len(findings) - len(fixed)} left.")
 
 
-@click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be made anew, and change nothing.")
+@click.command("rebuild")
+@click.option("--dry-run", is_flag=True, help="Print what would be rebuilt, and change nothing.")
 @click.pass_obj
-def rebuild(place: Place, dry_run: bool) -> None:
-    """Make the index and models/registry.json anew from the files. Nothing is lost: both are only copies.
+def rebuild_command(context: Context, *, dry_run: bool) -> None:
+    """Rebuild the index and models/registry.json from the files. No data is lost: both are only copies.
 
     Example: mhc rebuild
     """
     from mhc.index import connection
     from mhc.index.index import Index
-    from mhc.policy import load
-    from mhc.retention import doctor as production_checkup
+    from mhc.retention.doctor import rebuild_registry
 
+    registry = context.models / "registry.json"
     if dry_run:
-        say(f"Would make {place.outputs / connection.FILE} anew, and {place.models / 'registry.json'} from the ledger.")
+        echo(f"Would rebuild {context.outputs / connection.FILE}, and {registry} from the ledger.")
         return
-    connection.remove(place.outputs)
-    index = Index(place.outputs, place.models, lambda: load(place.policy).liveness)
-    say(f"{len(index.rows())} run(s) read into the index, {len(index.unreadable())} unreadable.")
-    entries = production_checkup.rebuild_registry(place.models)
-    say(f"{place.models / 'registry.json'} made from {entries} ledger entries." if entries else "The ledger is empty.")
+    connection.remove(context.outputs)
+    index = Index(context.outputs, context.models, context.liveness)
+    echo(f"{len(index.rows())} run(s) read into the index, {len(index.unreadable())} unreadable.")
+    entries = rebuild_registry(context.models)
+    echo(f"{registry} rebuilt from {entries} ledger entries." if entries else "The ledger is empty.")

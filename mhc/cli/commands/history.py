@@ -1,93 +1,92 @@
-"""`mhc history, champion, verify`: what is in production, what was, and whether the files say the truth."""
+"""`mhc history, champion, verify`: what is and was in production, and whether its files are intact."""
 
 from __future__ import annotations
 
 import click
 
-from mhc.cli.commands.promote import TASK
-from mhc.cli.context import Place
-from mhc.cli.output import Cell, Column, say, show
-from mhc.cli.run_options import as_json
+from mhc.cli.commands.promote import task_option
+from mhc.cli.context import Context
+from mhc.cli.output import Column, echo, show_table
+from mhc.cli.run_options import json_option
 from mhc.errors import MhcError
+from mhc.report.tables import Cell
 
 
-@click.command()
+@click.command("history")
 @click.argument("name", required=False)
-@as_json
+@json_option
 @click.pass_obj
-def history(place: Place, name: str | None, as_json: bool) -> None:
-    """What happened to the bundles, who did it, and why; NAME: of one bundle, alias or run.
+def history_command(context: Context, *, name: str | None, as_json: bool) -> None:
+    """Show what was done to the bundles, by whom and why; with NAME, of one bundle, alias or run.
 
     Example: mhc history
     """
     from mhc.cli.output import show_json
     from mhc.production import state
-    from mhc.production.api import Registry
 
-    entries = Registry(place.models, place.outputs, place.policy).history(name)
+    entries = context.registry().history(name)
     if as_json:
         show_json(entries)
-    elif not entries:
-        say(f"Nothing is on record{f' of {name}' if name else ''}.")
-    for entry in () if as_json else entries:
-        say(f"{entry.at[:19]}Z  {state.sentence(entry)}", style="bold red" if entry.forced else "")
+        return
+    if not entries:
+        echo(f"Nothing is recorded{f' of {name}' if name else ''}.")
+    for entry in entries:
+        echo(f"{entry.at[:19]}Z  {state.sentence(entry)}", style="bold red" if entry.forced else "")
 
 
-@click.command()
-@TASK
-@click.option("--at", default=None, metavar="DATE", help="On that date (its end, UTC) or time.")
-@as_json
+@click.command("champion")
+@task_option
+@click.option("--at", default=None, metavar="DATE", help="At this time, or at the end of this date (UTC).")
+@json_option
 @click.pass_obj
-def champion(place: Place, task: str | None, at: str | None, as_json: bool) -> None:
-    """The champion of each task, now or on a date.
+def champion_command(context: Context, *, task: str | None, at: str | None, as_json: bool) -> None:
+    """Show the champion of each task, now or on a date.
 
     Example: mhc champion --at 2026-03-01
     """
     from mhc.cli.output import show_json
-    from mhc.production.api import Registry
 
-    found = [
-        one for one in Registry(place.models, place.outputs, place.policy).champions(at) if task in (None, one.task)
-    ]
+    champions = [bundle for bundle in context.registry().champions(at) if task in (None, bundle.task)]
     if as_json:
-        show_json(found)
-    elif found:
-        columns = [Column("champion"), Column("promoted"), Column("by"), Column("task"), Column("labels", least=20)]
-        rows: list[list[str | Cell]] = [
-            [
-                Cell(one.name, "bold red" if one.forced else "bold"),
-                one.promoted_at[:10],
-                one.by,
-                one.task,
-                ", ".join(one.labels),
-            ]
-            for one in found
+        show_json(champions)
+    elif champions:
+        columns = [Column("champion"), Column("promoted"), Column("by"), Column("task"), Column("labels", min_width=20)]
+        rows = [
+            (
+                Cell(bundle.name, "bold red" if bundle.forced else "bold"),
+                bundle.promoted_at[:10],
+                bundle.by,
+                bundle.task,
+                ", ".join(bundle.labels),
+            )
+            for bundle in champions
         ]
-        show(columns, rows)
+        show_table(columns, rows)
     else:
-        say(f"No champion{f' on {at}' if at else ''}. Make one with: mhc promote ID --by NAME --reason 'WHY'")
+        echo(f"No champion{f' on {at}' if at else ''}. Make one with: mhc promote ID --by NAME --reason 'WHY'")
 
 
-@click.command()
-@click.option("--fix", is_flag=True, help="Clear what killed promotions left; never while anything is wrong.")
-@click.option("--without-weights", is_flag=True, help="Weights may be missing, as in a git clone.")
-@as_json
+@click.command("verify")
+@click.option("--fix", is_flag=True, help="Remove what killed promotions left behind, if nothing else is wrong.")
+@click.option("--without-weights", is_flag=True, help="Accept missing weights, as in a git clone.")
+@json_option
 @click.pass_obj
-def verify(place: Place, fix: bool, without_weights: bool, as_json: bool) -> None:
-    """Check ledger, anchors, registry.json and every file of every bundle; exits with 1 where anything is wrong.
+def verify_command(context: Context, *, fix: bool, without_weights: bool, as_json: bool) -> None:
+    """Check ledger, anchors, registry.json and every file of every bundle; exit with 1 if anything is wrong.
 
     Example: mhc verify
     """
     from mhc.cli.output import show_json
-    from mhc.production import verify as production
+    from mhc.production import verify
 
-    report = production.fix(place.models) if fix else production.check(place.models, without_weights)
+    report = verify.fix(context.models) if fix else verify.check(context.models, without_weights=without_weights)
     if as_json:
         show_json(report)
-    for line in () if as_json else (*report.wrong, *report.leftover):
-        say(line, style="red")
+    else:
+        for line in (*report.wrong, *report.leftover):
+            echo(line, style="red")
     if not report.ok:
-        remedy = "restore the files from a copy" if report.wrong else "clear it with: mhc verify --fix"
+        remedy = "restore the files from a copy" if report.wrong else "remove it with: mhc verify --fix"
         raise MhcError(f"{len(report.wrong)} wrong, {len(report.leftover)} left over: {remedy}")
     if not as_json:
-        say(f"{report.entries} ledger entries and {report.bundles} bundles are whole (head {report.head[:16]})")
+        echo(f"{report.entries} ledger entries and {report.bundles} bundles are intact (head {report.head[:16]})")

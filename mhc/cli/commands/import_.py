@@ -1,4 +1,4 @@
-"""`mhc import`: take over another tracker's runs; in = out is said, and what could not be read is named."""
+"""`mhc import`: import the runs of another tracker, and report what could not be read."""
 
 from __future__ import annotations
 
@@ -8,83 +8,85 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.formatting import now
-from mhc.cli.output import Cell, Column, say, show, status_cell, warn
+from mhc.cli.context import Context
+from mhc.cli.output import Column, echo, show_table, status_cell, warn
 from mhc.errors import BadInput
+from mhc.report.tables import Cell
+from mhc.timestamps import now
 
 if TYPE_CHECKING:
     from mhc.migrate.importing import Plan
 
-DONE = {"create": "new", "extend": "more is known", "keep": "here already"}
+ACTIONS = {"create": "new", "extend": "extended", "keep": "unchanged"}
+"""Words that are printed for `mhc.migrate.importing.Action`."""
 
 
 @click.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--timezone", default="UTC", help="Zone of the old times, which name none: Europe/Berlin. [UTC]")
-@click.option("--split", type=click.Choice(["val", "test"]), help="Split of old metrics that name none. [left out]")
-@click.option("--dry-run", is_flag=True, help="Show what would be taken over, and change nothing.")
+@click.option("--timezone", default="UTC", help="Zone of times without one, such as Europe/Berlin. [UTC]")
+@click.option("--split", type=click.Choice(["val", "test"]), help="Split of metrics without one. [left out]")
+@click.option("--dry-run", is_flag=True, help="Print what would be imported, and change nothing.")
 @click.pass_obj
-def import_runs(place: Place, path: Path, timezone: str, split: str | None, dry_run: bool) -> None:
-    """Take over the old tracker's registry, logs and experiment folders, and plain Hydra outputs.
+def import_command(context: Context, *, path: Path, timezone: str, split: str | None, dry_run: bool) -> None:
+    """Import the registry, logs and experiment folders of the old tracker, and plain Hydra outputs.
 
-    The originals are only read; importing twice changes nothing. What no source says stays unknown.
+    The originals are only read, and a second import changes nothing. What no source contains stays unknown.
 
     Example: mhc import old_project --dry-run
     """
     from mhc.migrate import importing
 
-    plan = importing.plan(path, place.outputs, now=now(), zone=zone_called(timezone), split=split)
+    plan = importing.plan(path, context.outputs, now=now(), zone=parse_zone(timezone), split=split)
     if dry_run:
         show_steps(plan)
     else:
         importing.carry_out(plan.steps, now=now())
-    tell(plan, dry_run)
+    show_counts(plan, dry_run=dry_run)
     click.get_current_context().exit(0 if plan.complete else 1)
 
 
-def zone_called(name: str) -> tzinfo:
-    """The time zone of that name.
+def parse_zone(name: str) -> tzinfo:
+    """Return the time zone of that name.
 
     Raises:
-        BadInput: there is none.
+        BadInput: if there is none.
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadInput(f"There is no time zone {name!r}. Give one like UTC or Europe/Berlin.") from None
+        raise BadInput(f"There is no time zone {name!r}. Give one such as UTC or Europe/Berlin") from None
 
 
 def show_steps(plan: Plan) -> None:
-    """The table of a dry run: every run and what would become of it."""
-    columns = [Column("what"), Column("run", least=24, middle=True), Column("status"), Column("place", rank=1)]
+    """Print one line per run: what the import would do with it."""
+    columns = [Column("what"), Column("run", min_width=24, cut_middle=True), Column("status")]
     rows = [
-        [
-            Cell(DONE[step.action.value], "green" if step.action == "create" else ""),
+        (
+            Cell(ACTIONS[step.action.value], "green" if step.action == "create" else ""),
             step.run.record.id,
             status_cell(step.run.record.status.value),
             step.run.location.value,
-        ]
+        )
         for step in plan.steps
     ]
-    show(columns, rows)
+    show_table([*columns, Column("place", drop_rank=1)], rows)
 
 
-def tell(plan: Plan, dry_run: bool) -> None:
-    """The problems, then the count: experiments in, runs out."""
+def show_counts(plan: Plan, *, dry_run: bool) -> None:
+    """Print the problems, then the number of experiments in the source and of runs here."""
     from mhc.migrate.importing import Action
 
-    for problem in [*plan.problems, *plan.doubtful]:
+    for problem in [*plan.problems, *plan.rejected]:
         warn(str(problem))
-    counts = ", ".join(f"{plan.count(action)} {DONE[action.value]}" for action in Action)
+    counts = ", ".join(f"{plan.count(action)} {ACTIONS[action.value]}" for action in Action)
     verb = "would be runs here" if dry_run else "are runs here"
-    say(f"{plan.descriptions} descriptions in {plan.files} files tell of {plan.experiments} experiments.")
-    say(f"{len(plan.steps)} of {plan.experiments} {verb}: {counts}.")
+    echo(f"{plan.descriptions} descriptions in {plan.files} files describe {plan.experiments} experiments.")
+    echo(f"{len(plan.steps)} of {plan.experiments} {verb}: {counts}.")
     if plan.problems:
-        say(f"{len(plan.problems)} places could not be read; they are named above.")
-    splitless = sum(step.run.splitless for step in plan.steps)
-    if splitless:
-        say(f"{splitless} of them have metrics without the name of a split, kept in the record only. Say --split test")
-        say("(or val) at the first import to take them as that split's.")
+        echo(f"{len(plan.problems)} places could not be read; they are listed above.")
+    without_split = sum(step.run.splitless for step in plan.steps)
+    if without_split:
+        echo(f"{without_split} of them have metrics without a split, which are kept in the record only. To import them")
+        echo("as metrics of one split, give --split test (or val) at the first import.")

@@ -8,96 +8,102 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
+from mhc.cli.context import Context
 from mhc.cli.run_argument import RUN
-from mhc.cli.run_options import as_json as json_option
-from mhc.cli.run_options import index_of
+from mhc.cli.run_options import json_option, open_index
 
 if TYPE_CHECKING:
-    from mhc.index.timeline import Happening
+    from mhc.index.timeline import TimelineEvent
 
-EVERY = 1.0
-"""Seconds between two looks of --follow."""
+FOLLOW_INTERVAL = 1.0
+"""Seconds between two reads of --follow."""
+FOLLOW_OVERLAP = 60.0
+"""Seconds before the last event that are read again, so that events that are written late are not missed."""
 
 
-@click.command()
+@click.command("log")
 @click.option("--since", metavar="WHEN", help="Such as 7d, 36h, 2026-11-01.")
 @click.option("--run", "run_id", type=RUN, metavar="ID", help="Only this run.")
-@click.option("--follow", is_flag=True, help="Go on and print what happens from now on, until Ctrl-C.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, help="The last so many; 0: all. [50]")
+@click.option("--follow", is_flag=True, help="Continue to print new events until Ctrl-C.")
+@click.option("--limit", type=click.IntRange(min=0), default=50, help="Number of latest events; 0: all. [50]")
 @json_option
 @click.pass_obj
-def log(place: Place, since: str | None, run_id: str | None, follow: bool, limit: int, as_json: bool) -> None:
-    """Events of all runs, oldest first: registered, completed, failed, classified, archived and so on.
+def log_command(
+    context: Context, *, since: str | None, run_id: str | None, follow: bool, limit: int, as_json: bool
+) -> None:
+    """Show the events of all runs, oldest first: registered, completed, failed, classified, archived and so on.
 
     Example: mhc log --since 2d
     """
-    from mhc.cli.formatting import now
-    from mhc.timestamps import since as moment
+    from mhc.cli.output import show_json
+    from mhc.timestamps import now, parse_time_option
 
-    start = moment(since, now()).timestamp() if since else 0.0
-    happened = look(place, start, run_id, limit)
+    start = parse_time_option(since, now()).timestamp() if since else 0.0
+    events = read_events(context, start, run_id, limit)
     if as_json:
-        from mhc.cli.output import show_json
-
-        show_json([event._asdict() for event in happened])
+        show_json([event._asdict() for event in events])
         return
-    show_events(happened, place, header=True)
+    show_events(events, context, header=True)
     if follow:
-        follow_on(lambda after: look(place, after, run_id, 0), happened, place)
+        follow_events(lambda start: read_events(context, start, run_id, 0), events, context)
 
 
-def look(place: Place, since: float, run_id: str | None, limit: int) -> list[Happening]:
-    """Events after a time, of one run or of all.
+def read_events(context: Context, since: float, run_id: str | None, limit: int) -> list[TimelineEvent]:
+    """Return the events after a time (Unix seconds), of one run or of all.
 
     Raises:
-        NotFound, Conflict: where no run, or more than one, fits the id.
+        NotFound: if no run fits the id.
+        Conflict: if several runs fit the id.
     """
     from mhc.index.resolve import find
     from mhc.index.timeline import events
 
-    index = index_of(place)
+    index = open_index(context)
     return events(index, since, find(index, run_id) if run_id else None, limit)
 
 
-def follow_on(look_after: Callable[[float], list[Happening]], told: list[Happening], place: Place) -> None:
-    """Print what is new, every second, until Ctrl-C."""
-    from mhc.cli.formatting import now
+def follow_events(
+    read_since: Callable[[float], list[TimelineEvent]], printed: list[TimelineEvent], context: Context
+) -> None:
+    """Print new events every second, until Ctrl-C."""
+    from mhc.timestamps import now
 
-    last = max((event.time for event in told), default=now().timestamp())
-    known = set(told)
+    last = max((event.time for event in printed), default=now().timestamp())
+    old = set(printed)
     while True:
-        time.sleep(EVERY)
-        fresh = [event for event in look_after(last - 60) if event not in known and event.time >= last - 60]
-        known.update(fresh)
-        last = max([last, *(event.time for event in fresh)])
-        show_events(fresh, place, header=False)
+        time.sleep(FOLLOW_INTERVAL)
+        start = last - FOLLOW_OVERLAP
+        new = [event for event in read_since(start) if event not in old and event.time >= start]
+        old.update(new)
+        last = max([last, *(event.time for event in new)])
+        show_events(new, context, header=False)
 
 
-def show_events(happened: list[Happening], place: Place, *, header: bool) -> None:
-    """Print one line an event."""
-    from mhc.cli.formatting import when
-    from mhc.cli.output import STATUS_STYLES, Cell, Column, remark, show
+def show_events(events: list[TimelineEvent], context: Context, *, header: bool) -> None:
+    """Print one line per event."""
+    from mhc.cli.formatting import format_time
+    from mhc.cli.output import STATUS_STYLES, Column, remark, show_table
+    from mhc.report.tables import Cell
 
-    if not happened:
+    if not events:
         if header:
-            remark(f"Nothing happened in {place.outputs} in that time.")
+            remark(f"Nothing happened in {context.outputs} in that time.")
         return
     columns = (
         Column("at (UTC)"),
-        Column("run", least=22, middle=True),
-        Column("what", least=10),
-        Column("why", least=12),
-        Column("by", rank=1),
+        Column("run", min_width=22, cut_middle=True),
+        Column("what", min_width=10),
+        Column("why", min_width=12),
+        Column("by", drop_rank=1),
     )
-    lines = [
+    rows = [
         (
-            Cell(when(event.at)[:19], "dim"),
+            Cell(format_time(event.at)[:19], "dim"),
             event.run,
             Cell(event.what, STATUS_STYLES.get(event.what, "")),
             event.why,
             event.by,
         )
-        for event in happened
+        for event in events
     ]
-    show(columns, lines, header=header)
+    show_table(columns, rows, header=header)

@@ -1,4 +1,4 @@
-"""`mhc promote, rollback, retire`: what goes to production, and what leaves it."""
+"""`mhc promote, rollback, retire`: what goes into production, and what leaves it."""
 
 from __future__ import annotations
 
@@ -7,135 +7,151 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli import run_argument
-from mhc.cli.context import Place
-from mhc.cli.output import Cell, Column, say, show
+from mhc.cli.context import Context
+from mhc.cli.output import Column, echo, show_table
+from mhc.cli.run_argument import RUN, find_folder
 from mhc.errors import BadInput, Refused
+from mhc.report.tables import gate_table
 
 if TYPE_CHECKING:
-    from mhc.production.api import Registry
     from mhc.production.decision import Request
     from mhc.record import Gate
 
-BY = click.option("--by", default="", metavar="WHO", help="Who answers for it; goes into the ledger.")
-REASON = click.option("--reason", default="", metavar="WHY", help="Why; goes into the ledger.")
-TASK = click.option("--task", default=None, help="Which task, where there are several: see `mhc champion`.")
-STYLES = {"passed": "green", "failed": "bold red", "not enough evidence": "yellow"}
-NOBODY = "none"
-"""What --as says for no alias at all."""
+by_option = click.option("--by", default="", metavar="WHO", help="Who is responsible; recorded in the ledger.")
+reason_option = click.option("--reason", default="", metavar="WHY", help="The reason; recorded in the ledger.")
+task_option = click.option("--task", default=None, help="The task, if there are several: see `mhc champion`.")
+NO_ALIAS = "none"
+"""Value of --as for no alias."""
 
 
-@click.command()
-@click.argument("run_id", type=run_argument.RUN, metavar="RUN")
+@click.command("promote")
+@click.argument("run_id", type=RUN, metavar="RUN")
 @click.option("--name", default=None, help="Name of the bundle. [<name of the run>_v<N>]")
-@BY
-@REASON
-@click.option("--as", "alias", default="champion", help="What the bundle is from now on; none: nothing. [champion]")
+@by_option
+@reason_option
+@click.option("--as", "alias", default="champion", help="Alias of the bundle from now on, or none. [champion]")
 @click.option("--answer", "answers", multiple=True, metavar="GATE=WHY", help="Answer to a gate that asks.")
-@click.option("--force", is_flag=True, help="Overrule the gates; shows for ever.")
+@click.option("--force", is_flag=True, help="Overrule the gates; the ledger shows it permanently.")
 @click.option("--onnx", is_flag=True, help="Add model.onnx to the bundle, checked for equal outputs.")
-@click.option("--dry-run", is_flag=True, help="Show the verdict of every gate, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the verdict of every gate, and change nothing.")
 @click.pass_obj
-def promote(place: Place, /, run_id: str, dry_run: bool, **said: object) -> None:
-    """Make a bundle of a run, after every gate; a refusal stands in the ledger as well.
+def promote_command(
+    context: Context,
+    *,
+    run_id: str,
+    name: str | None,
+    by: str,
+    reason: str,
+    alias: str,
+    answers: tuple[str, ...],
+    force: bool,
+    onnx: bool,
+    dry_run: bool,
+) -> None:
+    """Build a bundle from a run that passes every gate; a refusal is recorded in the ledger as well.
 
     Example: mhc promote attention_20261120 --by ada --reason "best of the sweep" --dry-run
     """
-    from mhc.production.promote import promote as carry_out
+    from mhc.production.decision import Request
 
-    request = _request(place, run_id, said)
+    request = Request(
+        run=find_folder(context, run_id),
+        by=by,
+        reason=reason,
+        name=name,
+        alias=None if alias == NO_ALIAS else alias,
+        force=force,
+        onnx=onnx,
+        answers=parse_answers(answers),
+    )
     if dry_run:
-        rehearse(place, request)
-        return
-    made = carry_out(request, outputs=place.outputs, models=place.models, policy=_registry(place).policy)
-    show_gates(made.gates)
-    say(f"{made.run} is promoted{' by force' if made.forced else ''} as {made.name}")
-    say(f'Use it with: python -m mhc.predict bundle={made.name} text="..."')
+        show_judgement(context, request)
+    else:
+        show_promotion(context, request)
 
 
-def rehearse(place: Place, request: Request) -> None:
-    """Show the verdict of every gate.
+def parse_answers(texts: Sequence[str]) -> dict[str, str]:
+    """Return the answers by gate.
 
     Raises:
-        Refused: where a gate is not passed.
+        BadInput: if a text is not of the form GATE=WHY.
+    """
+    pairs = [text.partition("=") for text in texts]
+    if any(not gate or not answer.strip() for gate, _, answer in pairs):
+        raise BadInput("--answer needs the gate and the answer: --answer plausible='the labels were made by a rule'")
+    return {gate: answer for gate, _, answer in pairs}
+
+
+def show_judgement(context: Context, request: Request) -> None:
+    """Print the verdict of every gate.
+
+    Raises:
+        Refused: if the run does not pass a gate.
     """
     from mhc.production.promote import judge
 
-    verdict = judge(request, outputs=place.outputs, models=place.models, policy=_registry(place).policy)
-    show_gates(verdict.gates)
-    if verdict.missed and not request.force:
+    policy = context.registry().policy
+    judgement = judge(request, outputs=context.outputs, models=context.models, policy=policy)
+    show_gates(judgement.gates)
+    if judgement.missed and not request.force:
         raise Refused(f"{request.run.name} would not be promoted")
-    say(f"{request.run.name} would be promoted{' by force' if verdict.missed else ''} as {verdict.name}")
+    by_force = " by force" if judgement.missed else ""
+    echo(f"{request.run.name} would be promoted{by_force} as {judgement.name}")
 
 
-def _request(place: Place, run_id: str, said: dict[str, object]) -> Request:
-    from mhc.production.decision import Request
+def show_promotion(context: Context, request: Request) -> None:
+    """Promote the run, and print the verdict of every gate.
 
-    alias = str(said["alias"])
-    return Request(
-        run=run_argument.folder(place, run_id),
-        by=str(said["by"]),
-        why=str(said["reason"]),
-        name=None if said["name"] is None else str(said["name"]),
-        alias=None if alias == NOBODY else alias,
-        force=bool(said["force"]),
-        onnx=bool(said["onnx"]),
-        answers=_answers(said["answers"]),
-    )
+    Raises:
+        Refused: if the run does not pass a gate.
+    """
+    from mhc.production.promote import promote
 
-
-def _answers(said: object) -> dict[str, str]:
-    assert isinstance(said, tuple)
-    pairs = [str(one).partition("=") for one in said]
-    if any(not gate or not why.strip() for gate, _, why in pairs):
-        raise BadInput("--answer needs the gate and the answer: --answer plausible='the labels were made by a rule'")
-    return {gate: why for gate, _, why in pairs}
+    policy = context.registry().policy
+    record = promote(request, outputs=context.outputs, models=context.models, policy=policy)
+    show_gates(record.gates)
+    echo(f"{record.run} is promoted{' by force' if record.forced else ''} as {record.name}")
+    echo(f'Use it with: python -m mhc.predict bundle={record.name} text="..."')
 
 
 def show_gates(gates: Sequence[Gate]) -> None:
-    """One line for each gate."""
-    columns = [Column("gate"), Column("verdict"), Column("reason", least=30)]
-    show(columns, [[gate.name, Cell(gate.verdict, STYLES.get(gate.verdict, "")), gate.reason] for gate in gates])
+    """Print one line per gate."""
+    columns = [Column("gate"), Column("verdict"), Column("reason", min_width=30)]
+    show_table(columns, gate_table(gates).rows)
 
 
-@click.command()
-@BY
-@REASON
-@TASK
-@click.option("--dry-run", is_flag=True, help="Say who would be champion, and change nothing.")
+@click.command("rollback")
+@by_option
+@reason_option
+@task_option
+@click.option("--dry-run", is_flag=True, help="Print which bundle would be champion, and change nothing.")
 @click.pass_obj
-def rollback(place: Place, by: str, reason: str, task: str | None, dry_run: bool) -> None:
-    """Make the champion before this one champion again; once more goes one further back.
+def rollback_command(context: Context, *, by: str, reason: str, task: str | None, dry_run: bool) -> None:
+    """Make the previous champion the champion again; repeated, it goes one further back each time.
 
     Example: mhc rollback --by ada --reason "misses too much in the field" --dry-run
     """
-    registry = _registry(place)
+    registry = context.registry()
     if dry_run:
-        say(f"{registry.earlier_champion(task)} would be champion again")
+        echo(f"{registry.earlier_champion(task)} would be champion again")
         return
     entry = registry.rollback(by=by, reason=reason, task=task)
-    say(f"{entry.bundle} is champion again, instead of {entry.before}")
+    echo(f"{entry.bundle} is champion again, instead of {entry.before}")
 
 
-@click.command()
+@click.command("retire")
 @click.argument("bundle")
-@BY
-@REASON
-@click.option("--dry-run", is_flag=True, help="Say what would be retired, and change nothing.")
+@by_option
+@reason_option
+@click.option("--dry-run", is_flag=True, help="Print what would be retired, and change nothing.")
 @click.pass_obj
-def retire(place: Place, bundle: str, by: str, reason: str, dry_run: bool) -> None:
+def retire_command(context: Context, *, bundle: str, by: str, reason: str, dry_run: bool) -> None:
     """Take a bundle out of use; its files and its history stay.
 
     Example: mhc retire attention_v1 --by ada --reason "trained on withdrawn posts" --dry-run
     """
-    registry = _registry(place)
+    registry = context.registry()
     name = registry.resolve(bundle).name
     if not dry_run:
         registry.retire(name, by=by, reason=reason)
-    say(f"{name} {'would be' if dry_run else 'is'} retired")
-
-
-def _registry(place: Place) -> Registry:
-    from mhc.production.api import Registry
-
-    return Registry(place.models, place.outputs, place.policy)
+    echo(f"{name} {'would be' if dry_run else 'is'} retired")

@@ -1,35 +1,36 @@
-"""`mhc publish`: a copy of a bundle for others."""
+"""`mhc publish`: copy a bundle to a hub, a registry or a folder."""
 
 from __future__ import annotations
 
 import click
 
-from mhc.cli.commands.promote import BY, REASON
-from mhc.cli.context import Place
-from mhc.cli.output import say
+from mhc.cli.commands.promote import by_option, reason_option
+from mhc.cli.context import Context
+from mhc.cli.output import echo
 
 
-@click.command()
+@click.command("publish")
 @click.argument("bundle")
 @click.argument("to")
-@BY
-@REASON
-@click.option("--public", is_flag=True, help="A Hugging Face repository that everybody sees. [private]")
-@click.option("--dry-run", is_flag=True, help="Check the bundle, and say where it would go.")
+@by_option
+@reason_option
+@click.option("--public", is_flag=True, help="Make a Hugging Face repository public. [private]")
+@click.option("--dry-run", is_flag=True, help="Check the bundle, and print the destination.")
 @click.pass_obj
-def publish(place: Place, bundle: str, to: str, by: str, reason: str, public: bool, dry_run: bool) -> None:
+def publish_command(
+    context: Context, *, bundle: str, to: str, by: str, reason: str, public: bool, dry_run: bool
+) -> None:
     """Copy a bundle to TO: hf://owner/name, mlflow:NAME, a folder, or any URL of fsspec (s3://, gs://, ...).
 
     Example: mhc publish champion /srv/models --by ada --reason "for the clinic's server" --dry-run
     """
-    from mhc.production import publish as production
-    from mhc.production.api import Registry
+    from mhc.production.publish import publish
 
-    registry = Registry(place.models, place.outputs, place.policy)
-    found = registry.resolve(bundle)
+    registry = context.registry()
+    name = registry.resolve(bundle).name
     if dry_run:
-        registry.folder(found.name)
-        say(f"{found.name} is whole, and would be published to {to}")
+        registry.folder(name)
+        echo(f"{name} is intact, and would be published to {to}")
         return
-    where = production.publish(registry, found.name, to, by=by, reason=reason, public=public)
-    say(f"{found.name} is published to {where}")
+    destination = publish(registry, name, to, by=by, reason=reason, public=public)
+    echo(f"{name} is published to {destination}")

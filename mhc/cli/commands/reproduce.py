@@ -1,4 +1,4 @@
-"""`mhc reproduce`: the exact command that makes a run again; --run runs it and says whether it came out the same."""
+"""`mhc reproduce`: print the exact command that repeats a run; --run runs it and compares the results."""
 
 from __future__ import annotations
 
@@ -8,64 +8,66 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.formatting import now
-from mhc.cli.output import Column, say, show, warn
-from mhc.cli.run_argument import RUN, folders_of
+from mhc.cli.context import Context
+from mhc.cli.output import Column, echo, show_table, warn
+from mhc.cli.run_argument import RUN, find_folders
+from mhc.timestamps import now
 
 if TYPE_CHECKING:
     from mhc.runs.recipe import Difference
     from mhc.runs.reproduce import Outcome
 
 CODE = Path(__file__).resolve().parent
+"""A folder of the git repository that contains the code."""
 
 
-@click.command()
-@click.argument("run", type=RUN, metavar="RUN")
-@click.option("--run", "carry_out", is_flag=True, help="Run it, and compare what comes out.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=1e-6, help="By which a metric may differ. [1e-6]")
+@click.command("reproduce")
+@click.argument("run_id", type=RUN, metavar="RUN")
+@click.option("--run", "run_it", is_flag=True, help="Run the command, and compare the results.")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=1e-6, help="Allowed difference of metrics. [1e-6]")
 @click.pass_obj
-def reproduce(place: Place, run: str, carry_out: bool, tolerance: float) -> None:
-    """Print the exact command that makes a run again; with --run, run it with the code of then and compare.
+def reproduce_command(context: Context, *, run_id: str, run_it: bool, tolerance: float) -> None:
+    """Print the exact command that repeats a run; with --run, run it with the recorded commit and compare.
 
-    The exit code is 1 when the metrics or the data came out otherwise.
+    The exit code is 1 if the metrics or the data differ.
 
     Example: mhc reproduce attention_20261120
     """
-    from mhc.runs import recipe
-    from mhc.runs import reproduce as reproducing
+    from mhc.runs.recipe import shell_lines
+    from mhc.runs.reproduce import recipe_of, reproduce
 
-    (folder,) = folders_of(place, [run])
-    made_of = reproducing.recipe_of(folder)
-    for doubt in made_of.doubts:
-        warn(f"Note: {doubt}.")
-    for line in recipe.shell(made_of, "../mhc-reproduce"):
-        say(line)
-    if carry_out:
-        outcome = reproducing.reproduce(folder, place.outputs, CODE, tolerance=tolerance, now=now())
-        click.get_current_context().exit(tell(folder.name, outcome, tolerance))
+    (folder,) = find_folders(context, [run_id])
+    recipe = recipe_of(folder)
+    for caveat in recipe.caveats:
+        warn(f"Note: {caveat}.")
+    for line in shell_lines(recipe, "../mhc-reproduce"):
+        echo(line)
+    if run_it:
+        outcome = reproduce(folder, context.outputs, CODE, tolerance=tolerance, now=now())
+        click.get_current_context().exit(show_outcome(folder.name, outcome, tolerance))
 
 
-def tell(run: str, outcome: Outcome, tolerance: float) -> int:
-    """Say whether it came out the same, and where not; the exit code."""
-    from mhc.runs import recipe
+def show_outcome(run_id: str, outcome: Outcome, tolerance: float) -> int:
+    """Print whether the results are the same, and the differences; return the exit code."""
+    from mhc.runs.recipe import count_comparable
 
-    values = recipe.compared(outcome.again)
-    if not outcome.differences and values:
-        say(f"Reproduced: {values} metrics of {outcome.folder.name} are those of {run} within {tolerance:g}.")
+    new_id = outcome.folder.name
+    count = count_comparable(outcome.record)
+    if not outcome.differences and count:
+        echo(f"Reproduced: {count} metrics of {new_id} are those of {run_id} within {tolerance:g}.")
         return 0
     if not outcome.differences:
-        say(f"{outcome.folder.name} has no metrics that could be compared with those of {run}.")
+        echo(f"{new_id} has no metrics that could be compared with those of {run_id}.")
         return 1
-    say(f"Not reproduced: {outcome.folder.name} differs from {run}.")
-    show_differences(outcome.differences, run)
-    if outcome.surroundings:
-        say("What was another around it:")
-        show_differences(outcome.surroundings, run)
+    echo(f"Not reproduced: {new_id} differs from {run_id}.")
+    show_differences(outcome.differences)
+    if outcome.environment_differences:
+        echo("Differences of the environment:")
+        show_differences(outcome.environment_differences)
     return 1
 
 
-def show_differences(differences: Sequence[Difference], run: str) -> None:
-    """A table of what was and what came out."""
-    columns = [Column("what", least=12), Column("then", least=10), Column("again", least=10)]
-    show(columns, [list(difference) for difference in differences])
+def show_differences(differences: Sequence[Difference]) -> None:
+    """Print the values of both runs."""
+    columns = [Column("what", min_width=12), Column("then", min_width=10), Column("again", min_width=10)]
+    show_table(columns, differences)

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.run_options import as_json as json_option
+from mhc.cli.context import Context
+from mhc.cli.run_options import json_option, open_index
 
 
-@click.command()
+@click.command("search")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@click.option("--limit", type=click.IntRange(min=0), default=50, help="At most so many; 0: all. [50]")
+@click.option("--limit", type=click.IntRange(min=0), default=50, help="Maximum number; 0: all. [50]")
 @json_option
 @click.pass_obj
-def search(place: Place, words: tuple[str, ...], limit: int, as_json: bool) -> None:
+def search_command(context: Context, *, words: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find runs that have all the words in ids, names, descriptions, tags, notes or config values.
 
     Example: mhc search focal "lr: 0.0003"
     """
-    from mhc.cli.output import Cell, Column, remark, show, status_cell
-    from mhc.cli.run_options import index_of
-    from mhc.index.search import search as find_words
-    from mhc.index.selection import ALL, record_dicts
+    from mhc.cli.output import Column, remark, show_json, show_table, status_cell
+    from mhc.index.search import search
+    from mhc.index.selection import record_dicts
+    from mhc.report.tables import Cell
 
-    index = index_of(place)
-    hits = find_words(index, words, limit or ALL)
+    index = open_index(context)
+    hits = search(index, words, limit)
     if as_json:
-        from mhc.cli.output import show_json
-
         show_json(record_dicts(index, [hit.row for hit in hits]))
         return
-    columns = (Column("id", least=22, middle=True), Column("status"), Column("found in", least=20))
-    if hits:
-        show(columns, [(hit.row.id, status_cell(hit.row.shown), Cell("; ".join(hit.lines), "dim")) for hit in hits])
-    remark(f"{len(hits)} run{'s' * (len(hits) != 1)}" if hits else f"No run in {place.outputs} has: {' '.join(words)}")
+    if not hits:
+        remark(f"No run in {context.outputs} has: {' '.join(words)}")
+        return
+    columns = (Column("id", min_width=22, cut_middle=True), Column("status"), Column("found in", min_width=20))
+    show_table(columns, [(hit.row.id, status_cell(hit.row.shown), Cell("; ".join(hit.lines), "dim")) for hit in hits])
+    remark(f"{len(hits)} run{'s' * (len(hits) != 1)}")

@@ -1,35 +1,34 @@
-"""`mhc stop`: ask a live run of this machine to end, and say how it ended."""
+"""`mhc stop`: ask a live run of this machine to stop, and print its final status."""
 
 from __future__ import annotations
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.output import say
-from mhc.cli.run_argument import RUN, folders_of
+from mhc.cli.context import Context
+from mhc.cli.output import echo
+from mhc.cli.run_argument import RUN, find_folders
 
 
-@click.command()
-@click.argument("run", type=RUN, metavar="RUN")
+@click.command("stop")
+@click.argument("run_id", type=RUN, metavar="RUN")
 @click.option("--wait", type=click.FloatRange(min=0), default=60.0, help="Seconds to wait for its end. [60]")
-@click.option("--dry-run", is_flag=True, help="Say what would be stopped, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be stopped, and send no signal.")
 @click.pass_obj
-def stop(place: Place, run: str, wait: float, dry_run: bool) -> None:
-    """Ask a live run of this machine to end (SIGTERM), and say how it ended.
+def stop_command(context: Context, *, run_id: str, wait: float, dry_run: bool) -> None:
+    """Ask a live run of this machine to stop (SIGTERM), and print its final status.
 
     Example: mhc stop attention_20261120
     """
-    from mhc.policy import load
     from mhc.runs import process_control, store
 
-    (folder,) = folders_of(place, [run])
-    record, liveness = store.read(folder), load(place.policy).liveness
+    (folder,) = find_folders(context, [run_id])
+    record, liveness = store.read(folder), context.liveness()
     if dry_run:
         process = process_control.must_be_stoppable(record, folder, liveness)
-        say(f"{folder.name}: would ask process {process.pid} to end")
+        echo(f"{folder.name}: would ask process {process.pid} to stop")
         return
     ended = process_control.stop(record, folder, liveness, wait)
     if ended is None:
-        say(f"{folder.name}: asked to end, but still at work after {wait:g} s; it may be writing a checkpoint")
+        echo(f"{folder.name}: asked to stop, but still running after {wait:g} s; it may be writing a checkpoint")
         click.get_current_context().exit(1)
-    say(f"{folder.name}: {ended.status.value}{f' ({ended.status_reason})' if ended.status_reason else ''}")
+    echo(f"{folder.name}: {ended.status.value}{f' ({ended.status_reason})' if ended.status_reason else ''}")

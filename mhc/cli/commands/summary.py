@@ -6,45 +6,41 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.run_options import as_json as json_option
-from mhc.cli.run_options import index_of
+from mhc.cli.context import Context
+from mhc.cli.run_options import json_option, open_index
 
 if TYPE_CHECKING:
     from mhc.index.summary import Summary
 
 
-@click.command()
+@click.command("summary")
 @json_option
 @click.pass_obj
-def summary(place: Place, as_json: bool) -> None:
-    """Count the runs by status, category and place; name the running, the best, and what needs a look.
+def summary_command(context: Context, *, as_json: bool) -> None:
+    """Count the runs by status, category and location; list the running and the best runs, and the problems.
 
     Example: mhc summary
     """
-    from mhc.cli.output import say
+    from mhc.cli.output import echo, show_json
     from mhc.index.summary import sentences, summary_of
 
-    index = index_of(place)
-    state = summary_of(index)
+    summary = summary_of(open_index(context))
     if as_json:
-        from mhc.cli.output import show_json
-
-        show_json(as_record(state))
+        show_json(summary_record(summary))
         return
-    for sentence in sentences(state):
-        say(sentence)
+    for sentence in sentences(summary):
+        echo(sentence)
 
 
-def as_record(state: Summary) -> dict[str, object]:
-    """The summary as `--json` gives it."""
+def summary_record(summary: Summary) -> dict[str, object]:
+    """Return the summary as `--json` prints it."""
     return {
-        "total": state.total,
-        "status": state.by_status,
-        "category": state.by_category,
-        "location": state.by_location,
-        "candidates": state.candidates,
-        "running": [row.id for row in state.running],
-        "best": [row.id for row in state.best],
-        "unreadable": {row.path: row.error for row in state.unreadable},
+        "total": summary.total,
+        "status": summary.by_status,
+        "category": summary.by_category,
+        "location": summary.by_location,
+        "candidates": summary.candidates,
+        "running": [row.id for row in summary.running],
+        "best": [row.id for row in summary.best],
+        "unreadable": {row.path: row.error for row in summary.unreadable},
     }

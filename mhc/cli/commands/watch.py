@@ -1,99 +1,90 @@
-"""`mhc watch`: a live view of what is running."""
+"""`mhc watch`: a live view of the running runs."""
 
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from mhc.cli.context import Place
-from mhc.cli.formatting import NOTHING, duration, now, score
-from mhc.cli.output import Cell, Column, remark, show, status_cell
-from mhc.cli.output import Row as Line
-from mhc.cli.run_options import as_json as json_option
-from mhc.cli.run_options import index_of
+from mhc.cli.context import Context
+from mhc.cli.formatting import format_duration
+from mhc.cli.output import Column, TableRow, live_table, remark, show_json, show_table, status_cell
+from mhc.cli.run_options import json_option, open_index
+from mhc.report.tables import MISSING, Cell, score
+from mhc.timestamps import now
 
 if TYPE_CHECKING:
     from mhc.index.index import Index
     from mhc.index.rows import Row
 
 COLUMNS = (
-    Column("id", least=22, middle=True),
+    Column("id", min_width=22, cut_middle=True),
     Column("status"),
     Column("for", right=True),
     Column("epoch", right=True),
     Column("left", right=True),
-    Column("last said", least=12),
+    Column("last report", min_width=12),
 )
 
 
-@click.command()
-@click.option("--every", type=click.FloatRange(min=0.2), default=2.0, metavar="SECONDS", help="Between two looks. [2]")
-@click.option("--once", is_flag=True, help="Look once and end.")
+@click.command("watch")
+@click.option(
+    "--every", "interval", type=click.FloatRange(min=0.2), default=2.0, metavar="SECONDS", help="Refresh interval. [2]"
+)
+@click.option("--once", is_flag=True, help="Print the current state and exit.")
 @json_option
 @click.pass_obj
-def watch(place: Place, every: float, once: bool, as_json: bool) -> None:
-    """Live view of the runs that are running: progress, last metrics, time left. Ends with the last run, or Ctrl-C.
+def watch_command(context: Context, *, interval: float, once: bool, as_json: bool) -> None:
+    """Show a live view of the running runs: progress, last metrics, time left. Ends with the last run, or Ctrl-C.
 
     Example: mhc watch --once
     """
-    index = index_of(place)
-    running = index.rows("shown = 'running'")
+    from mhc.index.selection import record_dicts
+
+    index = open_index(context)
+    running = index.running()
     if as_json:
-        from mhc.cli.output import show_json
-        from mhc.index.selection import record_dicts
-
         show_json(record_dicts(index, running))
-    elif once or not running:
-        look(index, running)
+    elif not running:
+        remark(f"Nothing is running in {context.outputs}.")
+    elif once:
+        show_table(COLUMNS, [run_cells(index, row, now()) for row in running])
     else:
-        follow(place, [row.path for row in running], every)
+        follow_runs(context, [row.path for row in running], interval)
 
 
-def look(index: Index, rows: list[Row]) -> None:
-    """Print the runs as they are now."""
-    if rows:
-        show(COLUMNS, [line(index, row, now()) for row in rows])
-    else:
-        remark(f"Nothing is running in {index.outputs}.")
-
-
-def follow(place: Place, paths: list[str], every: float) -> None:
-    """Look again and again until none of the runs is running; runs that start meanwhile join them."""
-    from mhc.cli.output import live
-
-    with live() as draw:
+def follow_runs(context: Context, paths: list[str], interval: float) -> None:
+    """Refresh the table until no run is running; runs that start in the meantime are added."""
+    with live_table() as draw:
         while True:
-            index = index_of(place)
-            rows = index.rows("shown = 'running'")
-            paths = list(dict.fromkeys([*(row.path for row in rows), *paths]))
-            ended = [row for path in paths for row in index.rows("path = ? AND shown <> 'running'", [path])]
-            draw(COLUMNS, [line(index, row, now()) for row in [*rows, *ended]])
-            if not rows:
+            index = open_index(context)
+            running = index.running()
+            paths = list(dict.fromkeys([*(row.path for row in running), *paths]))
+            ended = [row for path in paths for row in index.at_paths([path]) if row.shown != "running"]
+            draw(COLUMNS, [run_cells(index, row, now()) for row in [*running, *ended]])
+            if not running:
                 return
-            time.sleep(every)
+            time.sleep(interval)
 
 
-def line(index: Index, row: Row, at: datetime) -> Line:
-    """One run as the cells of COLUMNS."""
-    from datetime import UTC
-
-    from mhc.index.selection import lasted
-    from mhc.report.progress_line import progress, time_left
+def run_cells(index: Index, row: Row, now: datetime) -> TableRow:
+    """Return the cells of COLUMNS."""
+    from mhc.index.selection import duration_of
+    from mhc.report.progress_line import read_progress, time_left
 
     if row.shown != "running":
-        said = f"macro-F1 {score(row.f1_macro)}" if row.f1_macro is not None else row.reason
-        return (row.id, status_cell(row.shown), duration(row.duration), NOTHING, NOTHING, said)
-    here = progress(index.folder(row.path))
-    begun = row.created if row.started is None else row.started
-    started = datetime.fromtimestamp(begun, UTC) if begun is not None else at
+        result = f"macro-F1 {score(row.f1_macro)}" if row.f1_macro is not None else row.reason
+        return (row.id, status_cell(row.shown), format_duration(row.duration), MISSING, MISSING, result)
+    progress = read_progress(index.folder(row.path))
+    start = row.created if row.started is None else row.started
+    started = datetime.fromtimestamp(start, UTC) if start is not None else now
     return (
         row.id,
         status_cell(row.shown),
-        duration(lasted(row, at)),
-        f"{here.done}/{here.total}" if here else NOTHING,
-        duration(time_left(here, started, at)) if here else NOTHING,
-        here.facts if here else Cell("first epoch", "dim"),
+        format_duration(duration_of(row, now)),
+        f"{progress.done}/{progress.total}" if progress else MISSING,
+        format_duration(time_left(progress, started, now)) if progress else MISSING,
+        progress.facts if progress else Cell("first epoch", "dim"),
     )
