@@ -1,1 +1,1 @@
-"""What learns: networks, the LightningModule that trains them, losses, optimizers."""
+"""Networks, the LightningModule that trains them, losses and optimizers."""

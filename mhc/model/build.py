@@ -1,4 +1,4 @@
-"""From the instantiated `model` group of the configuration to a classifier that is ready to be trained."""
+"""Construction of the classifier from the instantiated `model` group of the configuration."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import nn
 from mhc.model.classifier import LossFactory, OptimizerFactory, ScheduleFactory, TextClassifier
 
 NetworkFactory = Callable[[int, int, int, Sequence[str]], nn.Module]
-"""Called with num_labels, vocab_size, pad_id and labels."""
+"""Callable with num_labels, vocab_size, pad_id and labels."""
 
 
 class ModelParts(TypedDict):
-    """conf/model/*.yaml after Hydra has instantiated it; `tokenizer` belongs to the data module."""
+    """Content of conf/model/*.yaml as instantiated by Hydra; `tokenizer` is used by the data module."""
 
     name: str
     network: NetworkFactory
@@ -29,7 +29,16 @@ class ModelParts(TypedDict):
 def classifier(
     parts: ModelParts, *, labels: Sequence[str], class_counts: Sequence[int], vocab_size: int, pad_id: int, seed: int
 ) -> TextClassifier:
-    """The classifier; its first weights depend on the seed alone, whatever was drawn before."""
+    """Return the classifier; its initial weights depend on the seed alone, not on earlier random numbers.
+
+    Args:
+        parts: the `model` group.
+        labels: class names in the order of the logits.
+        class_counts: rows of train per class.
+        vocab_size: of the tokenizer.
+        pad_id: of the tokenizer.
+        seed: of the initial weights and of dropout.
+    """
     torch.manual_seed(seed)
     network = parts["network"](len(labels), vocab_size, pad_id, labels)
     max_tokens = parts["tokenizer"].get("max_tokens")

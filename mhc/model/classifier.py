@@ -1,4 +1,4 @@
-"""The LightningModule: trains any network that turns token ids into logits, and keeps what it said about each split."""
+"""LightningModule that trains a network from token ids to logits, and stores the result of each split."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ OptimizerFactory = Callable[[nn.Module], Optimizer]
 ScheduleFactory = Callable[[Optimizer, int], LRScheduler]
 LossFactory = Callable[[Sequence[int]], nn.Module]
 
-ARGUMENTS = ("input_ids", "attention_mask")
-"""What of a batch the network is called with, where it is there."""
+NETWORK_INPUTS = ("input_ids", "attention_mask")
+"""Keys of a batch that are passed to the network if they are present."""
 
 
 class TextClassifier(pl.LightningModule):
-    """Trains and evaluates one network.
+    """Training and evaluation of one network.
 
     Args:
         network: called with input_ids [batch, tokens] and attention_mask; returns logits [batch, classes], or an
-            object that has them as `logits`.
+            object with the attribute `logits`.
         labels: class names in the order of the logits.
         class_counts: rows of train per class.
         optimizer: called with the network.
         schedule: called with the optimizer and the number of steps of the whole training.
-        loss: called with class_counts; gives a module of logits and labels.
-        name: what the record calls the model.
+        loss: called with class_counts; returns a module of logits and labels.
+        name: of the model in the record.
         seed: of dropout. The random numbers of a step depend on seed, step and process alone, so that a resumed
-            training draws the same ones as an uninterrupted one.
+            training draws the same numbers as an uninterrupted one.
         max_tokens: longest text, for the record.
-        fast: where the network is computed by `mhc.model.fast_bert.encoder`: auto, always or never.
+        fast: on which devices `mhc.model.fast_bert.encoder` computes the network: auto, always or never.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TextClassifier(pl.LightningModule):
         self.name = name
         self.seed = seed
         self.max_tokens = max_tokens
-        self.fast_on = encoder.devices(fast, network)
+        self.fast_devices = encoder.devices(fast, network)
         self.results: dict[str, SplitResult] = {}
         self.meter = Meter()
         self._optimizer_factory, self._schedule_factory = optimizer, schedule
@@ -77,105 +77,120 @@ class TextClassifier(pl.LightningModule):
         self._facts = self._describe()
 
     def facts(self) -> ModelFacts:
-        """The model for the record; counted before a strategy shards it."""
+        """Return the model's entry in the record; its parameters are counted before a strategy shards them."""
         return self._facts
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits [batch, classes]."""
-        if batch["input_ids"].device.type in self.fast_on:
+        """Return logits [batch, classes].
+
+        Raises:
+            BadConfig: if the network returns no tensor.
+        """
+        if batch["input_ids"].device.type in self.fast_devices:
             return encoder.logits(self.network, batch["input_ids"], batch.get("attention_mask"))
-        output = self.network(**{key: batch[key] for key in ARGUMENTS if batch.get(key) is not None})
+        output = self.network(**{key: batch[key] for key in NETWORK_INPUTS if batch.get(key) is not None})
         logits = output if isinstance(output, Tensor) else output.logits
         if not isinstance(logits, Tensor):
-            raise BadConfig(f"model.network gives {type(logits).__name__} as logits; it must give a tensor.")
+            raise BadConfig(f"model.network returns {type(logits).__name__} as logits; it must return a tensor")
         return logits
 
     def on_train_start(self) -> None:
-        """Shows train once to a network that weighs words by their rarity, before it learns."""
+        """Pass train once to a network that weights n-grams by their rarity, before its first step."""
         observe = getattr(self.network, "observe", None)
         if observe is not None:
             observe(batch["input_ids"].to(self.device) for batch in self.trainer.train_dataloader or ())
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Makes this step's random numbers independent of all that was drawn before."""
+        """Make the random numbers of this step independent of earlier ones."""
         step = self.current_epoch * 1_000_003 + batch_idx
-        draw_from((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
+        seed_generators((self.seed * 1_000_003 + step) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch; told to the logger where it asks, which is the only wait for it."""
+        """Return the loss of one batch; it is logged at the logging interval, which is the only wait for it."""
         loss = self.loss(self(batch), batch["labels"])
         assert isinstance(loss, Tensor)
         self._epoch_loss += loss.detach()
         self._epoch_batches += 1
         self.meter.add(real_tokens(batch))
-        self._log_where_asked("train/loss", loss)
+        self._log_at_interval("train/loss", loss)
         return loss
 
-    def _log_where_asked(self, name: str, value: Tensor) -> None:
-        """Lightning takes a third of a millisecond for a value even where it is about to drop it."""
+    def _log_at_interval(self, name: str, value: Tensor) -> None:
+        """Log a value at the logging interval; `self.log` takes 0.3 ms even for a value that it discards."""
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
         if (self.trainer.global_step + 1) % every == 0:
             self.log(name, value, batch_size=1)
 
     @property
     def epoch_loss(self) -> float:
-        """Mean training loss over the batches of the epoch under way; asking waits for the accelerator."""
+        """Mean training loss over the batches of the current epoch; reading it waits for the accelerator."""
         return float(self._epoch_loss) / max(1, self._epoch_batches)
 
     def on_train_epoch_start(self) -> None:
-        """Starts the clock and the mean of the losses."""
+        """Start the clock and the mean of the losses."""
         self._epoch_loss = torch.zeros((), device=self.device)
         self._epoch_batches = 0
         self.meter.start()
 
     def on_train_epoch_end(self) -> None:
-        """Logs the mean loss of the epoch."""
+        """Log the mean loss of the epoch.
+
+        Raises:
+            MhcError: if it is not a finite number.
+        """
         self.meter.stop()
         mean = self.epoch_loss
         self.log("train/loss_epoch", mean, sync_dist=True)
         if not math.isfinite(mean):
             raise MhcError(
                 f"The training loss is {mean} after epoch {self.current_epoch + 1}: the training diverged; "
-                "lower model.optimizer.lr."
+                "lower model.optimizer.lr"
             )
 
     def on_validation_start(self) -> None:
-        """Validation within an epoch is no training time."""
+        """Stop the clock: validation within an epoch is not training time."""
         self.meter.stop()
 
     def on_validation_end(self) -> None:
-        """See on_validation_start."""
+        """Start the clock again if training continues."""
         if self.trainer.training:
             self.meter.start()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keeps the outputs; nothing is measured before the split is whole."""
+        """Store the outputs; metrics are computed when the split is complete."""
         self._collectors["val"].add(batch["rows"], batch["labels"], self(batch))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keeps the outputs; nothing is measured before the split is whole."""
+        """Store the outputs; metrics are computed when the split is complete."""
         self._collectors["test"].add(batch["rows"], batch["labels"], self(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Measures the split."""
+        """Compute and log the metrics of the split."""
         self._finish("val")
 
     def on_test_epoch_end(self) -> None:
-        """Measures the split."""
+        """Compute and log the metrics of the split."""
         self._finish("test")
 
     def _finish(self, split: str) -> None:
+        """Store the result of the split and log its metrics."""
         self.results[split] = self._collectors[split].result(self.labels)
-        # every process has measured the whole split: the mean over processes is the number itself
+        # every process has computed the metrics of the whole split: the mean over processes is the same number
         self.log_dict(scalars(split, self.results[split].metrics), sync_dist=True, batch_size=1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer and, per step, its learning rates."""
+        """Return the optimizer and its learning rate per step.
+
+        Raises:
+            BadConfig: if the precision is 16-mixed, or the training has no end.
+        """
         if self.trainer.precision == "16-mixed":
-            raise BadConfig("trainer.precision is 16-mixed, which is not supported; use bf16-mixed or 32-true.")
+            raise BadConfig("trainer.precision is 16-mixed, which is not supported; use bf16-mixed or 32-true")
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
-            raise BadConfig("trainer.max_epochs is -1; the learning rate needs an end, give a number of epochs.")
+            raise BadConfig(
+                "trainer.max_epochs is -1; the learning rate depends on the last step: give a number of epochs"
+            )
         optimizer = self._optimizer_factory(self.network)
         schedule = self._schedule_factory(optimizer, int(steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -187,8 +202,8 @@ class TextClassifier(pl.LightningModule):
         optimizer: Optimizer | LightningOptimizer,
         optimizer_closure: Callable[[], object] | None = None,
     ) -> None:
-        """Steps, and frees the gradients at once; Lightning would keep them through the forward of the next step."""
-        optimizer.step(closure=optimizer_closure)  # type: ignore[arg-type]  # Lightning's, which wants no float
+        """Step and free the gradients; Lightning would store them during the forward of the next step."""
+        optimizer.step(closure=optimizer_closure)  # type: ignore[arg-type]  # the closure of Lightning returns no float
         optimizer.zero_grad(set_to_none=True)
 
     def configure_gradient_clipping(
@@ -197,39 +212,40 @@ class TextClassifier(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips the norm; Lightning's own clipping refuses fused optimizers even where no gradient is scaled."""
+        """Clip the norm; Lightning's own clipping rejects fused optimizers even if no gradient is scaled."""
         if not gradient_clip_val:
             return
-        clip = getattr(self.trainer.strategy.model, "clip_grad_norm_", None)  # FSDP knows the norm over all shards
+        clip = getattr(self.trainer.strategy.model, "clip_grad_norm_", None)  # FSDP computes the norm over all shards
         norm = clip(gradient_clip_val) if clip else clip_norm(optimizer, gradient_clip_val)
-        self._log_where_asked("train/grad_norm", norm)
+        self._log_at_interval("train/grad_norm", norm)
 
     def _describe(self) -> ModelFacts:
+        """Return the model's entry in the record."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
-        started_from = getattr(getattr(self.network, "config", None), "name_or_path", "") or None
+        pretrained = getattr(getattr(self.network, "config", None), "name_or_path", "") or None
         return ModelFacts(
             name=self.name,
             architecture=type(self.network).__name__,
             parameters=sum(size for size, _ in sizes),
             trainable_parameters=sum(size for size, trainable in sizes if trainable),
             max_tokens=self.max_tokens,
-            pretrained=started_from,
+            pretrained=pretrained,
         )
 
 
 def of(module: pl.LightningModule) -> TextClassifier:
-    """The module that a callback is handed, as what it is.
+    """Return the module that Lightning passes to a callback, as a `TextClassifier`.
 
     Raises:
-        BadConfig: the callback was put into the training of another module.
+        BadConfig: if the callback is used with another module.
     """
     if not isinstance(module, TextClassifier):
-        raise BadConfig(f"This callback needs a TextClassifier, but {type(module).__name__} is trained; leave it out.")
+        raise BadConfig(f"This callback needs a TextClassifier, but {type(module).__name__} is trained; remove it")
     return module
 
 
-def draw_from(seed: int) -> None:
-    """`torch.manual_seed`, but for the traceback that it formats for a GPU that is not in use: half a millisecond."""
+def seed_generators(seed: int) -> None:
+    """Seed as `torch.manual_seed` does, without the traceback that it formats for an unused GPU (0.5 ms)."""
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(seed)
@@ -238,13 +254,13 @@ def draw_from(seed: int) -> None:
 
 
 def real_tokens(batch: Batch) -> Tensor:
-    """Tokens that are no padding; a scalar that stays where the batch lies, so that nothing waits for it."""
+    """Return the number of tokens without padding, a scalar on the batch's device, so that nothing waits for it."""
     mask = batch.get("attention_mask")
     return batch["input_ids"].count_nonzero() if mask is None else mask.sum()
 
 
 def scalars(split: str, metrics: Metrics) -> dict[str, float]:
-    """Metrics under the names of the curves: val/f1_macro, val/f1/<label>, ...; what is None is left out."""
+    """Return the metrics by the names of the curves: val/f1_macro, val/f1/<label>, ...; without those that are None."""
     single = {key: getattr(metrics, key) for key in ("loss", "accuracy", "f1_macro", "ece")}
     flat = {f"{split}/{key}": value for key, value in single.items() if value is not None}
     for key in ("f1", "precision", "recall"):

@@ -1,8 +1,8 @@
 """BERT-family encoders of transformers for sequence classification: from a config, or pretrained.
 
-Both return a `PreTrainedModel` whose config carries the label names, so that `save_pretrained` writes a folder that
+Both are a `PreTrainedModel` whose config contains the label names, so that `save_pretrained` writes a folder that
 `transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product; attention
-dropout is 0, because any other value takes it off its fused kernel.
+dropout is 0, because any other value disables the fused kernel.
 """
 
 from __future__ import annotations
@@ -39,12 +39,23 @@ def from_config(
     architecture: str = "bert",
     feed_forward: int | None = None,
 ) -> PreTrainedModel:
-    """An encoder of `layers` blocks with random weights, drawn from torch's global generator.
+    """Return an encoder with random weights, drawn from torch's global generator.
 
-    `width` is the size of a token's vector, a multiple of `heads`; `max_tokens` the longest text, special tokens
-    included; `dropout` the share of each block's outputs set to 0 while training; `architecture` one of
-    ARCHITECTURES; `feed_forward` the inner size of a block, 4 x width when None. Raises BadConfig for a shape that
-    cannot be built.
+    Args:
+        num_labels: number of classes.
+        vocab_size: of the tokenizer.
+        pad_id: of the tokenizer.
+        labels: class names in the order of the logits.
+        layers: number of layers.
+        width: hidden size, a multiple of `heads`.
+        heads: attention heads.
+        max_tokens: longest text, including special tokens.
+        dropout: probability in the hidden layers and the head while training.
+        architecture: one of ARCHITECTURES.
+        feed_forward: inner size of the feed-forward; None: 4 x width.
+
+    Raises:
+        BadConfig: if the shape is invalid, or there is no such architecture.
     """
     _check_shape(width, heads, architecture)
     config = AutoConfig.for_model(
@@ -55,7 +66,7 @@ def from_config(
         hidden_size=width,
         num_attention_heads=heads,
         intermediate_size=feed_forward or 4 * width,
-        # roberta counts positions from the one after the padding's
+        # positions of roberta begin after the padding's id
         max_position_embeddings=max_tokens + (pad_id + 1 if architecture == "roberta" else 0),
         type_vocab_size=1,
         hidden_dropout_prob=dropout,
@@ -68,11 +79,9 @@ def from_config(
 
 def _check_shape(width: int, heads: int, architecture: str) -> None:
     if width % heads:
-        raise BadConfig(f"model.network.width is {width}; it must be a multiple of model.network.heads, {heads}.")
+        raise BadConfig(f"model.network.width is {width}; it must be a multiple of model.network.heads, {heads}")
     if architecture not in ARCHITECTURES:
-        raise BadConfig(
-            f"model.network.architecture is {architecture!r}; it must be one of {', '.join(ARCHITECTURES)}."
-        )
+        raise BadConfig(f"model.network.architecture is {architecture!r}; it must be one of {', '.join(ARCHITECTURES)}")
 
 
 def pretrained(
@@ -86,14 +95,21 @@ def pretrained(
     revision: str | None = None,
     offline: bool = False,
 ) -> PreTrainedModel:
-    """An encoder with pretrained weights and a fresh head.
+    """Return an encoder with pretrained weights and a newly initialised head, in float32.
 
-    `name` is a hub name, or a local folder, which is never looked up on the hub; `dropout` that of the hidden layers;
-    `revision` a tag or commit of the hub; `offline` uses what is already in the hub's cache.
+    Args:
+        num_labels: number of classes.
+        vocab_size: of the tokenizer.
+        pad_id: of the tokenizer.
+        labels: class names in the order of the logits.
+        name: hub name, or a local folder, for which the hub is not contacted.
+        dropout: probability in the hidden layers and the head while training.
+        revision: tag or commit of the hub.
+        offline: use the hub's local cache only.
 
     Raises:
-        NotFound: it cannot be loaded.
-        BadConfig: its vocabulary is smaller than the tokenizer's, or it has no fused attention.
+        NotFound: if it cannot be loaded; also if it has no fused attention.
+        BadConfig: if its vocabulary is smaller than the tokenizer's.
     """
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
@@ -111,24 +127,28 @@ def pretrained(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise NotFound(
             f"The pretrained model {name!r} cannot be loaded ({type(error).__name__}). Give the hub name of a "
-            "BERT-family encoder while online, or the folder where it lies: model.network.name=/path/to/folder"
+            "BERT-family encoder while online, or the folder that contains it: model.network.name=/path/to/folder"
         ) from error
     _check_vocabulary(name, network.config.vocab_size, vocab_size)
     return network.float()
 
 
-def _check_vocabulary(name: str, known: int, needed: int) -> None:
-    if known < needed:
+def _check_vocabulary(name: str, own_size: int, tokenizer_size: int) -> None:
+    if own_size < tokenizer_size:
         raise BadConfig(
-            f"model.network.name is {name!r} with {known} word pieces, but its tokenizer has {needed}; set "
-            "model.tokenizer.name to the same model."
+            f"model.network.name is {name!r} with {own_size} word pieces, but its tokenizer has {tokenizer_size}; "
+            "set model.tokenizer.name to the same model"
         )
 
 
 def label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
-    """What a config of transformers knows of the classes."""
+    """Return the entries of a config of transformers that describe the classes.
+
+    Raises:
+        BadConfig: if there are not `num_labels` labels.
+    """
     if len(labels) != num_labels:
-        raise BadConfig(f"{num_labels} classes were asked for, but {len(labels)} label names are given.")
+        raise BadConfig(f"{num_labels} classes were requested, but {len(labels)} label names are given")
     return {
         "num_labels": num_labels,
         "id2label": dict(enumerate(labels)),
@@ -138,7 +158,7 @@ def label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
 
 
 def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
-    """Each family has its own names for the same thing."""
+    """Set hidden dropout and disable attention dropout; each family has its own names for them."""
     for key in ("hidden_dropout_prob", "dropout", "classifier_dropout", "seq_classif_dropout", "mlp_dropout"):
         if hasattr(config, key):
             setattr(config, key, dropout)

@@ -1,4 +1,4 @@
-"""A network as `model.onnx`, proven to say what the network says; for servers without torch.
+"""Export of a network to `model.onnx`, checked against the network; for servers without torch.
 
 Needs the extra `mhc[onnx]`: onnxscript to write the file, onnxruntime to check it.
 """
@@ -24,13 +24,13 @@ from mhc.model.weights import Loaded
 FILE = "model.onnx"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
-"""Largest difference of a probability between the network and the file that counts as equal."""
+"""Largest difference of a probability between the network and the file that is accepted."""
 SHAPES = ((1, 1), (3, 7), (2, 32))
-"""Batches that both are compared on: rows, tokens (cut to what the network reads)."""
+"""Batches of the comparison: rows, tokens (limited to the longest text of the network)."""
 
 
 class Logits(nn.Module):
-    """A network that gives nothing but its logits [batch, classes]."""
+    """Wrapper of a network that returns the logits [batch, classes] alone."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -44,19 +44,20 @@ class Logits(nn.Module):
 
 
 def export(loaded: Loaded, folder: Path) -> Path:
-    """Write `model.onnx` into `folder` and return its path. Inputs are input_ids and attention_mask, int64.
+    """Write `model.onnx` into `folder` and return its path.
 
-    Both have any number of rows and tokens; the output is logits [batch, classes], without a temperature.
+    Inputs are input_ids and attention_mask, int64 [rows, tokens] of any size; the output is logits [rows, classes],
+    without a temperature. The network is moved to the CPU and cast to float32.
 
     Raises:
-        BadConfig: the extra is not installed, or the network is a bag of n-grams.
-        MhcError: the file says something else than the network; it is removed.
+        BadConfig: if the extra is not installed, or the network is a bag of n-grams.
+        MhcError: if the outputs of the file differ from those of the network; the file is removed.
     """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise BadConfig(f"An export to ONNX needs {', '.join(missing)}. Install with: pip install 'mhc[onnx]'")
     if not loaded.masked:
-        raise BadConfig(f"{loaded.name} is a bag of n-grams, which has no form in ONNX. Export an encoder")
+        raise BadConfig(f"{loaded.name} is a bag of n-grams, which cannot be exported to ONNX. Export an encoder")
     network = Logits(loaded.network.float().cpu().eval())
     path = folder / FILE
     example = _batch(loaded, 2, 16)
@@ -81,11 +82,11 @@ def export(loaded: Loaded, folder: Path) -> Path:
 
 
 def _batch(loaded: Loaded, rows: int, tokens: int) -> tuple[Tensor, Tensor]:
-    """Return ids and mask [rows, tokens] of made-up texts, every row but the first one shorter."""
+    """Return random ids and their mask [rows, tokens]; later rows are shorter."""
     generator = torch.Generator().manual_seed(0)
     tokens = min(tokens, loaded.max_tokens)
-    words = Encoder(loaded.tokenizer_folder, loaded.max_tokens).vocab_size
-    ids = torch.randint(words, (rows, tokens), generator=generator)
+    vocab_size = Encoder(loaded.tokenizer_folder, loaded.max_tokens).vocab_size
+    ids = torch.randint(vocab_size, (rows, tokens), generator=generator)
     lengths = torch.tensor([max(1, tokens - 2 * row) for row in range(rows)])
     mask = (torch.arange(tokens) < lengths[:, None]).long()
     return ids, mask
@@ -102,16 +103,16 @@ def _difference(network: nn.Module, path: Path, loaded: Loaded) -> float:
     for rows, tokens in SHAPES:
         ids, mask = _batch(loaded, rows, tokens)
         with torch.inference_mode():
-            wanted = network(ids, mask).softmax(dim=1).numpy()
+            expected = network(ids, mask).softmax(dim=1).numpy()
         (logits,) = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
-        found = torch.from_numpy(logits).softmax(dim=1).numpy()
-        largest = max(largest, float(np.abs(found - wanted).max()))
+        actual = torch.from_numpy(logits).softmax(dim=1).numpy()
+        largest = max(largest, float(np.abs(actual - expected).max()))
     return largest
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks about its own inner life off the terminal; its errors still come through."""
+    """Hide messages of the exporter about its own internals; its errors are still shown."""
     names = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in names]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

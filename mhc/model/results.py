@@ -1,4 +1,8 @@
-"""What a network said about one split: collected batch by batch, gathered over processes, put in row order."""
+"""Results of training: the predictions of a whole split, and the throughput of one process.
+
+A `Collector` stores the outputs of a split batch by batch; `all_gather` combines those of all processes, and
+`merge_by_row` orders them by row. A `Meter` counts tokens and seconds.
+"""
 
 from __future__ import annotations
 
@@ -21,44 +25,48 @@ Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.flo
 
 @dataclass(frozen=True, kw_only=True)
 class SplitResult:
-    """One split, one entry per row of it, ordered by row."""
+    """Predictions and metrics of one split, one entry per row, ordered by row."""
 
     metrics: Metrics
     rows: npt.NDArray[np.int64]
-    """Position within the split, shape [n], strictly ascending."""
+    """Position within the split, [n], strictly ascending."""
     labels: npt.NDArray[np.int64]
-    """True class, shape [n]."""
+    """True class, [n]."""
     probabilities: npt.NDArray[np.float32]
-    """Shape [n, classes]."""
+    """[n, classes]."""
 
 
 @dataclass
 class Collector:
-    """Keeps the outputs of batches where they are calculated; nothing is copied or waited for before `result`."""
+    """Outputs of the batches of one split, on the device that computed them; `result` copies them to the CPU."""
 
     _rows: list[Tensor] = field(default_factory=list)
     _labels: list[Tensor] = field(default_factory=list)
     _logits: list[Tensor] = field(default_factory=list)
 
     def add(self, rows: Tensor, labels: Tensor, logits: Tensor) -> None:
-        """Remember a batch: rows [batch], labels [batch], logits [batch, classes]."""
+        """Store a batch without a copy or a wait: rows [batch], labels [batch], logits [batch, classes]."""
         self._rows.append(rows)
         self._labels.append(labels)
         self._logits.append(logits.detach().float())
 
     def result(self, names: Sequence[str]) -> SplitResult:
-        """The whole split: every process gets the same; forgets the batches.
+        """Return the whole split, the same in every process, and clear the batches.
+
+        Args:
+            names: class names in the order of the logits.
 
         Raises:
-            MhcError: a probability is not a number, because the training diverged.
+            MhcError: if a probability is not a number, because the training diverged.
         """
-        rows, labels, probabilities = in_row_order(gathered(self._columns(len(names))))
+        rows, labels, probabilities = merge_by_row(all_gather(self._columns(len(names))))
         if not np.isfinite(probabilities).all():
-            raise MhcError("The network's outputs are not numbers: the training diverged; lower model.optimizer.lr.")
+            raise MhcError("The network's outputs are not numbers: the training diverged; lower model.optimizer.lr")
         metrics = measure(labels, probabilities, names)
         return SplitResult(metrics=metrics, rows=rows, labels=labels, probabilities=probabilities)
 
     def _columns(self, classes: int) -> Columns:
+        """Return the columns of this process as arrays, and clear the batches."""
         if not self._rows:
             return np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, classes), np.float32)
         probabilities = torch.cat(self._logits).softmax(dim=1)
@@ -68,8 +76,8 @@ class Collector:
         return rows, labels, scores
 
 
-def gathered(columns: Columns) -> list[Columns]:
-    """The columns of every process, in the order of ranks; processes may hold different numbers of rows."""
+def all_gather(columns: Columns) -> list[Columns]:
+    """Return the columns of every process in the order of ranks; processes may have different numbers of rows."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return [columns]
     parts: list[Columns] = [columns] * distributed.get_world_size()
@@ -77,47 +85,51 @@ def gathered(columns: Columns) -> list[Columns]:
     return parts
 
 
-def in_row_order(parts: list[Columns]) -> Columns:
-    """One entry per row, ascending; a row that several processes held (padding of a sampler) counts once."""
+def merge_by_row(parts: list[Columns]) -> Columns:
+    """Return one entry per row, ascending; a row in several processes (padding of a sampler) counts once."""
     rows, labels, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
     unique, first = np.unique(rows, return_index=True)
     return unique, labels[first], probabilities[first]
 
 
 class Meter:
-    """A stopwatch with a counter; of one process."""
+    """Training time and token count of one process.
+
+    Args:
+        clock: returns seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
-        self._stopped_after = 0.0
-        self._since: float | None = None
+        self._accumulated = 0.0
+        self._started: float | None = None
         self._tokens: Tensor | None = None
 
     def add(self, tokens: Tensor) -> None:
-        """Count a batch: a scalar that stays where it lies, so that nothing waits for an accelerator."""
+        """Add the tokens of a batch, a scalar that stays on its device, so that nothing waits for an accelerator."""
         self._tokens = tokens if self._tokens is None else self._tokens + tokens
 
     def start(self) -> None:
-        """Training goes on; does nothing where it already runs."""
-        if self._since is None:
-            self._since = self.clock()
+        """Start or resume the clock; a running clock is not changed."""
+        if self._started is None:
+            self._started = self.clock()
 
     def stop(self) -> None:
-        """Training pauses; does nothing where it already stands."""
-        self._stopped_after, self._since = self.elapsed, None
+        """Pause the clock; a paused clock is not changed."""
+        self._accumulated, self._started = self.elapsed, None
 
     @property
     def tokens(self) -> int:
-        """Tokens until now; asking waits for the accelerator that counts them."""
+        """Tokens so far; reading it waits for the accelerator that counts them."""
         return 0 if self._tokens is None else int(self._tokens)
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training until now."""
-        running = 0.0 if self._since is None else self.clock() - self._since
-        return self._stopped_after + running
+        """Seconds of training so far."""
+        running = 0.0 if self._started is None else self.clock() - self._started
+        return self._accumulated + running
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Real tokens per second of training; None before the first."""
+        """Real tokens per second of training; None before the first batch."""
         return self.tokens / self.elapsed if self._tokens is not None and self.elapsed > 0 else None

@@ -1,6 +1,6 @@
-"""From token ids to probabilities, fast: batches of nearly equal length under a token budget, bfloat16 where it pays.
+"""Probabilities from token ids: batches of nearly equal length under a token budget, bfloat16 if it is faster.
 
-Knows nothing of files, runs or Lightning.
+Independent of files, runs and Lightning.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ Ints = NDArray[np.int64]
 
 PRECISIONS = ("auto", "bf16", "fp32")
 BATCH_TOKENS = {"cpu": 4096, "cuda": 65536, "mps": 16384}
-"""Tokens of a batch, padding included. Measured on a CPU: half and twice as many are at most 3 % slower."""
-MOST_ROWS = 1024
+"""Tokens of a batch including padding. Measured on a CPU: half and twice as many are at most 3 % slower."""
+MAX_ROWS = 1024
+"""Rows of a batch."""
 
 
 class Scorer:
-    """A network ready to score token ids.
+    """Network that computes probabilities from token ids.
 
     Args:
-        network: called with input_ids [batch, tokens] and, where `masked`, attention_mask; returns logits
-            [batch, classes] or an object that has them as `logits`. It is moved and cast, not copied.
-        pad_id: fills up shorter texts.
-        masked: whether the network takes an attention_mask; without one, padding must not matter to it.
-        precision: fp32, bf16 (probabilities differ by less than 1e-2), or auto: bf16 where the hardware has it.
+        network: called with input_ids [batch, tokens] and, if `masked`, attention_mask; returns logits
+            [batch, classes] or an object with the attribute `logits`. It is moved and cast, not copied.
+        pad_id: id that pads shorter texts.
+        masked: whether the network takes an attention_mask; if not, padding must not change its logits.
+        precision: fp32, bf16 (probabilities differ by less than 1e-2), or auto: bf16 if the hardware supports it.
         device: auto, cpu, cuda, cuda:1, mps.
-        batch_tokens: tokens of a batch, padding included; None: what suits the device.
+        batch_tokens: tokens of a batch including padding; None: the default of the device.
 
     Raises:
-        BadConfig: there is no such precision or device.
+        BadConfig: if there is no such precision or device, or `batch_tokens` is below 1.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Scorer:
     ) -> None:
         self.device = _device(device)
         dtype = _dtype(precision, self.device.type)
-        self.dtype = dtype if masked else torch.float32  # a bag of n-grams has nothing to gain
+        self.dtype = dtype if masked else torch.float32  # a bag of n-grams is not faster in bfloat16
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 4096)
         if self.batch_tokens < 1:
             raise BadConfig(f"batch_tokens={batch_tokens} has to be at least 1")
@@ -62,28 +63,34 @@ class Scorer:
         self.fast = self.device.type in encoder.devices("auto", network)
 
     def probabilities(
-        self, texts: Encoded, classes: int, scored: Callable[[int], None] | None = None
+        self, texts: Encoded, classes: int, on_batch: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """Return probabilities [n, classes] of n texts, in their order; `scored` hears of every batch's rows."""
+        """Return probabilities [n, classes] of n texts in their order.
+
+        Args:
+            texts: token ids of n texts.
+            classes: number of classes.
+            on_batch: called after every batch with its number of rows.
+        """
         result = np.empty((len(texts.lengths), classes), np.float32)
         starts = np.cumsum(texts.lengths) - texts.lengths
         with torch.inference_mode():
             for rows in batches(texts.lengths, self.batch_tokens):
                 logits = self._logits(texts.ids, starts[rows], texts.lengths[rows])
                 result[rows] = logits.float().softmax(dim=1).cpu().numpy()
-                if scored:
-                    scored(len(rows))
+                if on_batch:
+                    on_batch(len(rows))
         return result
 
     def _logits(self, ids: Ints, starts: Ints, lengths: Ints) -> Tensor:
-        """Return logits [batch, classes] of the texts that begin at `starts`, the longest first."""
+        """Return logits [batch, classes] of the texts that begin at `starts` of `ids`; the longest text is first."""
         longest = max(1, int(lengths[0]))
         padded = np.full((len(starts), longest), self.pad_id, np.int64)
         for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
             padded[row, :length] = ids[start : start + length]
         tokens = torch.from_numpy(padded).to(self.device)
         mask = None
-        if self.masked and lengths[-1] < longest:  # without padding there is nothing to mask
+        if self.masked and lengths[-1] < longest:  # without padding no mask is needed
             real = np.arange(longest) < lengths[:, None]
             mask = torch.from_numpy(real.astype(np.int64)).to(self.device)
         if self.fast:
@@ -94,22 +101,29 @@ class Scorer:
 
 
 def batches(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
-    """Yield rows by length, longest first; rows times the longest is at most `batch_tokens`, or there is one row."""
+    """Yield the rows of each batch by length, longest first.
+
+    A batch of more than one row has at most `batch_tokens` tokens including padding.
+
+    Args:
+        lengths: tokens per row, [n].
+        batch_tokens: limit of a batch.
+    """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         longest = max(1, int(lengths[order[start]]))
-        rows = min(MOST_ROWS, max(1, batch_tokens // longest))
+        rows = min(MAX_ROWS, max(1, batch_tokens // longest))
         yield order[start : start + rows]
         start += rows
 
 
-def _device(said: str) -> torch.device:
+def _device(name: str) -> torch.device:
     try:
-        device = torch.device(best_accelerator() if said == "auto" else said)
+        device = torch.device(best_accelerator() if name == "auto" else name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise BadConfig(f"device={said} is not on this machine; choose auto, cpu, cuda or mps") from error
+        raise BadConfig(f"device={name} is not on this machine; choose auto, cpu, cuda or mps") from error
     return device
 
 

@@ -1,4 +1,4 @@
-"""How a model that does not fit on one GPU is cut into shares."""
+"""Sharding of a model that does not fit on one GPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from torch.distributed.fsdp.wrap import size_based_auto_wrap_policy
 
 
 def fsdp(min_parameters: int = 1_000_000) -> FSDPStrategy:
-    """Shards every part of the model with at least so many parameters; checkpoints stay whole, in one file."""
+    """Return FSDP that shards each module of at least `min_parameters` parameters.
+
+    A checkpoint is one file with the complete state.
+    """
     policy = partial(size_based_auto_wrap_policy, min_num_params=min_parameters)
     return FSDPStrategy(auto_wrap_policy=policy, state_dict_type="full")

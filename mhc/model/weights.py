@@ -1,6 +1,6 @@
-"""A trained network made again from files. What a run or a bundle is, `mhc.production.loading` knows.
+"""Trained weights read from files; `mhc.production.loading` applies this to runs and bundles.
 
-Weights are read as plain tensors only (`weights_only=True`, safetensors): nothing in the files can run code.
+Weights are read as plain tensors only (`weights_only=True`, safetensors): the files cannot execute code.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PREFIX = "network."
-"""What `TextClassifier` calls the network in its state."""
+"""Prefix of the network's tensors in the state of `TextClassifier`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
-    """Everything that turns a text into probabilities."""
+    """Trained network with its tokenizer, labels and temperature."""
 
     network: nn.Module
     """In float32, in evaluation mode, on the CPU."""
     tokenizer_folder: Path
     labels: list[str]
-    """Names in the order of the outputs."""
+    """Class names in the order of the outputs."""
     max_tokens: int
-    """Longest text, special tokens included; longer ones are cut."""
+    """Longest text including special tokens; longer ones are truncated."""
     temperature: float = 1.0
-    """Still to be applied: see `mhc.model.calibration`."""
+    """Not yet applied to the outputs: see `mhc.model.calibration`."""
     name: str = ""
-    """The run's id or the bundle's name."""
+    """Id of the run or name of the bundle."""
 
     @property
     def masked(self) -> bool:
@@ -50,25 +50,25 @@ class Loaded:
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer:
-        """The tokenizer as transformers knows it, or ours; both have `save_pretrained`."""
+        """Tokenizer of transformers, or of n-grams; both have `save_pretrained`."""
         return tokenizer.load(self.tokenizer_folder)
 
 
 def checkpoint_weights(path: Path) -> dict[str, Tensor]:
-    """Return the network's tensors of a Lightning checkpoint; no object in it is ever built.
+    """Return the network's tensors of a Lightning checkpoint; no other object in it is constructed.
 
     Raises:
-        NotFound: there is no such file.
-        Unreadable: it is cut short, or holds what is no weight.
+        NotFound: if there is no such file.
+        Unreadable: if it is cut short, or contains other objects than weights.
     """
     if not path.is_file():
-        raise NotFound(f"There is no checkpoint {path}. Bring the file back, or choose another run")
+        raise NotFound(f"There is no checkpoint {path}. Restore the file, or choose another run")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise Unreadable(
-            f"The checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, or is none of mhc. "
-            "Choose another run"
+            f"The checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, or none of mhc's "
+            "checkpoints. Choose another run"
         ) from error
     return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
 
@@ -77,14 +77,14 @@ def safe_weights(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file.
 
     Raises:
-        NotFound: there is no such file.
-        Unreadable: it is cut short, or is something else.
+        NotFound: if there is no such file.
+        Unreadable: if it is cut short, or of another format.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise NotFound(f"There are no weights {path}. A bundle's weights are always model.safetensors")
+        raise NotFound(f"There is no file {path}. The weights of a bundle are always in model.safetensors")
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
@@ -92,10 +92,10 @@ def safe_weights(path: Path) -> dict[str, Tensor]:
 
 
 def fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> nn.Module:
-    """Put the weights into the network, and make it ready to be used.
+    """Load the weights into the network and return it in evaluation mode.
 
     Raises:
-        Unreadable: they do not fit.
+        Unreadable: if names or shapes do not match.
     """
     try:
         network.load_state_dict(weights, strict=True)
@@ -103,7 +103,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> nn.
         own = set(network.state_dict())
         raise Unreadable(
             f"The weights in {source} do not fit the network: {len(own - set(weights))} are missing, "
-            f"{len(set(weights) - own)} are not known, others may have another shape. They are of another configuration"
+            f"{len(set(weights) - own)} are unknown, others may have another shape. They are of another configuration"
         ) from error
     return network.eval()
 
@@ -112,25 +112,25 @@ def json_object(path: Path) -> dict[str, object]:
     """Return the object in a JSON file.
 
     Raises:
-        NotFound: there is no such file.
-        Unreadable: it holds something else.
+        NotFound: if there is no such file.
+        Unreadable: if it contains no JSON object.
     """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise NotFound(f"There is no {path.name} in {path.parent}, so it is no bundle of mhc") from None
+        raise NotFound(f"There is no {path.name} in {path.parent}: it is not a bundle of mhc") from None
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read ({type(error).__name__})") from error
     if not isinstance(content, dict):
-        raise Unreadable(f"{path} holds no JSON object")
+        raise Unreadable(f"{path} contains no JSON object")
     return content
 
 
 def labels_of(config: Mapping[str, object], source: Path) -> list[str]:
-    """Return the label names in the order of the outputs, of a config as transformers writes it.
+    """Return the label names of a config of transformers, in the order of the outputs.
 
     Raises:
-        Unreadable: it has none.
+        Unreadable: if it has none.
     """
     names = config.get("id2label")
     if not isinstance(names, dict) or set(names) != {str(number) for number in range(len(names))}:

@@ -1,4 +1,4 @@
-"""Every option of the `model` group becomes a classifier that takes a training step."""
+"""Every option of the `model` group gives a classifier that takes a training step."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def parts(option: str, *overrides: str) -> Any:
 
 
 def a_model(option: str, *overrides: str, seed: int = 1) -> TextClassifier:
-    chosen = parts(option, *overrides)
-    size = chosen["tokenizer"].get("vocab_size", 50)
-    return build.classifier(chosen, labels=LABELS, class_counts=[30, 70], vocab_size=size, pad_id=0, seed=seed)
+    model = parts(option, *overrides)
+    size = model["tokenizer"].get("vocab_size", 50)
+    return build.classifier(model, labels=LABELS, class_counts=[30, 70], vocab_size=size, pad_id=0, seed=seed)
 
 
 def takes_a_step(model: TextClassifier) -> bool:
-    draw = torch.Generator().manual_seed(1)
-    ids, labels = torch.randint(5, 45, (4, 12), generator=draw), torch.tensor([0, 1, 0, 1])
+    generator = torch.Generator().manual_seed(1)
+    ids, labels = torch.randint(5, 45, (4, 12), generator=generator), torch.tensor([0, 1, 0, 1])
     optimizer = model._optimizer_factory(model.network)
     schedule = model._schedule_factory(optimizer, 10)
     before = [parameter.detach().clone() for parameter in model.network.parameters()]
@@ -41,12 +41,12 @@ def takes_a_step(model: TextClassifier) -> bool:
     loss.backward()
     optimizer.step()
     schedule.step()
-    moved = [not torch.equal(old, new) for old, new in zip(before, model.network.parameters(), strict=True)]
-    return bool(loss.isfinite()) and any(moved)
+    changed = [not torch.equal(old, new) for old, new in zip(before, model.network.parameters(), strict=True)]
+    return bool(loss.isfinite()) and any(changed)
 
 
 @pytest.mark.parametrize("option", MILLIONS)
-def test_every_option_has_its_size_and_takes_a_step(option):
+def test_every_option_has_its_size_and_takes_a_step(option: str) -> None:
     model = a_model(option)
     fewest, most = MILLIONS[option]
     assert fewest * 1e6 < model.facts().parameters < most * 1e6
@@ -55,7 +55,7 @@ def test_every_option_has_its_size_and_takes_a_step(option):
     assert takes_a_step(model)
 
 
-def test_pretrained_takes_a_step_and_says_where_it_comes_from(tmp_path):
+def test_pretrained_takes_a_step_and_records_its_source(tmp_path: Path) -> None:
     config = BertConfig(vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
     BertModel(config).save_pretrained(tmp_path)
     model = a_model("pretrained", f"model.network.name={tmp_path}")
@@ -63,11 +63,11 @@ def test_pretrained_takes_a_step_and_says_where_it_comes_from(tmp_path):
     assert takes_a_step(model)
 
 
-def test_no_option_is_forgotten_here():
+def test_every_option_is_tested() -> None:
     assert {path.stem for path in (CONF / "model").glob("[!_]*.yaml")} == {*MILLIONS, "pretrained"}
 
 
-def test_the_first_weights_depend_on_the_seed_alone():
+def test_initial_weights_depend_on_the_seed_alone() -> None:
     first = a_model("micro")
     torch.rand(10)
     again, other = a_model("micro"), a_model("micro", seed=2)
@@ -76,6 +76,6 @@ def test_the_first_weights_depend_on_the_seed_alone():
     assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
 
 
-def test_focal_loss_and_class_weights_are_chosen_by_config():
-    chosen = ["model.loss._target_=mhc.model.losses.Focal", "~model.loss.label_smoothing", "model.loss.weights=sqrt"]
-    assert takes_a_step(a_model("micro", *chosen))
+def test_config_selects_focal_loss_and_class_weights() -> None:
+    overrides = ["model.loss._target_=mhc.model.losses.Focal", "~model.loss.label_smoothing", "model.loss.weights=sqrt"]
+    assert takes_a_step(a_model("micro", *overrides))

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, BertConfig, BertModel
+from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, PreTrainedModel
 
 from mhc.errors import BadConfig, NotFound
 from mhc.model.encoder import from_config, pretrained
@@ -14,7 +15,7 @@ IDS = torch.tensor([[2, 9, 8, 7, 3], [2, 5, 3, 0, 0]])
 MASK = (IDS != 0).long()
 
 
-def small(architecture: str = "bert", **changes: object):
+def small(architecture: str = "bert", **changes: object) -> PreTrainedModel:
     values = {"layers": 2, "width": 32, "heads": 4, "max_tokens": 16, "dropout": 0.1} | changes
     torch.manual_seed(3)
     return from_config(2, 50, 0, LABELS, architecture=architecture, **values)
@@ -22,37 +23,37 @@ def small(architecture: str = "bert", **changes: object):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An encoder without a classification head, as sentence encoders are published."""
+    """Return an encoder without a classification head, as sentence encoders are published."""
     config = BertConfig(vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
     BertModel(config).save_pretrained(tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("architecture", ["bert", "electra", "roberta"])
-def test_encoders_of_the_family_give_logits_through_fused_attention(architecture):
+def test_every_architecture_uses_fused_attention(architecture: str) -> None:
     network = small(architecture).eval()
     assert network.config._attn_implementation == "sdpa"
     assert network(input_ids=IDS, attention_mask=MASK).logits.shape == (2, 2)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "electra", "roberta"])
-def test_a_text_of_max_tokens_fits(architecture):
+def test_text_of_max_tokens_fits(architecture: str) -> None:
     longest = torch.full((1, 16), 7)
     assert small(architecture).eval()(input_ids=longest, attention_mask=torch.ones_like(longest)).logits.shape == (1, 2)
 
 
-def test_padding_does_not_change_a_text():
+def test_padding_does_not_change_the_logits() -> None:
     network = small().eval()
     alone = network(input_ids=IDS[1:, :3], attention_mask=MASK[1:, :3]).logits
     assert torch.allclose(network(input_ids=IDS, attention_mask=MASK).logits[1:], alone, atol=1e-6)
 
 
-def test_attention_has_no_dropout_and_the_hidden_layers_have():
+def test_only_hidden_layers_have_dropout() -> None:
     config = small(dropout=0.2).config
     assert (config.attention_probs_dropout_prob, config.hidden_dropout_prob) == (0.0, 0.2)
 
 
-def test_what_is_saved_is_a_model_folder_of_transformers_with_label_names(tmp_path):
+def test_saved_folder_can_be_read_by_transformers(tmp_path: Path) -> None:
     network = small().eval()
     network.save_pretrained(tmp_path)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path, local_files_only=True).eval()
@@ -61,7 +62,7 @@ def test_what_is_saved_is_a_model_folder_of_transformers_with_label_names(tmp_pa
     assert torch.equal(again(input_ids=IDS, attention_mask=MASK).logits, expected)
 
 
-def test_pretrained_takes_the_weights_and_makes_a_fresh_head(folder):
+def test_pretrained_loads_the_weights_and_adds_a_new_head(folder: Path) -> None:
     network = pretrained(2, 50, 0, LABELS, name=str(folder), dropout=0.1)
     body = BertModel.from_pretrained(folder)
     assert torch.equal(network.bert.encoder.layer[0].output.dense.weight, body.encoder.layer[0].output.dense.weight)
@@ -72,38 +73,38 @@ def test_pretrained_takes_the_weights_and_makes_a_fresh_head(folder):
 
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/has-such-a-model"])
-def test_a_model_that_cannot_be_loaded_is_one_sentence(name, monkeypatch):
+def test_missing_model_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(NotFound, match=r"cannot be loaded .* Give the hub name .* or the folder where it lies"):
+    with pytest.raises(NotFound, match=r"cannot be loaded .* Give the hub name .* or the folder that contains it"):
         pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True)
 
 
-def test_a_folder_that_is_no_model_is_one_sentence(tmp_path):
+def test_folder_of_an_unknown_model_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no_such_type"}')
     with pytest.raises(NotFound, match="cannot be loaded"):
         pretrained(2, 50, 0, LABELS, name=str(tmp_path), dropout=0.1)
 
 
-def test_damaged_weights_are_one_sentence(folder):
+def test_damaged_weights_are_refused(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(NotFound, match="cannot be loaded"):
         pretrained(2, 50, 0, LABELS, name=str(folder), dropout=0.1)
 
 
-def test_a_tokenizer_larger_than_the_model_is_refused(folder):
+def test_tokenizer_larger_than_the_model_is_refused(folder: Path) -> None:
     with pytest.raises(BadConfig, match=r"has 50 word pieces|with 50 word pieces, but its tokenizer has 60"):
         pretrained(2, 60, 0, LABELS, name=str(folder), dropout=0.1)
 
 
 @pytest.mark.parametrize(
-    ("make", "sentence"),
+    ("build", "sentence"),
     [
         (lambda: small(width=30), "model.network.width is 30; it must be a multiple of model.network.heads, 4"),
         (lambda: from_config(3, 50, 0, LABELS, layers=1, width=4, heads=1, max_tokens=8, dropout=0), "3 classes"),
         (lambda: small("deberta-v2"), "model.network.architecture is 'deberta-v2'"),
     ],
 )
-def test_a_value_that_does_not_fit_names_its_key(make, sentence):
+def test_error_names_the_key_of_an_invalid_value(build: Callable[[], object], sentence: str) -> None:
     with pytest.raises(BadConfig, match=sentence):
-        make()
+        build()

@@ -16,14 +16,14 @@ a_trainer(Path(sys.argv[1]), Progress(), max_epochs=1).fit(a_classifier(), datam
 """
 
 
-def test_a_training_says_its_own_lines_and_nothing_else(tmp_path):
-    done = subprocess.run(
+def test_training_prints_only_its_own_lines(tmp_path: Path) -> None:
+    result = subprocess.run(
         [sys.executable, "-c", FIT, str(tmp_path)],
         cwd=Path(__file__).parent.parent.parent,
         capture_output=True,
         text=True,
         check=True,
     )
-    said = (done.stdout + done.stderr).strip().splitlines()
-    assert len(said) == 1, said
-    assert said[0].startswith("epoch 1/1  loss ")
+    lines = (result.stdout + result.stderr).strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("epoch 1/1  loss ")

@@ -1,4 +1,8 @@
-"""What is exported says what the network says, for any number of rows and tokens."""
+"""The exported file gives the logits of the network for any number of rows and tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,15 +15,15 @@ from tests.support.trained import MAX_TOKENS, a_trained_run, some_texts
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
-    place = tmp_path_factory.mktemp("outputs")
-    a_trained_run(place, "encoder", "enc_20261120_120000_a1b2")
-    a_trained_run(place, "bag", "bag_20261120_120000_a1b2")
-    return place
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outputs")
+    a_trained_run(folder, "encoder", "enc_20261120_120000_a1b2")
+    a_trained_run(folder, "bag", "bag_20261120_120000_a1b2")
+    return folder
 
 
 @pytest.mark.slow
-def test_onnxruntime_says_of_real_batches_what_the_network_says(outputs, tmp_path):
+def test_onnxruntime_gives_the_logits_of_the_network(outputs: Path, tmp_path: Path) -> None:
     import onnxruntime
 
     loaded = from_run(outputs / "enc_20261120_120000_a1b2")
@@ -31,26 +35,28 @@ def test_onnxruntime_says_of_real_batches_what_the_network_says(outputs, tmp_pat
             some_texts(rows), truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt"
         )
         with torch.inference_mode():
-            wanted = loaded.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+            expected = loaded.network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         inputs = {name: batch[name].numpy() for name in ("input_ids", "attention_mask")}
-        (found,) = session.run(["logits"], inputs)
-        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
+        (logits,) = session.run(["logits"], inputs)
+        np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4)
 
 
 @pytest.mark.slow
-def test_a_file_that_says_something_else_is_removed(outputs, tmp_path, monkeypatch):
+def test_file_with_other_outputs_is_removed(outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
     with pytest.raises(MhcError, match="differs by"):
         onnx_export.export(from_run(outputs / "enc_20261120_120000_a1b2"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bag_of_ngrams_is_refused(outputs, tmp_path):
+def test_bag_of_ngrams_is_refused(outputs: Path, tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="is a bag of n-grams"):
         onnx_export.export(from_run(outputs / "bag_20261120_120000_a1b2"), tmp_path)
 
 
-def test_a_missing_package_is_named_with_the_remedy(outputs, tmp_path, monkeypatch):
+def test_missing_package_is_named_with_the_remedy(
+    outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(onnx_export, "PACKAGES", ("onnx", "no_such_package"))
     with pytest.raises(BadConfig, match=r"needs no_such_package. Install with: pip install 'mhc\[onnx\]'"):
         onnx_export.export(from_run(outputs / "enc_20261120_120000_a1b2"), tmp_path)
