@@ -1,7 +1,7 @@
-"""The processes of one distributed training: who writes, and how the others find the folder of the first.
+"""The ranks of one distributed training: which one writes, and how the others find its folder.
 
-Lightning starts the other ranks itself and they read `MHC_RUN`; under torchrun and srun all ranks start alike, so
-rank 0 leaves the folder's name in a small file that the others wait for.
+Lightning starts the other ranks itself and they read `MHC_RUN`. Under torchrun and srun all ranks start in the same
+way, so rank 0 writes the folder's name to a small file that the others wait for.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pathlib import Path
 from mhc.errors import NotFound
 
 RUN = "MHC_RUN"
-"""Environment variable: the folder of the run whose training this process helps."""
+"""Environment variable: the folder of the run in whose training this process is another rank."""
 
-LEFT_BY_LIGHTNING = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What a fit with several processes leaves in the environment; the next job of a sweep would hang on it."""
+LIGHTNING_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Environment variables that a fit with several processes leaves set; the next job of a sweep would hang."""
 
 TIMEOUT = 300.0
 """Seconds that a rank waits for rank 0 to claim the folder."""
 
 
 def rank(environ: Mapping[str, str] = os.environ) -> int:
-    """Return this process's rank: from torchrun, srun or Lightning; 0 when it is alone."""
+    """Return the rank of this process, set by torchrun, srun or Lightning; 0 if it is the only one."""
     if int(environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in environ:
         return int(environ["SLURM_PROCID"])
     return int(environ.get("RANK", environ.get("LOCAL_RANK", "0")))
 
 
 def launch_id(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return what all ranks of one launch share and no other launch has; None when this process is alone."""
+    """Return a name that all ranks of one launch share and no other launch has; None if this is the only process."""
     if int(environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in environ:
         return "slurm-" + "-".join(environ.get(f"SLURM_{key}", "0") for key in ("JOB_ID", "STEP_ID", "RESTART_COUNT"))
     if int(environ.get("WORLD_SIZE", "1")) > 1 and "TORCHELASTIC_RUN_ID" in environ:
@@ -42,7 +42,7 @@ def launch_id(environ: Mapping[str, str] = os.environ) -> str | None:
 
 
 def claim_once(parent: Path, claim: Callable[[], Path], job: str = "") -> Path:
-    """Return the folder that rank 0 claims; the other ranks wait for its name."""
+    """Return the folder that rank 0 claims; on the other ranks, wait for its name."""
     key = launch_id()
     if key is None:
         return claim()
@@ -60,10 +60,10 @@ def wait_for_text(pointer: Path) -> str:
     """Return the text of a file that another process is about to write.
 
     Raises:
-        NotFound: after `PATIENCE` seconds without it.
+        NotFound: if it does not exist after `TIMEOUT` seconds.
     """
-    until = time.monotonic() + TIMEOUT
-    while time.monotonic() < until:
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
         if pointer.exists():
             return pointer.read_text(encoding="utf-8")
         time.sleep(0.05)
@@ -74,14 +74,14 @@ def wait_for_text(pointer: Path) -> str:
 
 @contextmanager
 def replaying_ranks(run: Path) -> Iterator[None]:
-    """Let Lightning start the other ranks as plain copies of this command that replay `run`, and clean up after them.
+    """Let Lightning start the other ranks as plain copies of this command that replay `run`, and clean up afterwards.
 
-    Hydra's own way of starting them would start a whole sweep again in each (Lightning 2.6 appends to the command
-    line of the sweep), and what one job leaves in the environment would hang the next job of the same process.
+    Lightning's own launcher for Hydra would start a whole sweep again in each rank (Lightning 2.6 appends to the
+    command line of the sweep), and the variables that one job leaves set would hang the next job of the same process.
     """
-    from hydra.core.hydra_config import HydraConfig  # here: the command line asks this module for ranks, not for Hydra
+    from hydra.core.hydra_config import HydraConfig  # here: the command line imports this module without Hydra
 
-    before = {name: os.environ.get(name) for name in (RUN, *LEFT_BY_LIGHTNING)}
+    before = {name: os.environ.get(name) for name in (RUN, *LIGHTNING_VARIABLES)}
     hydra = HydraConfig.instance()
     hydra_cfg, hydra.cfg = hydra.cfg, None
     os.environ[RUN] = str(run)
@@ -97,7 +97,7 @@ def replaying_ranks(run: Path) -> Iterator[None]:
 
 
 def destroy_process_group() -> None:
-    """Destroy torch's process group where a strategy has left one behind."""
+    """Destroy torch's process group if a strategy has left one."""
     from torch import distributed
 
     if distributed.is_available() and distributed.is_initialized():

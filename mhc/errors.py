@@ -1,27 +1,30 @@
-"""The errors a person meets. One tree, one handler (`mhc.cli.main` and `mhc.train`), each message one sentence.
+"""The errors that users see: one tree, handled in one place (`mhc.cli.main` and `mhc.train`).
 
-    MhcError                 exit code 1: a sentence says what is wrong, the value, and what to do next
-    ├── BadInput             the data, the text or the file given cannot be used
-    ├── BadConfig            a configuration value does not fit; names the key
+    MhcError                 exit code 1: a sentence names the problem, the value, and what to do next
+    ├── BadInput             the data, the text or the file cannot be used
+    ├── BadConfig            a configuration value is invalid; names the key
     ├── NotFound             no such run, bundle, file or option
-    ├── Conflict             somebody else changed, holds or owns it
-    ├── Unreadable           a record, ledger or bundle on disk cannot be believed
+    ├── Conflict             another process or user has changed, holds or owns it
+    ├── Unreadable           a record, ledger or bundle on disk is damaged or not trusted
     └── Refused              a rule forbids it (a gate, a protection)
 
-No message ever holds the text of a sample.
+No message ever contains the text of a sample.
 """
+
+BROKEN_PIPE = 141
+"""Exit code of a program that SIGPIPE ended, as shells report it: the reader (`head`) closed the pipe."""
 
 
 class MhcError(Exception):
-    """A sentence for the person at the terminal: what is wrong, the value, what to do next."""
+    """A sentence for the user: the problem, the value, and what to do next."""
 
 
 class BadInput(MhcError):
-    """The data, the text or the file given cannot be used."""
+    """The data, the text or the file cannot be used."""
 
 
 class BadConfig(MhcError):
-    """A configuration value does not fit; the message names the key."""
+    """A configuration value is invalid; the message names the key."""
 
 
 class NotFound(MhcError):
@@ -29,11 +32,11 @@ class NotFound(MhcError):
 
 
 class Conflict(MhcError):
-    """Somebody else changed, holds or owns it."""
+    """Another process or user has changed, holds or owns it."""
 
 
 class Unreadable(MhcError):
-    """A record, ledger or bundle on disk cannot be believed."""
+    """A record, ledger or bundle on disk is damaged or not trusted."""
 
 
 class Refused(MhcError):

@@ -1,6 +1,6 @@
-"""What a training knows of its data, its model and its results. Pure structs: no torch, no disk.
+"""Facts about the data, the model and the results of a training. Pure structs: no torch, no disk.
 
-`mhc.data`, `mhc.model` and `mhc.metrics` make them, `mhc.record` keeps them, `mhc.production` judges them.
+`mhc.data`, `mhc.model` and `mhc.metrics` create them, `mhc.record` stores them, `mhc.production` judges them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     truncated: int | None = None
     """Texts cut at the model's maximal length."""
     near_duplicates: int | None = None
-    """For val and test: rows that are near copies of a train row; None where not measured."""
+    """For val and test: rows that are near copies of a train row; None if not measured."""
     shared_groups: int | None = None
-    """For val and test: groups (authors) that also stand in train; None without a group column."""
+    """For val and test: groups (authors) that also occur in train; None without a group column."""
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,17 +34,17 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str]
     """Names in the order of the model's outputs."""
     splits: dict[str, SplitFacts]
-    """train, val, test (test is missing where there is none)."""
+    """By name: train, val, test. test is missing if the data has none."""
     source: str = ""
-    """Where it came from: file names, hub name; never a text."""
+    """The origin of the data: file names or a hub name; never a text."""
     cut: dict[str, str] = {}
-    """How each split came about: given, or cut from train by hash of text or group."""
+    """The origin of each split: given, or cut from train by hash of text or group."""
     cleaning: dict[str, int] = {}
     """Rows dropped, by reason."""
     high_risk: list[str] = []
     """Labels that the data config marks as high risk."""
     train_fraction: float = 1.0
-    """Share of the training split that was used, 0 to 1."""
+    """Fraction of the training split that was used, 0 to 1."""
     tokenizer: str | None = None
     """Kind and fingerprint of the tokenizer."""
 
@@ -60,11 +60,11 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     trainable_parameters: int
     max_tokens: int | None = None
     pretrained: str | None = None
-    """Hub name or folder name it was started from; None when trained from scratch."""
+    """Hub name or folder name of the initial weights; None if trained from scratch."""
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
-    """One split's numbers, all in [0, 1] but the loss; `mhc.metrics` defines them."""
+    """The metrics of one split, all in [0, 1] except the loss; defined by `mhc.metrics`."""
 
     accuracy: float | None = None
     f1_macro: float | None = None
@@ -76,7 +76,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds and amounts of one run."""
+    """Durations and counts of one run."""
 
     setup_s: float | None = None
     """From the process's registration to the first training step."""
@@ -85,11 +85,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int | None = None
     steps: int | None = None
     tokens_per_s: float | None = None
-    """Real tokens (no padding) per second of training, validation left out."""
+    """Real tokens (no padding) per second of training, without validation."""
 
 
 class Smoke(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Trainer was told that makes a run a smoke test."""
+    """Trainer options that make a run a smoke test."""
 
     fast_dev_run: bool = False
     limited: list[str] = []

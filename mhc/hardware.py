@@ -1,4 +1,7 @@
-"""What this machine computes well, and an allocator that keeps freed memory. Heavy imports wait for a question."""
+"""The precision and the accelerator that suit this machine, and an allocator that reuses freed memory.
+
+Heavy imports are inside the functions that need them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-"""Any of these among a processor's flags means matrix products in bfloat16: x86 AVX-512 and AMX, and Arm."""
+"""Processor flags that mean matrix products in bfloat16: x86 AVX-512 and AMX, and Arm."""
 
 
 def best_precision(accelerator: str) -> str:
-    """Lightning's `precision` for an accelerator of Lightning's naming (`auto`, `cpu`, `gpu`, `cuda`, `mps`).
+    """Return Lightning's `precision` for an accelerator, named as in Lightning (`auto`, `cpu`, `gpu`, `cuda`, `mps`).
 
-    bf16-mixed where the hardware multiplies matrices in bfloat16, else 32-true. Half precision (fp16) is never
-    chosen: it needs loss scaling and can overflow, and the GPUs that have it without bfloat16 are old.
+    bf16-mixed if the hardware multiplies matrices in bfloat16, else 32-true. Half precision (fp16) is never chosen: it
+    needs loss scaling and can overflow, and the GPUs that have it without bfloat16 are old.
     """
     kind = accelerator if accelerator != "auto" else best_accelerator()
     if kind == "cpu":
@@ -27,7 +30,7 @@ def best_precision(accelerator: str) -> str:
 
 
 def best_accelerator() -> str:
-    """`cuda`, `mps` or `cpu`: what Lightning's accelerator=auto would take."""
+    """Return `cuda`, `mps` or `cpu`: the choice of Lightning's accelerator=auto."""
     import torch
 
     if torch.cuda.is_available():
@@ -36,7 +39,7 @@ def best_accelerator() -> str:
 
 
 def cpu_has_bf16(cpuinfo: Path = CPUINFO) -> bool:
-    """True where the processor says that it multiplies matrices in bfloat16; False where it cannot be asked."""
+    """Return whether the processor multiplies matrices in bfloat16; False if its flags cannot be read."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -57,16 +60,16 @@ def _cuda_has_bf16() -> bool:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's `mallopt`, see mallopt(3)."""
 THRESHOLD = 1 << 30
-"""Bytes: smaller blocks are not asked of the system one by one, and so much may lie free before it gets any back."""
+"""Bytes: smaller blocks are not mapped one by one, and this much may be free before any is returned to the system."""
 ALLOCATOR_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
-"""Whoever sets one of these has chosen an allocator, or how it works."""
+"""Environment variables by which a user chooses or configures an allocator."""
 
 
 def reuse_memory() -> bool:
-    """Let this process reuse freed blocks of any size; tells whether it does.
+    """Let this process reuse freed blocks of any size; return whether it does.
 
-    A training step asks for the same large blocks again and again. As glibc comes, it takes those of up to 32 MB from
-    the system and gives them back, and the system clears every page anew each time: a tenth of a step on a CPU.
+    A training step allocates the same large blocks again and again. By default glibc maps those of up to 32 MB from
+    the system and unmaps them, and the system clears every page again each time: a tenth of a step on a CPU.
     """
     if any(name in os.environ for name in ALLOCATOR_VARIABLES):
         return False

@@ -1,8 +1,8 @@
-"""The one definition of every number: training, evaluation, gates and report all measure here. Pure.
+"""The definition of every metric, shared by training, evaluation, gates and report. Pure.
 
-Macro-F1 is the plain mean of the F1 of *all* classes the model knows. A class without rows, or never predicted,
-counts 0: torchmetrics' own macro average would leave out a class that stands neither in the labels nor in the
-predictions, so that the number of a split could rise because a class is missing from it.
+Macro-F1 is the plain mean of the F1 of *all* classes of the model. A class without rows, or never predicted, counts 0:
+the macro average of torchmetrics would leave out a class that occurs neither in the labels nor in the predictions, so
+the score of a split could rise because a class is missing from it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ ECE_BINS = 15
 """Bins of equal width of the expected calibration error (Guo et al. 2017, "On calibration of modern neural nets")."""
 
 SMALLEST_PROBABILITY = 1e-12
-"""Log losses are cut here, so that one certain error cannot make a mean infinite."""
+"""Lower bound of a probability in the log loss, so that one certain error cannot make the mean infinite."""
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float32]
 
 
 def measure(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> Metrics:
-    """All numbers of one split.
+    """Return all metrics of one split.
 
     Args:
         labels: true class per row, shape [rows], 0 to len(names) - 1.
@@ -40,7 +40,7 @@ def measure(labels: Labels, probabilities: Probabilities, names: Sequence[str]) 
         names: class names in the order of the columns.
 
     Returns:
-        The metrics; without any row every one of them is None.
+        The metrics; all of them None if there are no rows.
     """
     if len(labels) == 0:
         return Metrics()
@@ -60,13 +60,13 @@ def measure(labels: Labels, probabilities: Probabilities, names: Sequence[str]) 
 
 
 def log_loss(labels: Labels, probabilities: Probabilities) -> float:
-    """Mean negative natural logarithm of the probability given to the true class; unweighted, unsmoothed, in nats."""
+    """Return the mean negative log probability of the true class, in nats; unweighted, unsmoothed."""
     chosen = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, SMALLEST_PROBABILITY)).mean())
 
 
 def confusion(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.int64]:
-    """Rows per (true class, predicted class), shape [classes, classes]."""
+    """Return the number of rows per (true class, predicted class), shape [classes, classes]."""
     classes = probabilities.shape[1]
     cells = np.asarray(labels, dtype=np.int64) * classes + probabilities.argmax(axis=1)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)

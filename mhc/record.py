@@ -1,4 +1,4 @@
-"""What is on record of a run: the structs of `run.json`. Pure: nothing here touches a disk."""
+"""The record of a run: the structs of `run.json`. Pure: nothing here touches a disk."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ SCHEMA = 1
 
 
 class Status(StrEnum):
-    """Where a run is in its life."""
+    """The state of a run."""
 
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    """Ctrl-C, SIGTERM, preemption: asked to end."""
+    """Ended by a request: Ctrl-C, SIGTERM or preemption."""
     LOST = "lost"
-    """No sign of life, and no word of how it ended."""
+    """The process is gone and its outcome was not recorded."""
     UNKNOWN = "unknown"
-    """Taken over from another tracker that did not say."""
+    """Imported from another tracker that did not record the outcome."""
 
 
 class Category(StrEnum):
-    """What a run is for."""
+    """The purpose of a run."""
 
     DEBUG = "debug"
     BASELINE = "baseline"
 
 
 class Location(StrEnum):
-    """Where a run's folder lies; derived from the path, never stored."""
+    """The place of a run's folder; derived from the path, never stored."""
 
     ACTIVE = "active"
     ARCHIVE_DEBUG = "archive_debug"
@@ -54,7 +54,7 @@ ARCHIVES: dict[str, Location] = {
 
 
 def location_of(path: str) -> Location:
-    """Return the location of a run, by the path of its folder: relative to `outputs`, or absolute for a bundle."""
+    """Return the location of a run from the path of its folder: relative to `outputs`, or absolute for a bundle."""
     if path.startswith("/"):
         return Location.PRODUCTION
     first = path.split("/", 1)[0]
@@ -69,7 +69,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     """registered, started, completed, failed, classified, archived, ..."""
     by: str
-    """The person, the callback or the rule."""
+    """The user, the callback or the rule."""
     why: str = ""
 
 
@@ -80,11 +80,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str
     pid: int
     pid_started_at: float
-    """Unix seconds, psutil's create_time."""
+    """Unix seconds, as psutil's create_time."""
     pid_ticks: int | None = None
-    """The same in clock ticks since boot, which setting the clock does not move; None outside Linux."""
+    """The same in clock ticks since boot, which setting the clock does not change; None outside Linux."""
     pid_namespace: str = ""
-    """Linux's name of the pids' namespace: a container on the same machine counts its processes apart."""
+    """Linux's name of the pid namespace: a container on the same machine numbers its processes separately."""
     world_size: int = 1
     slurm_job_id: str | None = None
 
@@ -98,7 +98,7 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """How the run came about, enough to make it again."""
+    """The origin of a run: all that is needed to reproduce it."""
 
     command: list[str] = []
     overrides: list[str] = []
@@ -107,22 +107,22 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     git_branch: str | None = None
     git_dirty: bool | None = None
     git_diff: str | None = None
-    """File in the run's folder that holds the diff of a dirty tree; None when clean or without git."""
+    """File in the run's folder that holds the diff of a dirty tree; None if the tree is clean or not in git."""
     packages: dict[str, str] = {}
     python: str = ""
     platform: str = ""
     hardware: dict[str, str | int | float] = {}
     imported_from: str | None = None
-    """The tracker and file that the record was taken over from."""
+    """The tracker and file that the record was imported from."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run failed."""
+    """The reason why a run failed."""
 
     type: str
     sentence: str
     where: str = ""
-    """file:line function, relative to the project where it lies in it."""
+    """file:line function; the file is relative to the project if it lies in it."""
     traceback: str | None = None
     """File in the run's folder."""
 
@@ -161,19 +161,19 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the machine flags the run, and what became of it."""
+    """The automatic judgement of a run, and the bundles built from it."""
 
     candidate: bool | None = None
-    """None: not judged yet."""
+    """None if the run has not been judged yet."""
     reason: str = ""
     policy: str = ""
     gates: list[Gate] = []
     bundles: list[str] = []
-    """Names of the bundles made of this run."""
+    """Names of the bundles built from this run."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`run.json`. Changed only through `mhc.runs.store`."""
+    """The content of `run.json`. Changed only through `mhc.runs.store`."""
 
     schema: int = SCHEMA
     id: str
@@ -185,7 +185,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     category: Category | None = None
     category_reason: str = ""
     category_said: Category | None = None
-    """What the user said with `category=` or `reclassify --to`; None: the rules decide."""
+    """The category that the user set with `category=` or `reclassify --to`; None if the rules decide."""
     created_at: str
     started_at: str | None = None
     ended_at: str | None = None
@@ -206,13 +206,13 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     note: str = ""
     imported: dict[str, Any] = {}
-    """Metadata of another tracker, kept whole."""
+    """Metadata of another tracker, stored unchanged."""
     revision: int = 0
     history: list[Event] = []
 
 
 def encode(record: RunRecord) -> bytes:
-    """The bytes of `run.json`: indented JSON with a newline at the end."""
+    """Return the bytes of `run.json`: indented JSON with a newline at the end."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
 
 

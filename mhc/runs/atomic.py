@@ -1,6 +1,6 @@
-"""Write a file whole or not at all, and hold a folder's lock while doing so.
+"""Write a file completely or not at all, and hold the lock of a folder.
 
-Neither ever makes a folder: a run's folder that was archived meanwhile must not come back as an empty shell.
+Neither ever creates a folder: a run's folder that was archived meanwhile must not reappear as an empty one.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from mhc.errors import BadInput, Conflict, NotFound
 
 LOCK = "run.lock"
 TIMEOUT = 30.0
-"""Seconds to wait for another writer, who holds the lock for milliseconds."""
+"""Seconds to wait for another writer, which holds the lock for milliseconds."""
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace `path` by `content`: a temporary file in the same folder, fsync, rename.
 
-    With `settled` the folder is synced too, so that a power cut right after this cannot bring back what stood there
-    before. Either way a reader sees the old content or the new, whole.
+    With `durable` the folder is synced too, so that a power failure right after this call cannot restore the old
+    content. In both cases a reader sees the complete old content or the complete new one.
 
     Raises:
-        NotFound: where the folder is gone.
-        BadInput: where the disk is full or read-only; what `path` held before is untouched.
+        NotFound: if the folder does not exist.
+        BadInput: if the disk is full or read-only; the old content of `path` is unchanged.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
@@ -43,12 +43,12 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 
 def unwritable(path: Path, problem: OSError) -> BadInput | NotFound:
-    """Return the sentence for a file that could not be written."""
+    """Return the error for a file that could not be written."""
     if isinstance(problem, FileNotFoundError):
         return NotFound(f"The folder {path.parent} is gone, so {path.name} was not written. It may have been archived")
     reason = problem.strerror or type(problem).__name__
     return BadInput(
-        f"Could not write {path}: {reason}. What stood there before is kept. "
+        f"Could not write {path}: {reason}. Its old content is unchanged. "
         "Free some space or choose another folder with paths.outputs="
     )
 
@@ -78,13 +78,13 @@ def sync(path: Path, *, best_effort: bool = False) -> None:
 
 
 @contextmanager
-def locked(folder: Path, patience: float = TIMEOUT) -> Iterator[None]:
-    """Hold the lock of `folder`; readers do not need it. The system lets go of it when the process ends.
+def locked(folder: Path, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Hold the lock of `folder`; readers do not need it. The system releases it when the process ends.
 
     Raises:
-        NotFound: where the folder is gone.
-        Conflict: where somebody else holds the lock for longer than `patience` seconds.
-        BadInput: where the lock file cannot be made.
+        NotFound: if the folder does not exist.
+        Conflict: if another process holds the lock for longer than `timeout` seconds.
+        BadInput: if the lock file cannot be created.
     """
     path = folder / LOCK
     try:
@@ -92,22 +92,22 @@ def locked(folder: Path, patience: float = TIMEOUT) -> Iterator[None]:
     except OSError as problem:
         raise unwritable(path, problem) from problem
     try:
-        _await_lock(descriptor, folder, patience)
+        _await_lock(descriptor, folder, timeout)
         yield
     finally:
         os.close(descriptor)
 
 
-def _await_lock(descriptor: int, folder: Path, patience: float) -> None:
-    until = time.monotonic() + patience
+def _await_lock(descriptor: int, folder: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise Conflict(
-                    f"Another process has held the lock of {folder} for {patience:.0f} s. Try again when it is done"
+                    f"Another process has held the lock of {folder} for {timeout:.0f} s. Try again when it is done"
                 ) from None
             time.sleep(0.01)
         except OSError as problem:

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: which is the last whole one, and what a file is, bit for bit. No torch."""
+"""The checkpoints of a run: the last complete one, and checksums. Without torch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint to go on from in the run `folder`; None where there is none.
+    """Return the newest complete checkpoint from which to resume the run in `folder`; None if it has none.
 
-    Lightning's `last*.ckpt`, and `hpc_ckpt_*.ckpt` of a SLURM preemption, hold the state of the training when they
-    were written; `best*.ckpt` is only taken where neither is whole.
+    Lightning's `last*.ckpt`, and `hpc_ckpt_*.ckpt` of a SLURM preemption, hold the state of the training at the time
+    they were written; `best*.ckpt` is used only if none of them is complete.
     """
-    found = [*folder.glob("checkpoints/*.ckpt"), *folder.glob("hpc_ckpt_*.ckpt")]
-    ordered = sorted(found, key=lambda path: (path.name.startswith(("last", "hpc_ckpt")), _written(path)))
+    paths = [*folder.glob("checkpoints/*.ckpt"), *folder.glob("hpc_ckpt_*.ckpt")]
+    ordered = sorted(paths, key=lambda path: (path.name.startswith(("last", "hpc_ckpt")), _modified(path)))
     return next((path for path in reversed(ordered) if is_whole(path)), None)
 
 
-def _written(path: Path) -> float:
+def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -27,7 +27,7 @@ def _written(path: Path) -> float:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether `path` is a torch archive (a zip file) whose directory, at its very end, is there."""
+    """Return whether `path` is a torch archive: a zip file with its directory, which is at its end."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())

@@ -1,4 +1,4 @@
-"""Decide what a run is for: debug or baseline, always with the reason. Pure: nothing here touches a disk."""
+"""Decide the category of a run, debug or baseline, with the reason. Pure: nothing here touches a disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mhc.record import Category, RunRecord
 
 
 class Verdict(NamedTuple):
-    """A category and why."""
+    """A category and its reason."""
 
     category: Category
     reason: str
@@ -24,14 +24,14 @@ Rule = Callable[[RunRecord, ClassificationPolicy], Verdict | None]
 
 
 def set_by_user(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
-    """The user said `category=` or `reclassify --to`."""
+    """Return the category that the user set with `category=` or `reclassify --to`."""
     if record.category_said is None:
         return None
     return Verdict(record.category_said, "the user said so")
 
 
 def smoke_test(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
-    """The Trainer was told to look only at a few batches."""
+    """Return debug if the Trainer was limited to a few batches."""
     if record.smoke.fast_dev_run:
         return Verdict(Category.DEBUG, "smoke test: fast_dev_run")
     if record.smoke.limited:
@@ -40,7 +40,7 @@ def smoke_test(record: RunRecord, policy: ClassificationPolicy) -> Verdict | Non
 
 
 def partial_data(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
-    """Too small a part of the training split was used."""
+    """Return debug if too small a part of the training split was used."""
     if record.data is None or record.data.train_fraction >= policy.min_train_fraction:
         return None
     used = f"{record.data.train_fraction:.3g}"
@@ -50,12 +50,12 @@ def partial_data(record: RunRecord, policy: ClassificationPolicy) -> Verdict | N
 
 
 def debug_word(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
-    """A word of the policy's list stands in the name or in a tag."""
+    """Return debug if the name or a tag contains a debug word of the policy."""
     texts = [("name", record.name), *(("tag", tag) for tag in record.tags)]
     for kind, text in texts:
-        found = find_word(text, policy.debug_words)
-        if found:
-            return Verdict(Category.DEBUG, f"the {kind} {text!r} has the debug word {found!r}")
+        word = find_word(text, policy.debug_words)
+        if word:
+            return Verdict(Category.DEBUG, f"the {kind} {text!r} has the debug word {word!r}")
     return None
 
 
@@ -64,33 +64,33 @@ RULES: tuple[Rule, ...] = (set_by_user, smoke_test, partial_data, debug_word)
 
 
 def classify(record: RunRecord, policy: ClassificationPolicy) -> Verdict:
-    """Return the verdict of the first rule that has one; without one the run is a baseline run."""
+    """Return the verdict of the first rule that applies; baseline if none does."""
     verdicts = (rule(record, policy) for rule in RULES)
-    otherwise = Verdict(Category.BASELINE, "no rule makes it a debug run")
-    return next((verdict for verdict in verdicts if verdict is not None), otherwise)
+    default = Verdict(Category.BASELINE, "no rule makes it a debug run")
+    return next((verdict for verdict in verdicts if verdict is not None), default)
 
 
 def reclassify(record: RunRecord, policy: ClassificationPolicy) -> RunRecord:
-    """Return `record` with the category that its facts give under `policy`."""
+    """Return `record` with the category that follows from its facts under `policy`."""
     verdict = classify(record, policy)
     return msgspec.structs.replace(record, category=verdict.category, category_reason=verdict.reason)
 
 
 def find_word(text: str, words: Sequence[str]) -> str | None:
-    """Return the first of `words` that stands in `text` as a whole word or in a plain inflection of one."""
-    present = split_words(text)
+    """Return the first of `words` that `text` contains as a whole word, or in a regular inflection."""
+    text_words = split_words(text)
     for word in words:
         parts = split_words(word)
         width = len(parts)
-        for start in range(len(present) - width + 1):
-            *head, last = present[start : start + width]
+        for start in range(len(text_words) - width + 1):
+            *head, last = text_words[start : start + width]
             if width and head == list(parts[:-1]) and last in inflections(parts[-1]):
                 return word
     return None
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """Return the words of `text` in small letters, split where letters end and where camelCase changes.
+    """Return the words of `text` in lower case, split at characters other than letters and at changes of camelCase.
 
     >>> split_words("myTest_run-2 HTTPServer")
     ('my', 'test', 'run', 'http', 'server')
@@ -101,7 +101,7 @@ def split_words(text: str) -> tuple[str, ...]:
 
 @cache
 def inflections(word: str) -> frozenset[str]:
-    """Return `word` with its plain inflections: s, es, ed, ing; the last letter doubled, or its e dropped.
+    """Return `word` with its regular inflections: s, es, ed, ing; with the last letter doubled, or its e dropped.
 
     >>> sorted(inflections("debug"))
     ['debug', 'debuged', 'debugged', 'debugging', 'debuging', 'debugs']

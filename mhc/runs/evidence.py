@@ -1,7 +1,7 @@
-"""What a model said of every example of a split: ids, labels, probabilities. Never a text.
+"""The evidence of a model on a split: ids, labels and probabilities of all examples. Never a text.
 
-An id is a keyed hash of the normalised text, so that whoever holds the file without the key cannot test guesses of a
-text against it. Two evidences of one test set are paired by these ids, whatever the order of their rows.
+An id is a keyed hash of the normalised text, so a guess of a text cannot be tested against the file without the key.
+Two evidence files of one test set are paired by these ids, in any order of their rows.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ __all__ = ["ID_BYTES", "Evidence", "Paired", "example_id", "fingerprint", "key",
 ID_BYTES = 16
 _ARRAYS = ("ids", "labels", "probabilities", "label_names")
 _MAX_HEADER = 4096
-_TORN = (
+_FILE_ERRORS = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError),
     *(RuntimeError, MemoryError, OverflowError, struct.error, zipfile.BadZipFile),
 )
-"""What zipfile and numpy raise on a file that is no evidence."""
+"""The errors of zipfile and numpy for a file that is not evidence."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """One split as one model saw it; n examples, k labels."""
+    """The predictions of one model on one split; n examples, k labels."""
 
     ids: NDArray[np.uint8]
     """[n, 16], see `example_id`."""
     labels: NDArray[np.int64]
-    """[n], positions in `label_names`."""
+    """[n], indices into `label_names`."""
     probabilities: NDArray[np.float32]
-    """[n, k], rows sum to 1; as the network gave them, without a temperature."""
+    """[n, k], rows sum to 1; the network's output, without a temperature."""
     label_names: list[str]
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Paired:
-    """Two evidences on the examples that both hold; m examples, columns in the order of `label_names`."""
+    """The evidence of two models on their common examples; m examples, columns in the order of `label_names`."""
 
     labels: NDArray[np.int64]
     """[m]."""
@@ -63,17 +63,17 @@ class Paired:
     """[m, k]."""
     label_names: list[str]
     only_first: int
-    """Examples that the second one lacks."""
+    """Examples that only the first one has."""
     only_second: int
 
 
 def example_id(text: str, key: bytes) -> bytes:
-    """16 bytes that stand for a text (already normalised by `mhc.data.cleaning.normalise`): keyed BLAKE2b."""
+    """Return the id of a text that `mhc.data.cleaning.normalise` has normalised: 16 bytes of keyed BLAKE2b."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES, key=key).digest()
 
 
 def fingerprint(evidence: Evidence) -> str:
-    """The test set's own fingerprint: sha256 over the sorted (id, label name) pairs; the order of rows is nothing."""
+    """Return the fingerprint of the test set: sha256 over the sorted (id, label name) pairs."""
     names = [name.encode() for name in evidence.label_names]
     pairs = sorted((row.tobytes(), names[label]) for row, label in zip(evidence.ids, evidence.labels, strict=True))
     digest = hashlib.sha256()
@@ -83,26 +83,27 @@ def fingerprint(evidence: Evidence) -> str:
 
 
 def pair(first: Evidence, second: Evidence) -> Paired:
-    """Match two evidences by (id, label); an example that stands twice in both is matched twice.
+    """Match the evidence of two models by (id, label); an example that occurs twice in both is matched twice.
 
-    Raises BadInput when the two do not know the same labels.
+    Raises:
+        BadInput: if the two do not have the same labels.
     """
     if sorted(first.label_names) != sorted(second.label_names):
         raise BadInput(
-            f"The two evidences know other labels ({', '.join(first.label_names)} and "
-            f"{', '.join(second.label_names)}), so they cannot be compared."
+            f"The two models have different labels ({', '.join(first.label_names)} and "
+            f"{', '.join(second.label_names)}), so they cannot be compared"
         )
     columns = [second.label_names.index(name) for name in first.label_names]
     first_keys = _pairing_keys(first, first.label_names)
     second_keys = _pairing_keys(second, first.label_names)
-    _, of_first, of_second = np.intersect1d(first_keys, second_keys, assume_unique=True, return_indices=True)
+    _, first_rows, second_rows = np.intersect1d(first_keys, second_keys, assume_unique=True, return_indices=True)
     return Paired(
-        labels=first.labels[of_first],
-        first=first.probabilities[of_first],
-        second=second.probabilities[of_second][:, columns],
+        labels=first.labels[first_rows],
+        first=first.probabilities[first_rows],
+        second=second.probabilities[second_rows][:, columns],
         label_names=list(first.label_names),
-        only_first=len(first) - len(of_first),
-        only_second=len(second) - len(of_second),
+        only_first=len(first) - len(first_rows),
+        only_second=len(second) - len(second_rows),
     )
 
 
@@ -115,8 +116,11 @@ def write(
 ) -> None:
     """Write an evidence file (npz, uncompressed) in one step: a kill leaves the old file or the new one.
 
-    Makes the folder of `path`, but not the one above it. Raises BadInput when the arrays do not fit each other or the
-    disk refuses, NotFound when the run's folder is gone.
+    Creates the folder of `path`, but not its parent.
+
+    Raises:
+        BadInput: if the arrays do not match each other, or the file cannot be written.
+        NotFound: if the run's folder does not exist.
     """
     arrays: dict[str, NDArray[np.generic]] = {
         "ids": np.ascontiguousarray(ids, np.uint8).reshape(-1, ID_BYTES),
@@ -126,28 +130,30 @@ def write(
     }
     flaw = _flaw(_evidence(arrays))
     if flaw:
-        raise BadInput(f"The evidence for {path} is not written: {flaw}.")
+        raise BadInput(f"The evidence for {path} is not written: {flaw}")
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    with contextlib.suppress(OSError):  # `atomic.write` says why it is not there
+    with contextlib.suppress(OSError):  # `atomic.write` reports why it does not exist
         path.parent.mkdir(exist_ok=True)
     atomic.write(path, content.getvalue())
 
 
 def read(path: Path) -> Evidence:
-    """Read an evidence file and check all that can be checked; nothing in it is ever unpickled.
+    """Return the checked content of an evidence file; nothing in it is ever unpickled.
 
-    Raises NotFound when there is no such file, Unreadable when it is torn, foreign, or its arrays do not fit.
+    Raises:
+        NotFound: if there is no such file.
+        Unreadable: if it is truncated, not evidence, or its arrays do not match each other.
     """
     if not path.is_file():
-        raise NotFound(f"No evidence at {path}. Make it with: python -m mhc.evaluate run=ID split=test")
+        raise NotFound(f"No evidence at {path}. Write it with: python -m mhc.evaluate run=ID split=test")
     try:
         with zipfile.ZipFile(path) as archive:
             evidence = _evidence({name: _array(archive, name) for name in _ARRAYS})
     except MhcError:
         raise
-    except _TORN as error:
-        raise _unreadable(path, f"{type(error).__name__}, it is cut short or no evidence file") from error
+    except _FILE_ERRORS as error:
+        raise _unreadable(path, f"{type(error).__name__}, it is truncated or not an evidence file") from error
     flaw = _flaw(evidence)
     if flaw:
         raise _unreadable(path, flaw)
@@ -155,7 +161,7 @@ def read(path: Path) -> Evidence:
 
 
 def _pairing_keys(evidence: Evidence, label_names: list[str]) -> NDArray[np.void]:
-    """[n] keys of (id, label, how many equal ones came before): unique within the evidence."""
+    """Return the keys [n] of (id, label, number of equal rows before): unique within the evidence."""
     to_common = np.array([label_names.index(name) for name in evidence.label_names], np.int64)
     keys = np.zeros((len(evidence), ID_BYTES + 8), np.uint8)
     keys[:, :ID_BYTES] = evidence.ids
@@ -172,7 +178,7 @@ def _pairing_keys(evidence: Evidence, label_names: list[str]) -> NDArray[np.void
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
-    """One array of the file. Sizes are checked against what is really there before any memory is asked for."""
+    """Return one array of the file. Its size is checked against the file before memory is allocated."""
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type != zipfile.ZIP_STORED:
         raise ValueError("a compressed member")
@@ -190,7 +196,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[np.generic]:
 def _evidence(arrays: dict[str, NDArray[np.generic]]) -> Evidence:
     kinds = {name: array.dtype.kind + str(array.ndim) for name, array in arrays.items()}
     if kinds != {"ids": "u2", "labels": "i1", "probabilities": "f2", "label_names": "S1"}:
-        raise ValueError("arrays of other types")
+        raise ValueError("arrays of wrong types")
     return Evidence(
         ids=arrays["ids"].astype(np.uint8, copy=False),
         labels=arrays["labels"].astype(np.int64, copy=False),
@@ -200,10 +206,10 @@ def _evidence(arrays: dict[str, NDArray[np.generic]]) -> Evidence:
 
 
 def _flaw(evidence: Evidence) -> str | None:
-    """What is wrong with the content, or None."""
+    """Return what is wrong with the content; None if nothing is."""
     rows, labels = len(evidence.labels), len(evidence.label_names)
     if evidence.ids.shape != (rows, ID_BYTES) or evidence.probabilities.shape != (rows, labels):
-        return f"{rows} labels do not fit ids {evidence.ids.shape} and probabilities {evidence.probabilities.shape}"
+        return f"{rows} labels do not match ids {evidence.ids.shape} and probabilities {evidence.probabilities.shape}"
     if len(set(evidence.label_names)) != labels or not all(evidence.label_names):
         return "its label names are not distinct"
     if rows and not (evidence.labels.min() >= 0 and evidence.labels.max() < labels):
@@ -215,4 +221,4 @@ def _flaw(evidence: Evidence) -> str | None:
 
 
 def _unreadable(path: Path, reason: str) -> Unreadable:
-    return Unreadable(f"The evidence {path} cannot be believed: {reason}. Make it again with: python -m mhc.evaluate")
+    return Unreadable(f"The evidence {path} cannot be used: {reason}. Write it again with: python -m mhc.evaluate")

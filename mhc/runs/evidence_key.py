@@ -1,4 +1,4 @@
-"""The secret under which example ids are hashed: one per models folder, or said by MHC_EVIDENCE_KEY."""
+"""The secret key of the example ids' hash: one per models folder, or given by MHC_EVIDENCE_KEY."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from pathlib import Path
 from mhc.errors import BadConfig, Unreadable
 
 _FILE = ".evidence_key"
-_SHORTEST = 16
+_MIN_LENGTH = 16
 
 
 def key(models: Path) -> bytes:
-    """32 bytes: of the environment variable MHC_EVIDENCE_KEY, else of `models/.evidence_key` (made when missing).
+    """Return 32 bytes from the environment variable MHC_EVIDENCE_KEY, else from `models/.evidence_key`.
 
-    Evidence made under another key cannot be paired with this one's, so the file should travel with the models folder.
-    Raises BadConfig for a short variable, Unreadable for a file that is no key.
+    The file is created if it is missing. Evidence under one key cannot be paired with evidence under another, so the
+    file should be copied together with the models folder.
+
+    Raises:
+        BadConfig: if the variable is too short.
+        Unreadable: if the file is not a key.
     """
-    said = os.environ.get("MHC_EVIDENCE_KEY")
-    if said is not None:
-        if len(said) < _SHORTEST:
-            raise BadConfig(f"MHC_EVIDENCE_KEY has {len(said)} characters; give it at least {_SHORTEST}, or unset it.")
-        return hashlib.sha256(said.encode()).digest()
+    variable = os.environ.get("MHC_EVIDENCE_KEY")
+    if variable is not None:
+        if len(variable) < _MIN_LENGTH:
+            raise BadConfig(
+                f"MHC_EVIDENCE_KEY has {len(variable)} characters; give it at least {_MIN_LENGTH}, or unset it"
+            )
+        return hashlib.sha256(variable.encode()).digest()
     path = models / _FILE
     if not path.exists():
         _create(path)
@@ -32,7 +38,7 @@ def key(models: Path) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Of many processes at once one wins, and none ever sees half a key: the file appears whole, by a link."""
+    """Create the key; one of several processes wins. The file appears complete, by a link, so no process reads half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_FILE}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -53,8 +59,8 @@ def _read(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read as a key ({type(error).__name__}). {_REMEDY}") from error
     if len(secret) != 32:
-        raise Unreadable(f"{path} holds {len(secret)} bytes, not 32. {_REMEDY}")
+        raise Unreadable(f"{path} contains {len(secret)} bytes, not 32. {_REMEDY}")
     return secret
 
 
-_REMEDY = "Put the original back, or remove it and make all evidence again."
+_REMEDY = "Restore the original, or remove it and write all evidence again"

@@ -1,46 +1,48 @@
-"""Why a run failed, as it goes on record: type, sentence, place, traceback. Never the text of a sample.
+"""The failure of a run as it is recorded: type, sentence, place, traceback. Never the text of a sample.
 
-Frames are kept without their local values. A message is kept only where its kind is known to speak of types, sizes,
-names and files; what a foreign library says may quote the data, so of those only type and place are kept.
+Frames are recorded without their local values. A message is recorded only if errors of its kind are known to mention
+nothing but types, sizes, names and files; the message of another library may quote the data, so only its type and place
+are recorded.
 """
 
 from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from mhc.errors import MhcError
 from mhc.record import Failure
 
 TRACEBACK = "traceback.txt"
-LONGEST_SENTENCE = 500
+MAX_SENTENCE = 500
 WITHHELD = "Its message is not kept, since it may quote the data"
 
 SAFE_TYPES = (MhcError, OSError, MemoryError, ImportError, AttributeError, NameError, ArithmeticError, SystemExit)
 SAFE_MODULES = ("torch.", "lightning_fabric.", "pytorch_lightning.", "omegaconf.")
-"""Exceptions defined there speak of devices, shapes and options."""
+"""Exceptions defined in these packages mention devices, shapes and options."""
 SAFE_RAISERS = ("/torch/", "/pytorch_lightning/", "/lightning_fabric/")
-"""A RuntimeError raised in these packages' files does too."""
+"""A RuntimeError raised in a file of these packages does too."""
 PROJECT = Path(__file__).resolve().parent.parent.parent
 OURS = (PROJECT / "mhc", PROJECT / "callbacks")
 
 
 def describe(error: BaseException) -> Failure:
-    """Return what goes on record of `error`; the traceback's file name is the caller's to fill in."""
+    """Return the record of `error`; the caller fills in the file name of the traceback."""
     root = cause_of(error)
     return Failure(type=type(root).__name__, sentence=sentence_of(root), where=location_of(root))
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """Return the error itself, or the one that Hydra wrapped: its own message would quote it."""
+    """Return the error itself, or the one that Hydra wrapped, whose message Hydra's own would quote."""
     while type(error).__module__.startswith("hydra.") and error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def sentence_of(error: BaseException) -> str:
-    """Return the message of `error` where it cannot hold a text of the data, else that it is withheld."""
+    """Return the message of `error`, or that it is withheld if it could contain a text of the data."""
     if isinstance(error, SystemExit):
         return f"exit({'' if error.code is None else error.code!r}) was called before the training was over"
     if not is_safe(error):
@@ -49,17 +51,17 @@ def sentence_of(error: BaseException) -> str:
         str(error) if not isinstance(error, OSError) or isinstance(error, MhcError) else sentence_of_os_error(error)
     )
     plain = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", message).strip()
-    return plain[:LONGEST_SENTENCE] or type(error).__name__
+    return plain[:MAX_SENTENCE] or type(error).__name__
 
 
 def sentence_of_os_error(error: OSError) -> str:
-    """Return what the system said and of which file."""
+    """Return the system's message and the name of the file."""
     named = f": {error.filename}" if error.filename is not None else ""
     return f"{error.strerror or type(error).__name__}{named}"
 
 
 def is_safe(error: BaseException) -> bool:
-    """Tell whether the message of `error` is of a kind that never quotes the data."""
+    """Return whether the message of `error` is of a kind that never quotes the data."""
     if isinstance(error, SAFE_TYPES) or f"{type(error).__module__}.".startswith(SAFE_MODULES):
         return True
     frames = traceback.extract_tb(error.__traceback__)
@@ -67,29 +69,34 @@ def is_safe(error: BaseException) -> bool:
 
 
 def location_of(error: BaseException) -> str:
-    """Return `file:line function` of the deepest frame of ours, else of the deepest of all."""
+    """Return `file:line function` of the deepest frame in this project, else of the deepest frame."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return ""
     ours = [frame for frame in frames if any(folder in Path(frame.filename).parents for folder in OURS)]
-    ours = [frame for frame in ours if frame.name != "recording"]  # every failure of a training passes through there
+    ours = [frame for frame in ours if frame.name != "recording"]  # in the traceback of every failure
     frame = (ours or list(frames))[-1]
     path = Path(frame.filename)
     shown = path.relative_to(PROJECT) if PROJECT in path.parents else path
     return f"{shown}:{frame.lineno} {frame.name}"
 
 
-def format_traceback(error: BaseException) -> str:
-    """Return the traceback of `error` and of what led to it, without local values and withheld messages."""
-    parts = []
-    chain: list[BaseException] = []
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and the errors that led to it, newest first, as a traceback shows them."""
+    links: list[BaseException] = []
     link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
+    while link is not None and link not in links:
+        links.append(link)
+        yield link
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    for link in reversed(chain):
+
+
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback of `error` and of its causes, without local values and withheld messages."""
+    parts = []
+    for link in reversed(list(chain_of(error))):
         frames = traceback.format_list(traceback.extract_tb(link.__traceback__))
         wrapped = cause_of(link) is not link
-        said = "see above" if wrapped else sentence_of(link)
-        parts.append(f"Traceback (most recent call last):\n{''.join(frames)}{type(link).__qualname__}: {said}\n")
+        sentence = "see above" if wrapped else sentence_of(link)
+        parts.append(f"Traceback (most recent call last):\n{''.join(frames)}{type(link).__qualname__}: {sentence}\n")
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Where runs lie: claim, walk, archive and restore their folders. Moves are one rename inside `outputs/`."""
+"""Claim, find, archive and restore the folders of runs. A move is one rename inside `outputs/`."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from mhc.record import ARCHIVES, RECORD_FILE, Location
 from mhc.runs import atomic
 
 REPRODUCING = ".reproducing-"
-"""The beginning of the name of the folder in which a run is made again."""
+"""The prefix of the folder in which a run is reproduced."""
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*_\d{8}_\d{6}_[0-9a-f]{4}")
 SWEEP_ID = re.compile(RUN_ID.pattern + "_sweep")
-LONGEST_NAME = 80
-ATTEMPTS = 1000
+MAX_NAME = 80
+MAX_ATTEMPTS = 1000
 
 
 def slug(name: str) -> str:
-    """Return `name` as a part of a file name: letters, digits, `.`, `-`, `_`, at most 80 of them, never empty."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:LONGEST_NAME].strip("._-")
+    """Return `name` as part of a file name: letters, digits, `.`, `-`, `_`, 1 to 80 characters."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:MAX_NAME].strip("._-")
     return plain or "run"
 
 
 def claim(parent: Path, name: str, now: datetime) -> Path:
-    """Make a new folder `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>` in `parent` that nobody else can have, and return it.
+    """Create and return a folder `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>` in `parent` that no other process can claim.
 
     Raises:
-        BadConfig: where no folder can be made there.
+        BadConfig: if no folder can be created in `parent`.
     """
     return _claim(parent, f"{slug(name)}_{now:%Y%m%d_%H%M%S}", "")
 
 
 def claim_sweep(outputs: Path, name: str, now: datetime) -> Path:
-    """Make a new folder `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>_sweep`, in which each job claims its own.
+    """Create and return a folder `<name>_<YYYYMMDD>_<HHMMSS>_<4 hex>_sweep`, in which each job claims its own.
 
     Raises:
-        BadConfig: where no folder can be made there.
+        BadConfig: if no folder can be created in `outputs`.
     """
     return _claim(outputs, f"{slug(name)}_{now:%Y%m%d_%H%M%S}", "_sweep")
 
@@ -47,7 +47,7 @@ def claim_sweep(outputs: Path, name: str, now: datetime) -> Path:
 def _claim(parent: Path, stem: str, ending: str) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             folder = parent / f"{stem}_{os.urandom(2).hex()}{ending}"
             try:
                 folder.mkdir()
@@ -56,38 +56,38 @@ def _claim(parent: Path, stem: str, ending: str) -> Path:
             return folder
     except OSError as problem:
         raise BadConfig(
-            f"No folder can be made in {parent}: {problem.strerror}. Choose another place with paths.outputs="
+            f"No folder can be created in {parent}: {problem.strerror}. Choose another place with paths.outputs="
         ) from problem
     raise BadConfig(f"All names {stem}_???? are taken in {parent}. Choose another name=")
 
 
 def iter_runs(outputs: Path, *, archives: bool = True) -> Iterator[tuple[Path, Location]]:
-    """Yield the folders that hold a `run.json`, with where they lie: runs, sweeps, archives. No link is followed."""
+    """Yield the folders of runs with their locations, also those in sweeps and archives. No link is followed."""
     for folder in _children(outputs):
-        place = ARCHIVES.get(folder.name)
-        if place is None:
+        location = ARCHIVES.get(folder.name)
+        if location is None:
             yield from _runs(folder, Location.ACTIVE)
         elif archives:
             for child in _children(Path(folder.path)):
-                yield from _runs(child, place)
+                yield from _runs(child, location)
 
 
-def _runs(folder: os.DirEntry[str], place: Location) -> Iterator[tuple[Path, Location]]:
+def _runs(folder: os.DirEntry[str], location: Location) -> Iterator[tuple[Path, Location]]:
     if has_record(folder.path):
-        yield Path(folder.path), place
-    elif not RUN_ID.fullmatch(folder.name):  # a sweep, or a day of plain Hydra
+        yield Path(folder.path), location
+    elif not RUN_ID.fullmatch(folder.name):  # a sweep, or a date folder of plain Hydra
         for child in _children(folder.path):
             if has_record(child.path):
-                yield Path(child.path), place
+                yield Path(child.path), location
 
 
 def has_record(folder: str) -> bool:
-    """Tell whether there is a `run.json` in `folder`."""
+    """Return whether `folder` contains a `run.json`."""
     return os.path.lexists(f"{folder}/{RECORD_FILE}")
 
 
 def iter_without_record(outputs: Path) -> Iterator[Path]:
-    """Yield the folders that were claimed, by their name, but hold no `run.json`."""
+    """Yield the folders that were claimed, judging by their names, but contain no `run.json`."""
     for folder in _children(outputs):
         inside = [] if RUN_ID.fullmatch(folder.name) else list(_children(folder.path))
         deeper = [child for sweep in inside if SWEEP_ID.fullmatch(sweep.name) for child in _children(sweep.path)]
@@ -97,7 +97,7 @@ def iter_without_record(outputs: Path) -> Iterator[Path]:
 
 
 def _children(folder: Path | str) -> list[os.DirEntry[str]]:
-    """The folders in `folder`, hidden ones and links left out; none where it is missing or not to be read."""
+    """Return the folders in `folder` without hidden ones and links; none if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)]
@@ -106,32 +106,32 @@ def _children(folder: Path | str) -> list[os.DirEntry[str]]:
 
 
 def location_in(folder: Path, outputs: Path) -> Location:
-    """Return where `folder`, which lies in `outputs`, stands."""
+    """Return the location of `folder`, which lies in `outputs`."""
     return ARCHIVES.get(_inside(folder, outputs).parts[0], Location.ACTIVE)
 
 
 def _inside(folder: Path, outputs: Path) -> Path:
-    """Return `folder` relative to `outputs`; both may be given by links.
+    """Return `folder` relative to `outputs`; both may be links.
 
     Raises:
-        Refused: where it does not lie in there.
+        Refused: if it does not lie in `outputs`.
     """
     real = folder.resolve()
     root = outputs.resolve()
     if root not in real.parents:
-        raise Refused(f"{folder} does not lie in {outputs}; only runs in there are touched")
+        raise Refused(f"{folder} does not lie in {outputs}; only runs in that folder are changed")
     return real.relative_to(root)
 
 
-def archive(folder: Path, outputs: Path, to: Location, still: Callable[[Path], None] | None = None) -> Path:
+def archive(folder: Path, outputs: Path, to: Location, check: Callable[[Path], None] | None = None) -> Path:
     """Move the run in `folder` to the archive `to` by one rename, and return its new folder.
 
-    `still`, called with the folder while nobody can write its record, raises where the run must not be moved.
+    `check` is called with the folder while no other process can write its record; it raises if the run must stay.
 
     Raises:
-        NotFound: where it is gone, moved by somebody else.
-        Conflict: where the archive holds that id already.
-        Refused: where `folder` is archived already, or does not lie in `outputs`.
+        NotFound: if it does not exist, because another process has moved it.
+        Conflict: if the archive contains that id already.
+        Refused: if `folder` is archived already, or does not lie in `outputs`.
     """
     if to.value not in ARCHIVES:
         raise Refused(f"{to.value} is no archive. Choose one of: {', '.join(ARCHIVES)}")
@@ -140,38 +140,38 @@ def archive(folder: Path, outputs: Path, to: Location, still: Callable[[Path], N
         raise Refused(f"{folder} is archived already. Restore it first with: mhc restore {folder.name}")
     target = outputs / to.value / place
     _inside(target, outputs)  # the archive may be a link that leads out
-    return _move(folder, target, still)
+    return _move(folder, target, check)
 
 
-def restore(folder: Path, outputs: Path, still: Callable[[Path], None] | None = None) -> Path:
+def restore(folder: Path, outputs: Path, check: Callable[[Path], None] | None = None) -> Path:
     """Move the archived run in `folder` back to where it was, and return that folder.
 
     Raises:
-        NotFound: where it is gone.
-        Conflict: where its place is taken.
-        Refused: where it is not archived.
+        NotFound: if it does not exist.
+        Conflict: if a folder of that name exists there.
+        Refused: if it is not archived.
     """
     place = _inside(folder, outputs)
     if place.parts[0] not in ARCHIVES:
         raise Refused(f"{folder} is not archived")
     target = outputs.joinpath(*place.parts[1:])
     _inside(target, outputs)  # the sweep's folder may be a link that leads out
-    moved = _move(folder, target, still)
+    moved = _move(folder, target, check)
     if len(place.parts) > 2 and not any(folder.parent.iterdir()):
         folder.parent.rmdir()
     return moved
 
 
-def _move(folder: Path, to: Path, still: Callable[[Path], None] | None) -> Path:
+def _move(folder: Path, to: Path, check: Callable[[Path], None] | None) -> Path:
     if not folder.is_dir():
-        raise NotFound(f"{folder} is gone; somebody else may have moved it")
+        raise NotFound(f"{folder} is gone; another process may have moved it")
     with atomic.locked(folder):
-        if still:
-            still(folder)
+        if check:
+            check(folder)
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
             return folder.rename(to)
         except FileNotFoundError:
-            raise NotFound(f"{folder} is gone; somebody else may have moved it") from None
+            raise NotFound(f"{folder} is gone; another process may have moved it") from None
         except OSError as problem:
             raise Conflict(f"{folder} cannot be moved to {to}: {problem.strerror}") from problem

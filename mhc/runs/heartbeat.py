@@ -1,4 +1,4 @@
-"""The sign of life of a run: a thread touches a file, and stops with the process."""
+"""The heartbeat of a run: a thread that touches a file, and ends with the process."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ from pathlib import Path
 from mhc.record import RECORD_FILE
 from mhc.runs.liveness import HEARTBEAT
 
-_beating: dict[Path, Heartbeat] = {}
+_heartbeats: dict[Path, Heartbeat] = {}
 """The heartbeats of this process, by folder."""
 
 
 class Heartbeat(threading.Thread):
-    """Touch `folder`/heartbeat every `interval` seconds, and call `notice` when somebody else wrote the record.
+    """A thread that touches `folder`/heartbeat every `interval` seconds.
 
-    It waits on an event and needs the interpreter for microseconds, so a busy main thread delays it by no more than
-    the longest single C call that keeps the interpreter's lock. A fork (a data loader's worker) does not inherit it.
-    It never makes a folder: one that was moved away stays away.
+    It calls `on_change` if the record was written, which another process may have done. It waits on an event and needs
+    the interpreter for microseconds, so a busy main thread delays it by no more than the longest single C call that
+    holds the interpreter's lock. A fork (a worker of a data loader) does not inherit it. It never creates a folder, so
+    one that was moved does not reappear.
     """
 
-    def __init__(self, folder: Path, interval: float, notice: Callable[[], object]) -> None:
+    def __init__(self, folder: Path, interval: float, on_change: Callable[[], object]) -> None:
         super().__init__(name=f"heartbeat of {folder.name}", daemon=True)
-        self.folder, self.interval, self.notice = folder, interval, notice
-        self.over = threading.Event()
-        self.seen = record_stamp(folder)
+        self.folder, self.interval, self.on_change = folder, interval, on_change
+        self.stopped = threading.Event()
+        self.stamp = record_stamp(folder)
 
     def run(self) -> None:
-        """Beat until told to stop."""
-        while not self.over.wait(self.interval):
-            with suppress(OSError):  # a file server that is away for a while; the next beat tries again
+        """Beat until `stopped` is set."""
+        while not self.stopped.wait(self.interval):
+            with suppress(OSError):  # a file server may be unavailable for a while; the next beat tries again
                 self.beat()
 
     def beat(self) -> None:
-        """Touch the file once, by the clock of the file system, and look whether the record was changed."""
+        """Touch the file once, on the clock of the file system, and check whether the record was changed."""
         touch(self.folder)
         stamp = record_stamp(self.folder)
-        if stamp != self.seen:
-            self.seen = stamp
-            self.notice()
+        if stamp != self.stamp:
+            self.stamp = stamp
+            self.on_change()
 
 
 def touch(folder: Path) -> None:
-    """Make `folder`/heartbeat, or set its time to now on the file system's clock."""
+    """Create `folder`/heartbeat, or set its time to now on the file system's clock."""
     path = folder / HEARTBEAT
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
     try:
@@ -55,7 +56,7 @@ def touch(folder: Path) -> None:
 
 
 def record_stamp(folder: Path) -> tuple[int, int] | None:
-    """Return what changes whenever the record is replaced."""
+    """Return a value that changes whenever the record is replaced; None if there is no record."""
     try:
         status = (folder / RECORD_FILE).stat()
     except OSError:
@@ -63,24 +64,24 @@ def record_stamp(folder: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def start(folder: Path, interval: float, notice: Callable[[], object]) -> None:
-    """Begin to beat for `folder`; beats once at once.
+def start(folder: Path, interval: float, on_change: Callable[[], object]) -> None:
+    """Start the heartbeat of `folder`, with a first beat at once.
 
     Raises:
-        OSError: where the file cannot be made.
+        OSError: if the file cannot be created.
     """
     stop(folder)
     touch(folder)
-    beat = Heartbeat(folder, interval, notice)
-    _beating[folder] = beat
+    beat = Heartbeat(folder, interval, on_change)
+    _heartbeats[folder] = beat
     beat.start()
 
 
 def stop(folder: Path) -> None:
-    """End the heartbeat of `folder`, if this process has one, and wait until it has."""
-    beat = _beating.pop(folder, None)
+    """Stop the heartbeat of `folder`, if this process has one, and wait for its thread to end."""
+    beat = _heartbeats.pop(folder, None)
     if beat is None:
         return
-    beat.over.set()
+    beat.stopped.set()
     if beat is not threading.current_thread():
         beat.join(timeout=5.0)

@@ -1,4 +1,4 @@
-"""How a run came about: command, git state, packages, hardware, and a hash of what was configured. Fast, no torch."""
+"""The lineage of a run: command, git state, packages, hardware, and a hash of its config. Fast, without torch."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from typing import NamedTuple
 
 from mhc.errors import MhcError
 from mhc.record import Lineage
-from mhc.runs import atomic
+from mhc.runs import atomic, git
 
 DIFF = "git.diff"
-LARGEST_DIFF = 5_000_000
-"""Bytes of a diff that are kept; what is cut off is said at its end."""
+MAX_DIFF = 5_000_000
+"""Bytes of a diff that are stored; a longer one ends with a note."""
 GIT_TIMEOUT = 10.0
-"""Seconds that one call of git may take, on a slow network disk; usually it takes milliseconds."""
-MOST_NAMED = 200
-"""Untracked files that are named in the diff; the rest is counted."""
+"""Seconds that one call of git may take on a slow network disk; usually it takes milliseconds."""
+MAX_NAMED = 200
+"""Untracked files that are listed in the diff; the rest is only counted."""
 PACKAGES = (
     "torch", "pytorch-lightning", "torchmetrics", "transformers", "tokenizers", "safetensors", "hydra-core",
     "omegaconf", "hydra-joblib-launcher", "hydra-submitit-launcher", "datasets", "datasketch", "numpy", "scipy",
     "msgspec", "mhc",
 )  # fmt: skip
-"""What can change a result; versions of what is not installed are left out."""
+"""Packages that can change a result; those that are not installed are left out."""
 
 
 class GitState(NamedTuple):
-    """The state of the working tree that holds this code."""
+    """The state of the git working tree that contains this code."""
 
     commit: str | None = None
     branch: str | None = None
@@ -50,20 +50,20 @@ def gather(
     command: Sequence[str] | None = None,
     tree: Path | None = None,
 ) -> Lineage:
-    """Return how the run in `folder` came about; keeps the diff of a dirty tree there.
+    """Return the lineage of the run in `folder`, and write the diff of a dirty tree to that folder.
 
-    `tree` is a folder of the git working tree; by default that of this code. Nothing here stops a training: what
-    cannot be found out stays unknown.
+    `tree` is a folder of the git working tree; by default that of this code. Nothing here stops a training: a value
+    that cannot be determined is left out.
     """
-    git = git_state(tree or Path(__file__).resolve().parent)
+    state = git_state(tree or Path(__file__).resolve().parent)
     return Lineage(
         command=[plain(word) for word in (command if command is not None else _command())],
         overrides=[plain(word) for word in overrides],
         config_hash=config_hash,
-        git_commit=git.commit,
-        git_branch=git.branch,
-        git_dirty=git.dirty,
-        git_diff=_keep(git.diff, folder) if git.diff else None,
+        git_commit=state.commit,
+        git_branch=state.branch,
+        git_dirty=state.dirty,
+        git_diff=_write_diff(state.diff, folder) if state.diff else None,
         packages=dict(versions()),
         python=platform.python_version(),
         platform=platform.platform(),
@@ -72,21 +72,21 @@ def gather(
 
 
 def plain(word: str) -> str:
-    """Return `word` without the half characters by which Python stands for bytes that are no UTF-8."""
+    """Return `word` without the surrogates by which Python represents bytes that are not UTF-8."""
     return word.encode("utf-8", "replace").decode("utf-8")
 
 
 def _command() -> list[str]:
-    """The command as it was typed: sys.argv has lost `-m mhc.train`."""
+    """Return the command as the user typed it: sys.argv does not contain `-m mhc.train`."""
     return ["python", *sys.orig_argv[1:]]
 
 
-def _keep(diff: bytes, folder: Path) -> str | None:
-    kept = diff
-    if len(diff) > LARGEST_DIFF:
-        kept = diff[:LARGEST_DIFF] + f"\n# cut off here: {len(diff):,} bytes in all\n".encode()
+def _write_diff(diff: bytes, folder: Path) -> str | None:
+    content = diff
+    if len(diff) > MAX_DIFF:
+        content = diff[:MAX_DIFF] + f"\n# cut off here: {len(diff):,} bytes in all\n".encode()
     try:
-        atomic.write(folder / DIFF, kept)
+        atomic.write(folder / DIFF, content)
     except MhcError:
         return None
     return DIFF
@@ -95,59 +95,50 @@ def _keep(diff: bytes, folder: Path) -> str | None:
 @cache
 def versions() -> tuple[tuple[str, str], ...]:
     """Return the installed versions of `PACKAGES`."""
-    found = []
+    pairs = []
     for name in PACKAGES:
         try:
-            found.append((name, metadata.version(name)))
+            pairs.append((name, metadata.version(name)))
         except metadata.PackageNotFoundError:
             continue
-    return tuple(found)
+    return tuple(pairs)
 
 
 def git_state(tree: Path) -> GitState:
-    """Return commit, branch and changes of the git working tree that holds `tree`; all unknown without git.
+    """Return commit, branch and changes of the git working tree that contains `tree`; all None without git.
 
-    Untracked files are named at the end of the diff, not copied: they may hold data.
+    Untracked files are listed at the end of the diff, not copied: they may contain data.
     """
     status = _git(tree, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
     if status is None:
         return GitState()
     entries = [entry for entry in status.decode("utf-8", "replace").split("\0") if entry]
-    said = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
+    headers = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
     untracked = [entry[2:] for entry in entries if entry.startswith("? ")]
     changed = any(entry[0] not in "#?" for entry in entries)
     diff = _git(tree, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--no-relative") if changed else b""
-    commit = said.get("branch.oid", "(initial)")
+    commit = headers.get("branch.oid", "(initial)")
     return GitState(
         commit=None if commit == "(initial)" else commit,
-        branch=said.get("branch.head"),
+        branch=headers.get("branch.head"),
         dirty=changed or bool(untracked),
-        diff=(diff or b"") + _named(untracked),
+        diff=(diff or b"") + _list_of(untracked),
     )
 
 
-def _named(untracked: Sequence[str]) -> bytes:
+def _list_of(untracked: Sequence[str]) -> bytes:
     if not untracked:
         return b""
-    lines = [f"# {len(untracked)} untracked, not in this diff:", *(f"#   {name}" for name in untracked[:MOST_NAMED])]
+    lines = [f"# {len(untracked)} untracked, not in this diff:", *(f"#   {name}" for name in untracked[:MAX_NAMED])]
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 
 def _git(tree: Path, *arguments: str) -> bytes | None:
-    """Return what git says, or None where it fails, is not there, or takes too long."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # asking for the status must not write the user's index
+    """Return the output of git, or None if it fails, is not installed, or takes too long."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(tree), *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=GIT_TIMEOUT,
-            check=True,
-            env=environment,
-        )
+        return git.run(tree, *arguments, timeout=GIT_TIMEOUT, optional_locks=False)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
 
 
 @cache
@@ -161,18 +152,18 @@ def _processor() -> str:
 
 def hardware() -> dict[str, str | int | float]:
     """Return processor, cores that this process may use, memory and GPUs."""
-    found: dict[str, str | int | float] = {"cpu": _processor() or platform.machine()}
+    parts: dict[str, str | int | float] = {"cpu": _processor() or platform.machine()}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found["cores"] = cores or 1
+    parts["cores"] = cores or 1
     if hasattr(os, "sysconf"):
-        found["memory_gb"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+        parts["memory_gb"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
     for number, name in enumerate(_gpus()):
-        found[f"gpu{number}"] = name
-    return found
+        parts[f"gpu{number}"] = name
+    return parts
 
 
 def _gpus() -> list[str]:
-    """The names of NVIDIA's cards, from the driver's own list: asking torch would take seconds."""
+    """Return the names of NVIDIA's GPUs from the driver's list: importing torch would take seconds."""
     names = []
     for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         try:
@@ -186,8 +177,8 @@ def _gpus() -> list[str]:
 def config_hash(values: Mapping[str, object]) -> str:
     """Return a hash of plain config values that does not depend on their order; 16 hexadecimal digits.
 
-    The caller leaves out what does not change what is learned (seed, name, notes, paths), so that runs that differ
-    only in the seed share it.
+    The caller leaves out values that do not change the training (seed, name, notes, paths), so runs that differ only in
+    the seed have the same hash.
     """
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""The handle of the run that this process trains: every change of its record, from registration to its last word.
+"""The handle of the run that this process trains: every change of its record, from registration to outcome.
 
-Only rank 0 writes; on the other ranks of a training every call leaves the record alone.
+Only rank 0 writes; on the other ranks of a training no call changes the record.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ log = logging.getLogger("mhc.runs")
 replace = msgspec.structs.replace
 
 WRITER = "training"
-"""Who the history names for what the training itself does."""
+"""The author of the training's own events in the history."""
 
 
 def is_writer() -> bool:
-    """Tell whether this process is rank 0 of its training, or alone."""
+    """Return whether this process is rank 0 of its training, or the only one."""
     return distributed.rank() == 0
 
 
 class LiveRun:
-    """The run in `folder`. It holds no state: any number of handles of one run may be built."""
+    """The run in `folder`. It has no state: a run may have any number of handles."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).absolute()
@@ -59,11 +59,12 @@ class LiveRun:
         liveness: LivenessPolicy,
         now: datetime,
     ) -> Self:
-        """Put the run of this process on record as running, in its claimed folder, and start its heartbeat.
+        """Record the run of this process as running, in its claimed folder, and start its heartbeat.
 
         Raises:
-            Conflict: where the folder holds a record.
-            NotFound, BadInput: where it cannot be written.
+            Conflict: if the folder contains a record.
+            NotFound: if the folder does not exist.
+            BadInput: if the record cannot be written.
         """
         run = cls(folder)
         if is_writer():
@@ -75,18 +76,20 @@ class LiveRun:
                 history=[Event(at=at, what="registered", by=WRITER)],
             )  # fmt: skip
             store.create(run.folder, record)
-            run._beat(liveness.heartbeat)
+            run._start_heartbeat(liveness.heartbeat)
             log.info("Run %s registered", record.id)
         return run
 
     @classmethod
     def resume(cls, folder: str | Path, policy: LivenessPolicy | None = None) -> Self:
-        """Take over a run that ended without completing: its id is kept, it is running again, in this process.
+        """Resume a run that ended without completing: it has the same id and is running again, in this process.
 
         Raises:
-            Conflict: where it is still alive, or somebody else resumes it at this moment.
-            Refused: where it is completed, taken over from another tracker, or archived.
-            Unreadable, NotFound, BadInput: where its record cannot be read or written.
+            Conflict: if it is still alive, or another process resumes it at the same time.
+            Refused: if it is completed, imported from another tracker, or archived.
+            Unreadable: if its record cannot be read.
+            NotFound: if its folder does not exist.
+            BadInput: if its record cannot be written.
         """
         run = cls(folder)
         if not is_writer():
@@ -110,13 +113,13 @@ class LiveRun:
             Event(at=now, what="resumed", by=WRITER, why=f"{why}; it was {before.status.value}"),
             expect_revision=before.revision,
         )
-        run._beat(rules.heartbeat)
+        run._start_heartbeat(rules.heartbeat)
         log.info("Run %s resumed %s", before.id, why)
         return run
 
-    def _beat(self, interval: float) -> None:
+    def _start_heartbeat(self, interval: float) -> None:
         try:
-            heartbeat.start(self.folder, interval, self.come_back)
+            heartbeat.start(self.folder, interval, self.restore_running)
         except OSError as problem:
             raise atomic.unwritable(self.folder / HEARTBEAT, problem) from problem
 
@@ -124,37 +127,37 @@ class LiveRun:
         """Return the record as it is on disk.
 
         Raises:
-            Unreadable: where it cannot be read.
+            Unreadable: if it cannot be read.
         """
         return store.read(self.folder)
 
     def note_start(self, *, smoke: Smoke, data: DataFacts | None, model: ModelFacts | None, world_size: int) -> None:
-        """Note what is trained, on what, and by how many processes: one write for what is known before fit."""
+        """Record the model, the data and the number of processes: one write for all that is known before fit."""
 
-        def noted(old: RunRecord) -> RunRecord:
+        def with_start(old: RunRecord) -> RunRecord:
             process = old.process and replace(old.process, world_size=world_size)
             return replace(old, smoke=smoke, data=data or old.data, model=model or old.model, process=process)
 
         what = f"{model.name if model else 'a model'} on {data.name if data else 'its data'}"
-        self._change(noted, "started", f"{what}, {world_size} process(es)")
+        self._change(with_start, "started", f"{what}, {world_size} process(es)")
 
     def note_metrics(self, split: str, metrics: Metrics, timing: Timing | None = None) -> None:
-        """Note the final metrics of `split`, val or test; a number that is not finite is noted as unknown."""
-        kept = finite(metrics)
+        """Record the final metrics of `split`, val or test; a value that is not finite is recorded as unknown."""
+        measured = finite(metrics)
         self._change(
-            lambda old: with_timing(replace(old, metrics=replace(old.metrics, **{split: kept})), timing),
+            lambda old: with_timing(replace(old, metrics=replace(old.metrics, **{split: measured})), timing),
             f"{split} measured",
-            f"accuracy {_shown(kept.accuracy)}, macro-F1 {_shown(kept.f1_macro)}",
+            f"accuracy {_format(measured.accuracy)}, macro-F1 {_format(measured.f1_macro)}",
         )
 
     def note_timing(self, timing: Timing) -> None:
-        """Note the seconds and amounts that `timing` knows; what it leaves out stays as it was."""
+        """Record the values of `timing`; those that are None are not changed."""
         self._change(lambda old: with_timing(old, timing))
 
     def note_checkpoint(
         self, path: Path, *, monitor: str | None = None, score: float | None = None, timing: Timing | None = None
     ) -> None:
-        """Note the best checkpoint, a file in the run's folder, with its SHA-256."""
+        """Record the best checkpoint, a file in the run's folder, with its SHA-256."""
         checkpoint = Checkpoint(
             path=path.absolute().relative_to(self.folder).as_posix(),
             sha256=checkpoints.sha256(path),
@@ -165,12 +168,12 @@ class LiveRun:
         self._change(lambda old: with_timing(replace(old, checkpoint=checkpoint), timing))
 
     def note_promotion(self, promotion: Promotion) -> None:
-        """Note whether the machine flags the run, with every gate."""
+        """Record whether the run is a candidate, with the verdict of every gate."""
         what = "flagged as candidate" if promotion.candidate else "not a candidate"
         self._change(lambda old: replace(old, promotion=promotion), what, promotion.reason, by="FlagForPromotion")
 
     def classify(self, policy: Policy) -> None:
-        """Derive the category from the facts on record, and write it where it or its reason is new."""
+        """Derive the category from the recorded facts, and record it if it or its reason has changed."""
         from mhc.runs.classification import reclassify
 
         before = self.record()
@@ -188,40 +191,39 @@ class LiveRun:
         self._change(lambda old: old, what, why, by)
 
     def complete(self) -> None:
-        """Say that the training is over and went well; ends the heartbeat."""
+        """Record that the training has completed, and stop the heartbeat."""
         self._end(lambda old: replace(old, status=Status.COMPLETED, status_reason=""), "completed", "")
 
     def interrupt(self, reason: str) -> None:
-        """Say that the training was asked to end, and by what; ends the heartbeat."""
+        """Record that the training was interrupted, and by what, and stop the heartbeat."""
         self._end(lambda old: replace(old, status=Status.INTERRUPTED, status_reason=reason), "interrupted", reason)
 
     def fail(self, error: BaseException) -> None:
-        """Say that the training failed, why and where, with the traceback in a file beside; ends the heartbeat."""
-        why = failure.describe(error)
+        """Record that the training failed, why and where, with the traceback in a file, and stop the heartbeat."""
+        details = failure.describe(error)
         try:
             atomic.write(self.folder / failure.TRACEBACK, failure.format_traceback(error).encode("utf-8", "replace"))
-            why = replace(why, traceback=failure.TRACEBACK)
+            details = replace(details, traceback=failure.TRACEBACK)
         except MhcError as problem:
-            log.warning("The traceback was not kept: %s", problem)
-        reason = f"{why.type}: {why.sentence}"
+            log.warning("The traceback was not written: %s", problem)
+        reason = f"{details.type}: {details.sentence}"
         self._end(
-            lambda old: replace(old, status=Status.FAILED, status_reason=reason, failure=why),
+            lambda old: replace(old, status=Status.FAILED, status_reason=reason, failure=details),
             "failed",
-            f"{reason} ({why.where})" if why.where else reason,
+            f"{reason} ({details.where})" if details.where else reason,
         )
 
-    def come_back(self) -> None:
-        """Say that the run lives, where somebody has presumed it lost."""
+    def restore_running(self) -> None:
+        """Record that the run is running if another process has recorded it as lost."""
         if is_writer() and self._is_mine(record := self.record()) and record.status is Status.LOST:
             self._change(lambda old: old)
 
     def _is_mine(self, record: RunRecord) -> bool:
-        mine = this_process()
-        theirs = record.process
-        return theirs is not None and (theirs.host, theirs.pid, theirs.boot_id) == (mine.host, mine.pid, mine.boot_id)
+        mine, owner = this_process(), record.process
+        return owner is not None and (owner.host, owner.pid, owner.boot_id) == (mine.host, mine.pid, mine.boot_id)
 
     def _end(self, change: Callable[[RunRecord], RunRecord], what: str, why: str) -> None:
-        """Write the last word, once: a run that has ended is not ended again by what happens after."""
+        """Record the outcome once: a run that has ended is not changed by a later signal or error."""
         if not is_writer():
             return
         heartbeat.stop(self.folder)
@@ -242,37 +244,37 @@ class LiveRun:
             return
         now = timestamps.format_time(timestamps.now())
         event = Event(at=now, what=what, by=by, why=why) if what else None
-        store.update(self.folder, lambda old: change(self._found(old, now)), event, durable=durable)
+        store.update(self.folder, lambda old: change(self._as_running(old, now)), event, durable=durable)
         if event:
             log.info("Run %s %s%s", self.folder.name, event.what, f": {why}" if why else "")
 
-    def _found(self, record: RunRecord, now: str) -> RunRecord:
-        """Return the record, running again where somebody has presumed this living process lost."""
+    def _as_running(self, record: RunRecord, now: str) -> RunRecord:
+        """Return the record, as running if another process has recorded this live process as lost."""
         if record.status is not Status.LOST or not self._is_mine(record):
             return record
         back = Event(at=now, what="came back", by=WRITER, why=f"it was presumed lost: {record.status_reason}")
-        log.warning("Run %s was presumed lost, and lives: %s", record.id, record.status_reason)
+        log.warning("Run %s was presumed lost, but is alive: %s", record.id, record.status_reason)
         return replace(record, status=Status.RUNNING, status_reason="", history=[*record.history, back])
 
 
 def with_timing(record: RunRecord, timing: Timing | None) -> RunRecord:
-    """Return `record` with what `timing` knows over what it knew."""
-    known = {key: value for key, value in msgspec.structs.asdict(timing or Timing()).items() if value is not None}
-    return replace(record, timing=replace(record.timing, **known))
+    """Return `record` with those values of `timing` that are not None."""
+    values = {key: value for key, value in msgspec.structs.asdict(timing or Timing()).items() if value is not None}
+    return replace(record, timing=replace(record.timing, **values))
 
 
 def finite(metrics: Metrics) -> Metrics:
-    """Return `metrics` without the numbers that are not finite: JSON has no word for them."""
-    known: dict[str, float | dict[str, float] | None] = {}
+    """Return `metrics` without the values that are not finite, which JSON cannot express."""
+    values: dict[str, float | dict[str, float] | None] = {}
     for key, value in msgspec.structs.asdict(metrics).items():
         if isinstance(value, dict):
-            known[key] = {label: number for label, number in value.items() if math.isfinite(number)}
+            values[key] = {label: number for label, number in value.items() if math.isfinite(number)}
         else:
-            known[key] = value if value is not None and math.isfinite(value) else None
-    return msgspec.convert(known, Metrics)
+            values[key] = value if value is not None and math.isfinite(value) else None
+    return msgspec.convert(values, Metrics)
 
 
-def _shown(value: float | None) -> str:
+def _format(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4f}"
 
 

@@ -1,7 +1,8 @@
-"""Tell whether a run that says `running` still does. No server: the process table, or the age of its heartbeat.
+"""Check whether a run recorded as `running` is alive, without a server.
 
-On the machine and boot that the record names, the process table decides. From elsewhere the age of the last sign of
-life decides, measured on the file system's own clock. What cannot be known is left running, and says why.
+On the machine and boot that the record names, the process table decides. On other machines the age of the last sign of
+life decides, measured on the clock of the file system. If neither can be determined, the run stays `running`, with the
+reason.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
 
 HEARTBEAT = "heartbeat"
 CLOCK_FRESH = 5.0
-"""Seconds for which one probe of a file system's clock is good."""
+"""Seconds for which one probe of a file system's clock is valid."""
 START_TOLERANCE = 1.0
-"""Seconds that psutil's create_time may differ between two readings of one process (records without ticks)."""
+"""Seconds by which psutil's create_time may differ between two readings of one process (records without ticks)."""
 
 
 class Liveness(NamedTuple):
-    """Whether a run is alive, as far as can be told from here."""
+    """Whether a run is alive, and the reason for that conclusion."""
 
     alive: bool | None
-    """None: cannot be told from here."""
+    """None if it cannot be determined from this machine."""
     reason: str
 
 
 class ProcessStart(NamedTuple):
-    """When a living process started."""
+    """The start time of a live process."""
 
     ticks: int | None
     at: float
@@ -48,7 +49,7 @@ class ProcessStart(NamedTuple):
 
 
 def this_process(world_size: int = 1) -> Process:
-    """Return the process that runs this line, as it goes on record."""
+    """Return the current process as it is recorded."""
     start = process_start(os.getpid())
     return Process(
         host=socket.gethostname(),
@@ -58,13 +59,13 @@ def this_process(world_size: int = 1) -> Process:
         pid_ticks=start.ticks if start else None,
         pid_namespace=pid_namespace(),
         world_size=world_size,
-        slurm_job_id=os.environ.get("SLURM_JOB_ID"),  # its own for each task of an array, kept by a requeue
+        slurm_job_id=os.environ.get("SLURM_JOB_ID"),  # one per task of an array, kept by a requeue
     )
 
 
 @cache
 def boot_id() -> str:
-    """Return what changes with each start of this machine."""
+    """Return an id that changes with each boot of this machine."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -75,7 +76,7 @@ def boot_id() -> str:
 
 @cache
 def pid_namespace() -> str:
-    """Return the name of this process's pid namespace; empty where the system has none."""
+    """Return the name of this process's pid namespace; empty if the system has none."""
     try:
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (the link's text, not a path)
     except OSError:
@@ -83,10 +84,10 @@ def pid_namespace() -> str:
 
 
 def process_start(pid: int) -> ProcessStart | None:
-    """Return when the living process `pid` started; None where there is none, or only an unburied one (zombie).
+    """Return when the live process `pid` started; None if there is no such process, or only a zombie.
 
     Raises:
-        PermissionError: where the system hides that process from us.
+        PermissionError: if the system hides that process from this user.
     """
     if not Path("/proc/self/stat").exists():
         return _process_start_psutil(pid)
@@ -95,7 +96,7 @@ def process_start(pid: int) -> ProcessStart | None:
     except (FileNotFoundError, ProcessLookupError):
         _raise_if_hidden(pid)
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before it, in brackets, may hold spaces and brackets
+    fields = stat.rpartition(")")[2].split()  # the name before it, in brackets, may contain spaces and brackets
     if fields[0] in ("Z", "X", "x"):
         return None
     ticks = int(fields[19])
@@ -103,7 +104,7 @@ def process_start(pid: int) -> ProcessStart | None:
 
 
 def _raise_if_hidden(pid: int) -> None:
-    """Under /proc mounted with hidepid, another user's process has no entry but answers kill with EPERM."""
+    """Raise PermissionError for another user's process under /proc with hidepid: no entry, but kill answers EPERM."""
     with suppress(ProcessLookupError, OverflowError):
         os.kill(pid, 0)
 
@@ -128,49 +129,49 @@ def _process_start_psutil(pid: int) -> ProcessStart | None:
 
 
 def check(record: RunRecord, folder: Path, policy: LivenessPolicy) -> Liveness:
-    """Tell whether the run that `record`, in `folder`, says is running is alive."""
+    """Return whether the run in `folder`, recorded as running, is alive."""
     process = record.process
     if process is None:
-        return Liveness(None, "the record names no process")
-    if _is_here(process):
+        return Liveness(alive=None, reason="the record names no process")
+    if _is_local(process):
         with suppress(PermissionError):
-            return _look_at_process(process)
-    return _look_at_heartbeat(process, folder, policy)
+            return _check_process(process)
+    return _check_heartbeat(process, folder, policy)
 
 
-def _is_here(process: Process) -> bool:
+def _is_local(process: Process) -> bool:
     here = (socket.gethostname(), boot_id())
     return (process.host, process.boot_id) == here and process.pid_namespace in ("", pid_namespace())
 
 
-def _look_at_process(process: Process) -> Liveness:
+def _check_process(process: Process) -> Liveness:
     start = process_start(process.pid)
     if start is None:
-        return Liveness(False, f"process {process.pid} is gone")
+        return Liveness(alive=False, reason=f"process {process.pid} is gone")
     if process.pid_ticks is not None and start.ticks is not None:
         same = process.pid_ticks == start.ticks
     else:
         same = abs(process.pid_started_at - start.at) <= START_TOLERANCE
-    return Liveness(
-        same, f"process {process.pid} {'lives' if same else 'is gone, its number belongs to another process'}"
-    )
+    state = "lives" if same else "is gone, its number belongs to another process"
+    return Liveness(alive=same, reason=f"process {process.pid} {state}")
 
 
-def _look_at_heartbeat(process: Process, folder: Path, policy: LivenessPolicy) -> Liveness:
-    seen = _last_sign(folder)
+def _check_heartbeat(process: Process, folder: Path, policy: LivenessPolicy) -> Liveness:
+    last = _last_sign_of_life(folder)
     now = file_system_now(folder)
-    if seen is None or now is None:
-        return Liveness(None, f"it ran on {process.host}, and the age of its heartbeat cannot be measured from here")
-    age = now - seen
+    if last is None or now is None:
+        reason = f"it ran on {process.host}, and the age of its heartbeat cannot be measured from here"
+        return Liveness(alive=None, reason=reason)
+    age = now - last
     if age < -policy.timeout:
-        return Liveness(None, f"its heartbeat lies {-age:.0f} s ahead of the file system's clock")
+        return Liveness(alive=None, reason=f"its heartbeat lies {-age:.0f} s ahead of the file system's clock")
     if age <= policy.timeout:
-        return Liveness(True, f"its heartbeat is {max(age, 0):.0f} s old")
-    return Liveness(False, f"no heartbeat from {process.host} for {age:.0f} s")
+        return Liveness(alive=True, reason=f"its heartbeat is {max(age, 0):.0f} s old")
+    return Liveness(alive=False, reason=f"no heartbeat from {process.host} for {age:.0f} s")
 
 
-def _last_sign(folder: Path) -> float | None:
-    """The newest of heartbeat and record: writing a record is a sign of life too."""
+def _last_sign_of_life(folder: Path) -> float | None:
+    """Return the newest time of heartbeat and record: writing the record is a sign of life too."""
     times = []
     for name in (HEARTBEAT, RECORD_FILE):
         with suppress(OSError):
@@ -179,18 +180,18 @@ def _last_sign(folder: Path) -> float | None:
 
 
 _offsets: dict[int, tuple[float, float]] = {}
-"""Per device: when its clock was probed (monotonic), and how far ahead of the monotonic clock it is."""
+"""By device: the monotonic time of the last probe, and the offset of the device's clock from the monotonic clock."""
 
 
 def file_system_now(folder: Path) -> float | None:
-    """Return the time on the clock that stamps files in `folder`: that of a file touched there; None where read-only.
+    """Return the time of the clock that stamps files in `folder`, by touching a file; None if it is read-only.
 
-    The local clock may be hours off that of a file server, so it is never compared with a file's time.
+    The local clock may differ by hours from that of a file server, so it is never compared with the time of a file.
     """
     try:
         device = folder.stat().st_dev
-        probed, offset = _offsets.get(device, (-CLOCK_FRESH, 0.0))
-        if time.monotonic() - probed > CLOCK_FRESH:
+        probe_time, offset = _offsets.get(device, (-CLOCK_FRESH, 0.0))
+        if time.monotonic() - probe_time > CLOCK_FRESH:
             offset = _probe(folder) - time.monotonic()
             _offsets[device] = (time.monotonic(), offset)
     except OSError:
@@ -211,32 +212,34 @@ def _probe(folder: Path) -> float:
 
 
 def with_derived_status(record: RunRecord, folder: Path, policy: LivenessPolicy) -> RunRecord:
-    """Return `record` as it is to be shown: `lost` where it says running and the run is gone. Writes no record."""
+    """Return `record` as it is shown: `lost` if it is recorded as running but not alive. Nothing is written."""
     if record.status is not Status.RUNNING:
         return record
-    sign = check(record, folder, policy)
-    if sign.alive is False:
-        ended = _written_since(record, folder)
-        return with_derived_status(ended, folder, policy) if ended else _lost(record, sign.reason)
-    if sign.alive is None:
-        return msgspec.structs.replace(record, status_reason=sign.reason)
+    liveness = check(record, folder, policy)
+    if liveness.alive is False:
+        newer = _written_since(record, folder)
+        return with_derived_status(newer, folder, policy) if newer else _lost(record, liveness.reason)
+    if liveness.alive is None:
+        return msgspec.structs.replace(record, status_reason=liveness.reason)
     return record
 
 
 def _written_since(record: RunRecord, folder: Path) -> RunRecord | None:
-    """Return the newer record where the run wrote its last word, and ended, after `record` was read."""
+    """Return the newer record if the run recorded its outcome, and ended, after `record` was read; else None."""
     try:
-        now = store.read(folder)
+        newer = store.read(folder)
     except Unreadable:
         return None
-    return now if now.revision != record.revision else None
+    return newer if newer.revision != record.revision else None
 
 
 def persist(record: RunRecord, folder: Path, policy: LivenessPolicy, by: str) -> RunRecord:
-    """Return `derived(record)`, written to the folder where that says lost; a record changed meanwhile is left alone.
+    """Return `record` with its derived status, and record that it is lost if it is.
+
+    A record that another process changed meanwhile is returned as it is on disk.
 
     Raises:
-        MhcError: where the record cannot be written.
+        MhcError: if the record cannot be written.
     """
     shown = with_derived_status(record, folder, policy)
     if shown.status is not Status.LOST or record.status is Status.LOST or shown.revision != record.revision:

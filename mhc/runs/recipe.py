@@ -1,6 +1,6 @@
-"""How to make a run again, and whether that worked. Pure: nothing here touches a disk.
+"""How to reproduce a run, and whether that succeeded. Pure: nothing here touches a disk.
 
-The command is made of the overrides on record, so that a job of a sweep is made again alone.
+The command consists of the recorded overrides, so a job of a sweep is reproduced alone.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from mhc.record import RunRecord
 from mhc.runs.lineage import DIFF
 
 WITHOUT_EFFECT = ("paths.", "hydra.", "hydra/", "resume", "summary", "check_promotion", "auto_archive", "note")
-"""Overrides of these change where things lie or what is said, never what is learned; they are left out."""
+"""Prefixes of overrides that change folders or output, never what is learned; they are left out."""
 SCALARS = ("accuracy", "f1_macro", "loss", "ece")
 BY_CLASS = ("f1", "precision", "recall")
 
 
 class Recipe(NamedTuple):
-    """What it takes to make a run again."""
+    """The instructions to reproduce a run."""
 
-    words: list[str]
-    """The command."""
+    command: list[str]
     commit: str | None
     diff: Path | None
-    """The changes to the commit that were not committed."""
-    doubts: list[str]
-    """What may come out otherwise, and why."""
+    """File with the uncommitted changes."""
+    caveats: list[str]
+    """Reasons why the results may differ."""
 
 
 class Difference(NamedTuple):
-    """Something that did not come out as it was."""
+    """A value that differs between a run and its repetition."""
 
     name: str
     before: str
@@ -42,50 +41,50 @@ class Difference(NamedTuple):
 
 
 def recipe(record: RunRecord, folder: Path, diff: bytes | None) -> Recipe:
-    """The recipe of a run of ours; `diff` is what its git.diff holds.
+    """Return the recipe of a run; `diff` is the content of its git.diff.
 
     Raises:
-        Refused: it was taken over from another tracker, or its record has no overrides that can be repeated.
+        Refused: if it was imported from another tracker, or its overrides cannot be repeated.
     """
     lineage = record.lineage
     if lineage.imported_from:
-        raise Refused(f"Run {record.id} was taken over from another tracker; how to make it again is not on record.")
+        raise Refused(f"Run {record.id} was imported from another tracker; how to reproduce it is not recorded")
     words = [word for word in lineage.overrides if not word.lstrip("+~").startswith(WITHOUT_EFFECT)]
     if odd := next((word for word in words if word.startswith("-") or not word.isprintable()), None):
-        raise Refused(f"The recorded override {odd[:80]!r} is none that Hydra takes; nothing is run.")
+        raise Refused(f"The recorded override {odd[:80]!r} is not one that Hydra accepts; nothing is run")
     if not any(word.startswith("seed=") for word in words) and record.seed is not None:
         words.append(f"seed={record.seed}")
-    kept = folder / DIFF if diff is not None and lineage.git_diff == DIFF else None
-    return Recipe(["python", "-m", "mhc.train", *words], lineage.git_commit, kept, list(_doubts(record, diff)))
+    changes = folder / DIFF if diff is not None and lineage.git_diff == DIFF else None
+    return Recipe(["python", "-m", "mhc.train", *words], lineage.git_commit, changes, list(_caveats(record, diff)))
 
 
-def _doubts(record: RunRecord, diff: bytes | None) -> Iterator[str]:
+def _caveats(record: RunRecord, diff: bytes | None) -> Iterator[str]:
     lineage = record.lineage
     if lineage.git_commit is None:
-        yield "the commit is not on record; the code as it is now is used"
+        yield "the commit is not recorded; the current code is used"
     if lineage.git_diff is not None and diff is None:
-        yield "the changes that were not committed are not in the run's folder any more"
+        yield "the uncommitted changes are no longer in the run's folder"
     if diff is not None and b"untracked, not in this diff:" in diff:
-        yield "files that git did not know were there, and are not on record"
+        yield "there were untracked files, which are not recorded"
     if diff is not None and b"\n# cut off here:" in diff:
-        yield "the changes that were not committed were too large to be kept whole"
+        yield "the uncommitted changes were too large to be stored completely"
     if any(event.what == "resumed" for event in record.history):
         yield "the run was interrupted and resumed"
 
 
 def shell_lines(recipe: Recipe, tree: str) -> list[str]:
-    """The lines to type in a shell, `tree` being where the code of then is put."""
-    words = shlex.join(recipe.words)
+    """Return the lines to type in a shell; `tree` is the folder for the recorded code."""
+    command = shlex.join(recipe.command)
     if recipe.commit is None:
-        return [words]
+        return [command]
     lines = [f"git worktree add --detach {tree} {recipe.commit}"]
     if recipe.diff:
         lines.append(f"git -C {tree} apply {shlex.quote(str(recipe.diff.absolute()))}")
-    return [*lines, f"PYTHONSAFEPATH=1 PYTHONPATH={tree} {words}"]
+    return [*lines, f"PYTHONSAFEPATH=1 PYTHONPATH={tree} {command}"]
 
 
 def environment_differences(record: RunRecord, again: RunRecord) -> list[Difference]:
-    """What was another when the run was made again: Python, packages, machine."""
+    """Return the differences in Python, packages and machine between a run and its repetition."""
     before, after = record.lineage, again.lineage
     names = sorted(before.packages.keys() | after.packages.keys())
     pairs = [(name, before.packages.get(name, "none"), after.packages.get(name, "none")) for name in names]
@@ -96,43 +95,43 @@ def environment_differences(record: RunRecord, again: RunRecord) -> list[Differe
 
 
 def differences(record: RunRecord, again: RunRecord, tolerance: float) -> list[Difference]:
-    """Where a run and its repetition differ: status, config, data, and every metric by more than `tolerance`."""
-    found = [Difference("status", record.status.value, again.status.value)] if record.status != again.status else []
+    """Return the differences in status, config, data, and in every metric by more than `tolerance`."""
+    result = [Difference("status", record.status.value, again.status.value)] if record.status != again.status else []
     if record.group and record.group != again.group:
-        found.append(Difference("config", record.group, again.group))
-    found += _of_data(record, again)
+        result.append(Difference("config", record.group, again.group))
+    result += _data_differences(record, again)
     for split in ("val", "test"):
         before, after = getattr(record.metrics, split), getattr(again.metrics, split)
-        found += _of_metrics(split, before or Metrics(), after or Metrics(), tolerance)
-    return found
+        result += _metric_differences(split, before or Metrics(), after or Metrics(), tolerance)
+    return result
 
 
 def count_comparable(record: RunRecord) -> int:
-    """How many values on record a repetition can be compared with."""
+    """Return the number of recorded metrics that a repetition can be compared with."""
     splits = [split for split in (record.metrics.val, record.metrics.test) if split]
     return sum(getattr(split, name) is not None for split in splits for name in SCALARS)
 
 
-def _of_data(record: RunRecord, again: RunRecord) -> Iterator[Difference]:
+def _data_differences(record: RunRecord, again: RunRecord) -> Iterator[Difference]:
     before = record.data.splits if record.data else {}
     after = again.data.splits if again.data else {}
     for name in sorted(before.keys() | after.keys()):
-        was = before[name].fingerprint if name in before else "none"
-        now = after[name].fingerprint if name in after else "none"
-        if was != now:
-            yield Difference(f"data.{name}", was[:16], now[:16])
+        old = before[name].fingerprint if name in before else "none"
+        new = after[name].fingerprint if name in after else "none"
+        if old != new:
+            yield Difference(f"data.{name}", old[:16], new[:16])
 
 
-def _of_metrics(split: str, before: Metrics, after: Metrics, tolerance: float) -> Iterator[Difference]:
+def _metric_differences(split: str, before: Metrics, after: Metrics, tolerance: float) -> Iterator[Difference]:
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in SCALARS]
     for kind in BY_CLASS:
-        was, now = getattr(before, kind), getattr(after, kind)
-        pairs += [(f"{kind}.{label}", was.get(label), now.get(label)) for label in sorted(was.keys() | now.keys())]
-    for name, was, now in pairs:
-        same = was == now if was is None or now is None else abs(was - now) <= tolerance
+        old, new = getattr(before, kind), getattr(after, kind)
+        pairs += [(f"{kind}.{label}", old.get(label), new.get(label)) for label in sorted(old.keys() | new.keys())]
+    for name, old, new in pairs:
+        same = old == new if old is None or new is None else abs(old - new) <= tolerance
         if not same:
-            yield Difference(f"{split}.{name}", _shown(was), _shown(now))
+            yield Difference(f"{split}.{name}", _format(old), _format(new))
 
 
-def _shown(value: float | None) -> str:
+def _format(value: float | None) -> str:
     return "none" if value is None else f"{value:.6f}"

@@ -1,4 +1,4 @@
-"""Make a run again: the code of then in a git worktree, the recorded command, and the comparison of what came out."""
+"""Reproduce a run: the recorded commit in a git worktree, the recorded command, and a comparison of the results."""
 
 from __future__ import annotations
 
@@ -15,74 +15,75 @@ from typing import NamedTuple
 from mhc import timestamps
 from mhc.errors import BadInput, NotFound, Unreadable
 from mhc.record import Event, RunRecord
-from mhc.runs import folders, store
+from mhc.runs import folders, git, store
 from mhc.runs.lineage import DIFF
 from mhc.runs.recipe import Difference, Recipe, differences, environment_differences, recipe
 
 GIT_TIMEOUT = 300.0
-"""Seconds that git may take to lay out the code of then."""
+"""Seconds that git may take to check out the recorded commit."""
 
 
 class Outcome(NamedTuple):
-    """What came out."""
+    """The result of reproducing a run."""
 
     folder: Path
-    """The new run."""
-    again: RunRecord
+    """The folder of the new run."""
+    record: RunRecord
+    """The record of the new run."""
     differences: list[Difference]
     environment_differences: list[Difference]
 
 
 def recipe_of(folder: Path) -> Recipe:
-    """The recipe of the run in `folder`.
+    """Return the recipe of the run in `folder`.
 
     Raises:
-        Unreadable: its record cannot be read.
-        Refused: it cannot be made again.
+        Unreadable: if its record cannot be read.
+        Refused: if it cannot be reproduced.
     """
     path = folder / DIFF
-    inside = path.is_file() and not path.is_symlink()
-    return recipe(store.read(folder), folder, path.read_bytes() if inside else None)
+    readable = path.is_file() and not path.is_symlink()
+    return recipe(store.read(folder), folder, path.read_bytes() if readable else None)
 
 
 def reproduce(folder: Path, outputs: Path, code: Path, *, tolerance: float, now: datetime) -> Outcome:
-    """Make the run again in `outputs`, and compare.
+    """Train the run again in `outputs`, and compare the results.
 
     Args:
-        folder: The run.
-        outputs: Where the new run will lie.
-        code: A folder of the git repository that holds the code.
-        tolerance: By how much a metric may differ.
-        now: The time that the new run's history gives for the comparison.
+        folder: the folder of the run.
+        outputs: the folder of the new run's folder.
+        code: a folder of the git repository that contains the code.
+        tolerance: the largest difference of a metric that counts as equal.
+        now: the time of the comparison in the history of the new run.
 
     Raises:
-        NotFound: git, or the commit, is not there.
-        BadInput: the changes do not apply, or the training does not get as far as a record.
+        NotFound: if git or the commit is missing.
+        BadInput: if the changes do not apply, or the training ends before it has a record.
     """
-    record, made_of = store.read(folder), recipe_of(folder)
-    with _tree(made_of, code) as tree, TemporaryDirectory(prefix=folders.REPRODUCING, dir=outputs) as place:
-        ended = _train(made_of.words, tree, Path(place))
-        new = _moved(Path(place), outputs, ended)
+    record, instructions = store.read(folder), recipe_of(folder)
+    with _checkout(instructions, code) as tree, TemporaryDirectory(prefix=folders.REPRODUCING, dir=outputs) as scratch:
+        exit_code = _train(instructions.command, tree, Path(scratch))
+        new = _moved(Path(scratch), outputs, exit_code)
     again = store.read(new)
     unlike = differences(record, again, tolerance)
-    verdict = f"differs in {', '.join(one.name for one in unlike)[:500]}" if unlike else "reproduced"
+    verdict = f"differs in {', '.join(difference.name for difference in unlike)[:500]}" if unlike else "reproduced"
     again = store.update(new, lambda old: old, Event(at=timestamps.format_time(now), what="compared", by="reproduce",
                                                      why=f"made again from {record.id}: {verdict}"))  # fmt: skip
     return Outcome(new, again, unlike, environment_differences(record, again))
 
 
 @contextmanager
-def _tree(made_of: Recipe, code: Path) -> Iterator[Path]:
-    """The code of then; without a commit on record the code as it is now."""
-    if made_of.commit is None:
+def _checkout(instructions: Recipe, code: Path) -> Iterator[Path]:
+    """Yield a folder with the recorded commit and changes; the current code if no commit is recorded."""
+    if instructions.commit is None:
         yield code
         return
     with TemporaryDirectory(prefix="mhc-reproduce-") as parent:
         tree = Path(parent) / "code"
-        _git(code, "worktree", "add", "--detach", str(tree), made_of.commit)
+        _git(code, "worktree", "add", "--detach", str(tree), instructions.commit)
         try:
-            if made_of.diff and made_of.diff.read_bytes().lstrip().startswith(b"diff "):
-                _git(tree, "apply", "--whitespace=nowarn", str(made_of.diff.absolute()))
+            if instructions.diff and instructions.diff.read_bytes().lstrip().startswith(b"diff "):
+                _git(tree, "apply", "--whitespace=nowarn", str(instructions.diff.absolute()))
             yield tree
         finally:
             with suppress(BadInput, NotFound):
@@ -90,34 +91,34 @@ def _tree(made_of: Recipe, code: Path) -> Iterator[Path]:
 
 
 def _git(tree: Path, *arguments: str) -> None:
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(tree), *arguments]
     try:
-        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=GIT_TIMEOUT, check=True)
+        git.run(tree, *arguments, timeout=GIT_TIMEOUT, options=("-c", "core.hooksPath=/dev/null"))
     except FileNotFoundError:
-        raise NotFound("git is not installed, and the code of then cannot be had without it.") from None
+        raise NotFound("git is not installed; it is needed to check out the recorded commit") from None
     except subprocess.TimeoutExpired:
-        raise BadInput(f"git {arguments[0]} took more than {GIT_TIMEOUT:.0f} s and was given up.") from None
+        raise BadInput(f"git {arguments[0]} took more than {GIT_TIMEOUT:.0f} s and was stopped") from None
     except subprocess.CalledProcessError as problem:
-        said = problem.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise BadInput(
-            f"git {arguments[0]} failed: {' '.join(said)}. Try the lines that `mhc reproduce` prints."
-        ) from None
+        reason = "".join(git.message_of(problem).splitlines()[-1:])
+        raise BadInput(f"git {arguments[0]} failed: {reason}. Try the lines that `mhc reproduce` prints") from None
 
 
-def _train(words: Sequence[str], tree: Path, outputs: Path) -> int:
-    """Train with the code in `tree`, from the working directory, so that relative paths to data mean what they did."""
-    command = [sys.executable, *words[1:], f"paths.outputs={outputs.absolute()}", "auto_archive=false"]
+def _train(command: Sequence[str], tree: Path, outputs: Path) -> int:
+    """Train with the code in `tree` and return the exit code.
+
+    The working directory is the current one, so that relative paths to data are still valid.
+    """
+    options = [f"paths.outputs={outputs.absolute()}", "auto_archive=false"]
     environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(tree)}
-    return subprocess.call(command, env=environment)
+    return subprocess.call([sys.executable, *command[1:], *options], env=environment)
 
 
-def _moved(place: Path, outputs: Path, ended: int) -> Path:
-    """Bring the new run to the others."""
-    made = [folder for folder, _ in folders.iter_runs(place)]
-    if len(made) != 1:
-        raise BadInput(f"The training ended with exit code {ended} before it made a record; see what it said above.")
+def _moved(scratch: Path, outputs: Path, exit_code: int) -> Path:
+    """Move the new run from `scratch` to `outputs`, and return its folder."""
+    runs = [folder for folder, _ in folders.iter_runs(scratch)]
+    if len(runs) != 1:
+        raise BadInput(f"The training ended with exit code {exit_code} before it had a record; see its output above")
     try:
-        store.read(made[0])
+        store.read(runs[0])
     except Unreadable as problem:
-        raise BadInput(f"The training ended with exit code {ended}: {problem}") from None
-    return made[0].rename(outputs / made[0].name)
+        raise BadInput(f"The training ended with exit code {exit_code}: {problem}") from None
+    return runs[0].rename(outputs / runs[0].name)

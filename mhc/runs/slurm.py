@@ -1,4 +1,4 @@
-"""What SLURM says of the job that this process is part of, and how the job gets back into the queue."""
+"""The SLURM job of this process: whether it is preempted, and how it is requeued."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ log = logging.getLogger("mhc.runs")
 TIMEOUT = 60
 """Seconds that the controller of a busy cluster may take to answer."""
 PREEMPTED = re.compile(r"\bPreemptTime=\d")
-"""In `scontrol show job`, from the notice of preemption on; before it is None or missing."""
+"""Matches the output of `scontrol show job` from the notice of preemption on; before, the field is None or missing."""
 
 
 def job_id() -> str | None:
-    """The id of this process's job; None outside of SLURM."""
+    """Return the id of this process's job; None outside SLURM."""
     return os.environ.get("SLURM_JOB_ID")
 
 
 def is_preempted(signum: signal.Signals) -> bool:
-    """Tell whether SLURM needs this job's place for another one, so that it is to be queued again.
+    """Return whether SLURM preempts this job for another one, so that it should be requeued.
 
-    SIGUSR1 says so by itself. SIGTERM may stand for `scancel` or for the end of the job's time as well, and a job that
-    ends within its grace time is not queued again by SLURM, so the controller is asked.
+    SIGUSR1 is sent for nothing else. SIGTERM may also mean `scancel` or the time limit of the job, and SLURM does not
+    requeue a job that ends within its grace time, so the controller is queried.
     """
-    name = job_id()
-    if name is None or signum == signal.SIGUSR1:
-        return name is not None
+    job = job_id()
+    if job is None or signum == signal.SIGUSR1:
+        return job is not None
     try:
-        told = _scontrol("show", "job", name)
+        state = _scontrol("show", "job", job)
     except (OSError, subprocess.SubprocessError) as problem:
-        log.debug("SLURM did not say why job %s is to end: %s", name, problem)
+        log.debug("SLURM did not report why job %s has to end: %s", job, problem)
         return False
-    return "JobState=RUNNING" in told and "Requeue=1" in told and PREEMPTED.search(told) is not None
+    return "JobState=RUNNING" in state and "Requeue=1" in state and PREEMPTED.search(state) is not None
 
 
 def requeue(run: LiveRun) -> None:
-    """Put this job back into the queue, where it finds its run by the job's number and resumes it."""
-    name = job_id() or ""
+    """Requeue this job, which then finds its run by the id of the job and resumes it."""
+    job = job_id() or ""
     try:
-        _scontrol("requeue", name)
-        run.event("requeued", f"SLURM job {name} is in the queue again")
+        _scontrol("requeue", job)
+        run.event("requeued", f"SLURM job {job} is in the queue again")
     except (OSError, subprocess.SubprocessError, MhcError) as problem:
-        log.error("SLURM job %s was not put back into the queue: %s", name, problem)
+        log.error("SLURM job %s was not requeued: %s", job, problem)
 
 
 def _scontrol(*arguments: str) -> str:
-    done = subprocess.run(["scontrol", *arguments], check=True, capture_output=True, text=True, timeout=TIMEOUT)
-    return done.stdout
+    process = subprocess.run(["scontrol", *arguments], check=True, capture_output=True, text=True, timeout=TIMEOUT)
+    return process.stdout

@@ -1,4 +1,4 @@
-"""Read and change `run.json`: whole or not at all, one writer at a time, each change explained by an event."""
+"""Read and change `run.json`: completely or not at all, one writer at a time, each change with an event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _decoder = msgspec.json.Decoder(RunRecord)
 
 
 class _Head(msgspec.Struct):
-    """What every version of `run.json` begins with."""
+    """The fields that every version of `run.json` has."""
 
     schema: int
     id: str
@@ -26,12 +26,12 @@ def read(folder: Path) -> RunRecord:
     """Return the record of the run in `folder`.
 
     Raises:
-        Unreadable: missing, empty, torn, foreign, of a newer schema, or not permitted; says which folder and why.
+        Unreadable: if the record is missing, empty, truncated, not one of mhc, of a newer schema, or not permitted.
     """
     try:
         content = (folder / RECORD_FILE).read_bytes()
     except FileNotFoundError:
-        reason = f"has no {RECORD_FILE}" if folder.is_dir() else "is not there (any more)"
+        reason = f"has no {RECORD_FILE}" if folder.is_dir() else "does not exist (any more)"
         raise Unreadable(f"{folder} {reason}") from None
     except OSError as problem:
         raise Unreadable(f"The record of {folder} cannot be read: {problem.strerror}") from None
@@ -42,43 +42,44 @@ def decode(content: bytes, folder: Path) -> RunRecord:
     """Return the record in `content`, the bytes of the `run.json` of `folder`.
 
     Raises:
-        Unreadable: where they are not a whole record that this version understands.
+        Unreadable: if they are not a complete record that this version can read.
     """
     try:
         record = _decoder.decode(content)
     except msgspec.MsgspecError as problem:
-        raise Unreadable(f"The record of {folder} cannot be read: {_why(content, problem)}") from None
+        raise Unreadable(f"The record of {folder} cannot be read: {_flaw(content, problem)}") from None
     if record.schema > SCHEMA:
-        raise Unreadable(f"The record of {folder} cannot be read: {_newer(record.schema)}")
+        raise Unreadable(f"The record of {folder} cannot be read: {_newer_schema(record.schema)}")
     return record
 
 
-def _why(content: bytes, problem: Exception) -> str:
+def _flaw(content: bytes, problem: Exception) -> str:
     if not content.strip():
         return f"{RECORD_FILE} is empty"
     with suppress(msgspec.MsgspecError):
         head = msgspec.json.decode(content, type=_Head)
         if head.schema > SCHEMA:
-            return _newer(head.schema)
+            return _newer_schema(head.schema)
     if isinstance(problem, msgspec.ValidationError):
         return f"{RECORD_FILE} is not a record of mhc ({problem})"
     return f"{RECORD_FILE} is torn or is not JSON ({problem})"
 
 
-def _newer(schema: int) -> str:
+def _newer_schema(schema: int) -> str:
     return f"it was written by a newer mhc (schema {schema}, this one reads up to {SCHEMA}). Upgrade mhc to read it"
 
 
 def create(folder: Path, record: RunRecord) -> RunRecord:
-    """Write the first record of `folder`, which must exist and hold none.
+    """Write the first record of `folder`, which must exist and have none.
 
     Raises:
-        Conflict: where there is a record already.
-        NotFound, BadInput: where it cannot be written.
+        Conflict: if there is a record already.
+        NotFound: if the folder does not exist.
+        BadInput: if the record cannot be written.
     """
     with atomic.locked(folder):
         if (folder / RECORD_FILE).exists():
-            raise Conflict(f"{folder} holds a run already; a record is never overwritten. Start under a new folder")
+            raise Conflict(f"{folder} contains a run already; a record is never overwritten. Use a new folder")
         _write(folder, record)
     return record
 
@@ -91,19 +92,20 @@ def update(
     *,
     durable: bool = True,
 ) -> RunRecord:
-    """Change the record of `folder` under its lock, and return it as it is now.
+    """Change the record of `folder` under its lock, and return the new record.
 
-    `change` gets the record as it is on disk; where it returns it as it was and there is no event, nothing is written.
+    `change` is called with the record on disk; if it returns an equal record and there is no event, nothing is written.
     `durable` is explained at `mhc.runs.atomic.write`.
 
     Raises:
-        Conflict: where the record is no longer at `expect_revision`.
-        Unreadable: where there is no record to change; nothing is written.
-        NotFound, BadInput: where it cannot be written; the older record stays.
+        Conflict: if the record is no longer at `expect_revision`.
+        Unreadable: if there is no readable record to change; nothing is written.
+        NotFound: if the folder does not exist.
+        BadInput: if the record cannot be written; the old one is unchanged.
     """
     with atomic.locked(folder):
         before = read(folder)
-        _expect(folder, before, expect_revision)
+        _check_revision(folder, before, expect_revision)
         after = change(before)
         if after == before and event is None:
             return before
@@ -113,25 +115,25 @@ def update(
         return after
 
 
-def _expect(folder: Path, record: RunRecord, revision: int | None) -> None:
+def _check_revision(folder: Path, record: RunRecord, revision: int | None) -> None:
     if revision is not None and record.revision != revision:
         raise Conflict(
-            f"The record of {folder} has changed meanwhile (revision {record.revision}, not {revision}). "
-            "Look at it again and repeat the command"
+            f"The record of {folder} was changed meanwhile (revision {record.revision}, not {revision}). "
+            "Check it and repeat the command"
         )
 
 
 def _write(folder: Path, record: RunRecord, *, durable: bool = True) -> None:
     content = encode(record)
-    _decoder.decode(content)  # what could not be read again (a value that is not a number) must not replace what can
+    _decoder.decode(content)  # a record that cannot be read again (with a NaN) must not replace one that can
     if not folder.is_dir():
-        raise NotFound(f"The folder {folder} is gone. It may have been archived")
-    _sweep_drafts(folder)
+        raise NotFound(f"The folder {folder} does not exist (any more). It may have been archived")
+    _remove_drafts(folder)
     atomic.write(folder / RECORD_FILE, content, durable=durable)
 
 
-def _sweep_drafts(folder: Path) -> None:
-    """Remove drafts that a killed writer left; under the lock nobody else is writing one."""
+def _remove_drafts(folder: Path) -> None:
+    """Remove the drafts of killed writers; under the lock no other process is writing one."""
     for draft in folder.glob(f".{RECORD_FILE}.*"):
         with suppress(OSError):
             draft.unlink()

@@ -86,7 +86,7 @@ def test_a_file_cut_at_any_place_is_not_believed(tmp_path):
     cut = tmp_path / "cut.npz"
     for size in range(len(whole)):
         cut.write_bytes(whole[:size])
-        with pytest.raises(Unreadable, match="cannot be believed"):
+        with pytest.raises(Unreadable, match="cannot be used"):
             evidence.read(cut)
 
 
@@ -152,7 +152,7 @@ def test_a_compressed_member_is_refused_before_it_unfolds(tmp_path):
     ("change", "reason"),
     [
         ({"labels": np.full(50, 3)}, "label outside 0 to 2"),
-        ({"labels": np.zeros(49, np.int64)}, "do not fit"),
+        ({"labels": np.zeros(49, np.int64)}, "do not match"),
         ({"probabilities": np.full((50, 3), np.nan)}, "do not sum to 1"),
         ({"probabilities": np.full((50, 3), 0.5)}, "do not sum to 1"),
         ({"label_names": ["a", "a", "b"]}, "not distinct"),
@@ -232,7 +232,7 @@ def test_examples_with_another_label_are_not_matched():
 
 
 def test_evidences_of_other_labels_cannot_be_paired():
-    with pytest.raises(BadInput, match="know other labels"):
+    with pytest.raises(BadInput, match="have different labels"):
         evidence.pair(an_evidence(), an_evidence(names=("x", "y", "z")))
 
 
@@ -277,5 +277,5 @@ def test_the_environment_can_say_the_key(tmp_path, monkeypatch):
 def test_a_file_that_is_no_key_is_said_so(content, tmp_path, monkeypatch):
     monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
     (tmp_path / ".evidence_key").write_text(content)
-    with pytest.raises(Unreadable, match=r"Put the original back"):
+    with pytest.raises(Unreadable, match=r"Restore the original"):
         evidence.key(tmp_path)

@@ -56,7 +56,7 @@ def test_name_becomes_a_safe_part_of_a_file_name(name: str, safe: str) -> None:
 
 def test_place_that_cannot_hold_a_folder_gets_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadConfig, match=r"No folder can be made in .*file.*paths.outputs="):
+    with pytest.raises(BadConfig, match=r"No folder can be created in .*file.*paths.outputs="):
         folders.claim(tmp_path / "file", "a", NOW)
 
 
@@ -101,7 +101,7 @@ def test_archived_and_restored_run_is_the_same_to_the_byte(tmp_path: Path, sweep
 def test_run_that_is_gone_is_not_archived_and_leaves_no_shell(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     folders.archive(run, tmp_path, Location.ARCHIVED)
-    with pytest.raises(NotFound, match="somebody else may have moved it"):
+    with pytest.raises(NotFound, match="another process may have moved it"):
         folders.archive(run, tmp_path, Location.ARCHIVED)
     assert not run.exists()
 

@@ -52,7 +52,7 @@ def test_diff_of_a_dirty_tree_is_kept_and_applies(tree: Path, run: Path, tmp_pat
 
 
 def test_huge_diff_is_cut_off_and_says_so(tree: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lineage, "LARGEST_DIFF", 1000)
+    monkeypatch.setattr(lineage, "MAX_DIFF", 1000)
     (tree / "a.py").write_text("x = 1\n" * 10_000)
     lineage.gather(run, tree=tree)
     kept = (run / "git.diff").read_bytes()

@@ -80,7 +80,7 @@ def test_run_that_leaves_well_is_completed_and_beats_no_more(run: LiveRun) -> No
     record = run.record()
     assert (record.status, events(record)) == (Status.COMPLETED, ["registered", "completed"])
     assert record.ended_at is not None
-    assert run.folder not in heartbeat._beating
+    assert run.folder not in heartbeat._heartbeats
 
 
 def test_failure_is_on_record_with_type_place_and_traceback_and_goes_on_up(run: LiveRun) -> None:
@@ -257,7 +257,7 @@ def test_ended_run_is_not_ended_again(run: LiveRun) -> None:
 def test_last_word_that_cannot_be_written_leaves_no_lie(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
     moved = run.folder.with_name("elsewhere")
     ends(run, FileNotFoundError, lambda: run.folder.rename(moved).joinpath("missing").read_text())
-    assert f"How run {run.folder.name} ended is not on record" in caplog.text
+    assert f"The outcome of run {run.folder.name} was not recorded" in caplog.text
     assert store.read(moved).status is Status.RUNNING, "to be found lost, as its process is gone"
     assert not run.folder.exists()
 
@@ -338,7 +338,7 @@ def test_presumed_lost_run_notices_at_its_next_heartbeat(tmp_path: Path) -> None
     noticed = threading.Event()
 
     def notice() -> None:
-        run.come_back()
+        run.restore_running()
         noticed.set()
 
     heartbeat.start(run.folder, 0.01, notice)
@@ -365,7 +365,7 @@ def test_heartbeat_goes_on_while_the_main_thread_is_busy(tmp_path: Path) -> None
 
 def test_heartbeat_does_not_bring_an_archived_folder_back(tmp_path: Path) -> None:
     run = start(folders.claim(tmp_path, "a", NOW))
-    beat = heartbeat._beating[run.folder]
+    beat = heartbeat._heartbeats[run.folder]
     folders.archive(run.folder, tmp_path, Location.ARCHIVED)
     with pytest.raises(FileNotFoundError):
         beat.beat()
@@ -403,7 +403,7 @@ def test_living_run_is_not_resumed(run: LiveRun) -> None:
 def test_completed_imported_and_archived_runs_are_not_resumed(tmp_path: Path) -> None:
     refused = {
         "is completed": a_run(tmp_path, "a"),
-        "taken over from another tracker": a_run(tmp_path, "b", status="unknown"),
+        "imported from another tracker": a_run(tmp_path, "b", status="unknown"),
         "is archived. Restore it first": a_run(tmp_path, "c", status="failed", location="archive_baseline"),
     }
     for why, folder in refused.items():
@@ -420,5 +420,5 @@ def test_two_who_resume_a_run_at_once_do_not_both_get_it(tmp_path: Path, monkeyp
         return last(at)
 
     monkeypatch.setattr(live.checkpoints, "last_checkpoint", while_another_is_faster)
-    with pytest.raises(Conflict, match="has changed meanwhile"):
+    with pytest.raises(Conflict, match="was changed meanwhile"):
         LiveRun.resume(folder, POLICY.liveness)

@@ -22,7 +22,7 @@ def with_lineage(**changes: Any) -> RunRecord:
 def test_the_command_has_what_is_learned_and_leaves_out_where_things_lie() -> None:
     words = ["model=micro", "name=a b", "paths.outputs=/x", "hydra.sweep.dir=/y", "+hydra.job.name=z", "resume=abc"]
     made = recipe(with_lineage(overrides=[*words, "summary=true", "auto_archive=false"]), Path("f"), None)
-    assert made.words == ["python", "-m", "mhc.train", "model=micro", "name=a b", "seed=1"]
+    assert made.command == ["python", "-m", "mhc.train", "model=micro", "name=a b", "seed=1"]
     assert shell_lines(made, "../t") == [
         "git worktree add --detach ../t 0123456789abcdef0123456789abcdef01234567",
         "PYTHONSAFEPATH=1 PYTHONPATH=../t python -m mhc.train model=micro 'name=a b' seed=1",
@@ -30,14 +30,14 @@ def test_the_command_has_what_is_learned_and_leaves_out_where_things_lie() -> No
 
 
 def test_the_seed_that_was_said_is_not_said_twice() -> None:
-    assert recipe(with_lineage(overrides=["seed=7"]), Path("f"), None).words[3:] == ["seed=7"]
+    assert recipe(with_lineage(overrides=["seed=7"]), Path("f"), None).command[3:] == ["seed=7"]
 
 
 def test_changes_that_were_not_committed_are_applied(tmp_path: Path) -> None:
     made = recipe(with_lineage(git_diff="git.diff", git_dirty=True), tmp_path, b"diff --git a/x b/x\n")
     assert made.diff == tmp_path / "git.diff"
     assert shell_lines(made, "../t")[1] == f"git -C ../t apply {tmp_path}/git.diff"
-    assert made.doubts == []
+    assert made.caveats == []
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "other.diff"])
@@ -48,26 +48,26 @@ def test_a_diff_of_another_name_is_not_used(name: str) -> None:
 @pytest.mark.parametrize(
     ("lineage", "diff", "doubt"),
     [
-        ({"git_commit": None}, None, "commit is not on record"),
-        ({"git_diff": "git.diff"}, None, "not in the run's folder any more"),
-        ({"git_diff": "git.diff"}, b"# 2 untracked, not in this diff:\n#   x\n", "git did not know"),
+        ({"git_commit": None}, None, "commit is not recorded"),
+        ({"git_diff": "git.diff"}, None, "no longer in the run's folder"),
+        ({"git_diff": "git.diff"}, b"# 2 untracked, not in this diff:\n#   x\n", "untracked files"),
         ({"git_diff": "git.diff"}, b"diff\n# cut off here: 9 bytes in all\n", "too large"),
     ],
 )
 def test_what_may_come_out_otherwise_is_said(lineage: dict[str, Any], diff: bytes | None, doubt: str) -> None:
-    (said,) = recipe(with_lineage(**lineage), Path("f"), diff).doubts
+    (said,) = recipe(with_lineage(**lineage), Path("f"), diff).caveats
     assert doubt in said
 
 
 def test_a_resumed_run_is_doubtful() -> None:
     record = a_record()
     resumed = replace(record, history=[*record.history, Event(at=iso(NOW), what="resumed", by="training")])
-    assert recipe(resumed, Path("f"), None).doubts == ["the run was interrupted and resumed"]
+    assert recipe(resumed, Path("f"), None).caveats == ["the run was interrupted and resumed"]
 
 
 @pytest.mark.parametrize("word", ["--config-dir=/evil", "-m", "name=a\x1b[31m", "name=a\nb"])
 def test_an_override_that_is_none_is_refused(word: str) -> None:
-    with pytest.raises(Refused, match="none that Hydra takes"):
+    with pytest.raises(Refused, match="not one that Hydra accepts"):
         recipe(with_lineage(overrides=[word]), Path("f"), None)
 
 

@@ -82,7 +82,7 @@ def test_ambiguous_id_lists_ten_choices(find: Find, outputs: Path) -> None:
     with pytest.raises(Conflict) as raised:
         find(outputs, "run_")
     lines = str(raised.value).split("\n")
-    assert lines[0] == "12 runs fit 'run_'. Type more of the id:"
+    assert lines[0] == "12 runs match 'run_'. Type more of the id:"
     assert len(lines) == 12
     assert lines[-1] == "  and 2 more"
 
@@ -90,7 +90,7 @@ def test_ambiguous_id_lists_ten_choices(find: Find, outputs: Path) -> None:
 def test_same_id_in_two_folders_asks_for_the_path(find: Find, outputs: Path) -> None:
     run = a_run(outputs, "twice_20261120_120000_0001")
     shutil.copytree(run, outputs / "copies" / run.name)
-    with pytest.raises(Conflict, match=r"2 folders hold the run 'twice_20261120'\. Give the path of one of them"):
+    with pytest.raises(Conflict, match=r"2 folders contain the run 'twice_20261120'\. Give the path of one of them"):
         find(outputs, "twice_20261120")
     assert find(outputs, f"copies/{run.name}") == outputs / "copies" / run.name
 
@@ -102,7 +102,7 @@ def test_mistyped_id_gets_a_suggestion(find: Find, outputs: Path) -> None:
 
 
 def test_no_runs_at_all_is_stated(find: Find, outputs: Path) -> None:
-    with pytest.raises(NotFound, match=r"No run 'a1b2' in .*outputs\. There are no runs there yet$"):
+    with pytest.raises(NotFound, match=r"No run 'a1b2' in .*outputs\. There are no runs in it yet$"):
         find(outputs, "a1b2")
 
 

@@ -91,7 +91,7 @@ def test_record_that_cannot_be_believed_is_unreadable_and_left_alone(tmp_path: P
 def test_missing_record_and_missing_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"has no run.json"):
         store.read(tmp_path)
-    with pytest.raises(Unreadable, match=r"is not there \(any more\)"):
+    with pytest.raises(Unreadable, match=r"does not exist \(any more\)"):
         store.read(tmp_path / "gone")
 
 
@@ -130,7 +130,7 @@ def test_full_disk_keeps_the_older_record_and_gets_one_sentence(tmp_path: Path) 
     )
     said = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True).stdout
     assert said.startswith("BadInput Could not write ")
-    assert "File too large. What stood there before is kept" in said
+    assert "File too large. Its old content is unchanged" in said
     assert (run / "run.json").read_bytes() == before
     assert not list(run.glob(".run.json.*"))
 
@@ -147,7 +147,7 @@ def test_truly_full_file_system_keeps_the_older_record(tmp_path: Path) -> None:
         before = (run / "run.json").read_bytes()
         with pytest.raises(OSError, match="No space left"):
             (place / "fill").write_bytes(b"\0" * 100_000)
-        with pytest.raises(BadInput, match=r"No space left on device. What stood there before is kept"):
+        with pytest.raises(BadInput, match=r"No space left on device. Its old content is unchanged"):
             store.update(run, with_note("x" * 8192), EVENT)
         assert (run / "run.json").read_bytes() == before
         assert store.read(run).note == ""
@@ -203,9 +203,9 @@ def test_writer_that_waits_while_the_run_is_archived_writes_nowhere(tmp_path: Pa
         [sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True, stdin=subprocess.PIPE
     ) as writer:
         # the writer may only start when the lock is held: archive() calls this under the lock
-        moved = folders.archive(run, tmp_path, Location.ARCHIVED, still=when_the_writer_waits)
+        moved = folders.archive(run, tmp_path, Location.ARCHIVED, check=when_the_writer_waits)
         said = writer.communicate()[0]
-    assert "is not there (any more)" in said
+    assert "does not exist (any more)" in said
     assert (moved / "run.json").read_bytes() == before
     assert not run.exists()
 
@@ -221,7 +221,7 @@ def test_lock_held_by_somebody_else_is_a_conflict_and_no_obstacle_to_readers(tmp
     run = a_run(tmp_path)
     with atomic.locked(run):
         assert store.read(run).id
-        with pytest.raises(Conflict, match="has held the lock"), atomic.locked(run, patience=0.0):
+        with pytest.raises(Conflict, match="has held the lock"), atomic.locked(run, timeout=0.0):
             pass
 
 
