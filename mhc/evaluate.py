@@ -1,13 +1,13 @@
-"""Score a run or a bundle on a split: `python -m mhc.evaluate run=attention_v3 split=test`, evidence included.
+"""Score a run or a bundle on a split, and save the evidence: `python -m mhc.evaluate run=attention_v3 split=test`.
 
-`evaluate(loaded, texts)` is the same for whoever has the texts: an older champion is judged by it on today's test set.
+`evaluate(loaded, texts)` scores texts in memory, for example an older champion on the current test set.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,90 +26,88 @@ if TYPE_CHECKING:
     from mhc.facts import Metrics
     from mhc.model.weights import Loaded
 
-SUMMARY = """Score a run or a bundle on a split, and keep what it said of every example (never a text).
+SUMMARY = """Score a run or a bundle on a split, and save the evidence: its prediction for every example (never a text).
 
   python -m mhc.evaluate run=attention_v3 split=test
   python -m mhc.evaluate bundle=champion data=files data.train=train.csv data.test=new.csv output=champion_new.npz
 
-Without data= a run is scored on the data it was trained with; data.<key>= changes what the config says, as in training.
-The evidence goes to output=; without it, a run's on its own data goes to its folder, and none other is kept."""
+Without data= a run is scored on the data it was trained with; data.<key>= overrides the config, as in training.
+The evidence goes to output=. Without output=, it is saved only for a run on its own data, in the folder of the run."""
 
-KNOWN = {
-    "run": "a run: its folder, or the beginning of its id",
-    "bundle": "a bundle: its name, an alias such as champion, or its folder (with a slash)",
+KEYS = {
+    **arguments.MODEL_KEYS,
     "data": "an option of conf/data: synthetic, files, huggingface [the run's own]",
     "data.<key>": "any value of the data's config, such as data.test=new.csv",
     "split": "train, val or test [test]",
     "output": "the evidence to write, such as new_test.npz",
-    "precision": "fp32, bf16, or auto: bf16 where the hardware has it [auto]",
-    "device": "auto, cpu, cuda, mps [auto]",
-    "paths.outputs": "folder of the runs [outputs]",
-    "paths.models": "folder of the bundles [models]",
-    "paths.cache": "folder of read data [.cache]",
+    **arguments.HARDWARE_KEYS,
+    **arguments.FOLDER_KEYS,
+    "paths.cache": "folder of the data cache [.cache]",
 }
 
 
 def evaluate(
     loaded: Loaded, texts: Sequence[str], precision: str = "auto", device: str = "auto"
 ) -> NDArray[np.float32]:
-    """Return the probabilities [n, k] of normalised texts, as the network gives them: no temperature is applied."""
+    """Return the probabilities [n, k] of normalised texts, without the temperature."""
     from mhc.inference.predictor import Predictor
 
     return Predictor(loaded, precision=precision, device=device).raw(texts)
 
 
 def main() -> None:
-    """Do as the command line says."""
+    """Run the command line."""
     words = sys.argv[1:]
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(arguments.usage(SUMMARY, KNOWN) + "\n")
+    if arguments.asks_for_help(words):
+        sys.stdout.write(arguments.usage(SUMMARY, KEYS) + "\n")
         return
     overrides = [word for word in words if word.startswith(("data.", "+data."))]
     try:
-        values = arguments.parse([word for word in words if word not in overrides], KNOWN)
+        values = arguments.parse([word for word in words if word not in overrides], KEYS)
         kind = arguments.one_of(values, "run", "bundle")
         if kind == "bundle" and not values.get("data"):
-            raise BadConfig("Say the data for a bundle: data=files data.train=... data.test=...")
+            raise BadConfig("Give the data for a bundle: data=files data.train=... data.test=...")
         if values.get("split", "test") not in ("train", "val", "test"):
-            raise BadConfig(f"split={values['split'][:40]} is none of train, val, test")
+            raise BadConfig(f"split={values['split'][:40]} is not one of train, val, test")
     except BadConfig as error:
-        sys.exit(exit_codes.say(str(error), 2))
+        sys.exit(exit_codes.write_stderr(str(error), 2))
     score(values, overrides)
 
 
 def score(values: dict[str, str], overrides: list[str]) -> None:
-    """Load the data, then the model, score, and write the evidence and the table."""
+    """Load the data, then the model; score, save the evidence, and print the metrics."""
     from mhc.metrics import measure
     from mhc.production import loading
 
-    split, models = values.get("split", "test"), place(values, "models")
-    run = loading.find_run(place(values, "outputs"), values["run"]) if values.get("run") else None
+    split, models = values.get("split", "test"), arguments.folder(values, "models", os.environ)
+    run = (
+        loading.find_run(arguments.folder(values, "outputs", os.environ), values["run"]) if values.get("run") else None
+    )
     corpus = corpus_of(config_of(run, values, overrides), split)
     loaded = loading.from_run(run) if run else loading.from_bundle(*loading.find_bundle(models, values["bundle"]))
-    labels = in_order_of(loaded.labels, corpus.about.labels, np.asarray(corpus.label_ids(split), np.int64))
+    labels = align_labels(loaded.labels, corpus.about.labels, np.asarray(corpus.label_ids(split), np.int64))
     texts = list(corpus.texts(split))
-    found = evaluate(loaded, texts, values.get("precision", "auto"), values.get("device", "auto"))
-    own = run / "evaluation" / f"{split}.npz" if run and not overrides and not values.get("data") else None
-    kept = Path(values["output"]) if values.get("output") else own
-    if kept is not None:
-        keep(kept, texts, labels, found, loaded.labels, models)
-    show(measure(labels, found, loaded.labels), np.bincount(labels, minlength=len(loaded.labels)).tolist())
-    exit_codes.say(
-        f"Evidence of {len(texts):,} rows: {kept}" if kept else "No evidence was kept; say output=FILE.npz", 0
+    probabilities = evaluate(loaded, texts, values.get("precision", "auto"), values.get("device", "auto"))
+    default = run / "evaluation" / f"{split}.npz" if run and not overrides and not values.get("data") else None
+    path = Path(values["output"]) if values.get("output") else default
+    if path is not None:
+        write_evidence(path, texts, labels, probabilities, loaded.labels, models)
+    counts = np.bincount(labels, minlength=len(loaded.labels)).tolist()
+    rows = dict(zip(loaded.labels, counts, strict=True))
+    print_metrics(split, measure(labels, probabilities, loaded.labels), rows)
+    exit_codes.write_stderr(
+        f"Evidence of {len(texts):,} rows: {path}"
+        if path
+        else "The evidence was not saved. Save it with output=FILE.npz",
+        0,
     )
 
 
-def place(values: dict[str, str], what: str) -> Path:
-    """Return the folder of outputs, models or cache: as said, of the environment, or the default."""
-    default = ".cache" if what == "cache" else what
-    return Path(values.get(f"paths.{what}") or os.environ.get(f"MHC_{what.upper()}") or default)
-
-
 def config_of(run: Path | None, values: dict[str, str], overrides: list[str]) -> DictConfig:
-    """Return the config that describes the data: the run's own, or composed as for a training.
+    """Return the config of the data: that of the run, or one composed as for a training.
 
     Raises:
-        BadConfig: an override of the run's own data does not fit; names the key.
+        BadConfig: if an override has a key that the data of the run does not have.
     """
     from mhc.production import loading
 
@@ -118,14 +116,14 @@ def config_of(run: Path | None, values: dict[str, str], overrides: list[str]) ->
 
         from mhc.training import config
 
-        config.register()
+        config.register_config()
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             cfg = compose("train", overrides=[f"data={values['data']}", *overrides])
     else:
         cfg = loading.recorded_model(run)
         for word in overrides:
             _override(cfg, word)
-    cfg.paths.cache = str(place(values, "cache"))
+    cfg.paths.cache = str(arguments.folder(values, "cache", os.environ))
     return cfg
 
 
@@ -134,18 +132,18 @@ def _override(cfg: DictConfig, word: str) -> None:
     from yaml import safe_load
 
     key, _, value = word.partition("=")
-    if OmegaConf.select(cfg, key.rpartition(".")[0]) is None or key.rpartition(".")[2] not in OmegaConf.select(
-        cfg, key.rpartition(".")[0]
-    ):
-        raise BadConfig(f"There is no key {key[:60]!r} in the run's data. It has: {', '.join(map(str, cfg.data))}")
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent)
+    if node is None or name not in node:
+        raise BadConfig(f"There is no key {key[:60]!r} in the data of the run. It has: {', '.join(map(str, cfg.data))}")
     OmegaConf.update(cfg, key, safe_load(value))
 
 
 def corpus_of(cfg: DictConfig, split: str) -> Corpus:
-    """Return the data, cleaned and cut as for a training, without making a tokenizer or importing Lightning.
+    """Return the data, cleaned and split as for a training, without a tokenizer and without importing Lightning.
 
     Raises:
-        BadInput: it cannot be used, or has no such split.
+        BadInput: if the data cannot be used, or does not have the split.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -154,7 +152,7 @@ def corpus_of(cfg: DictConfig, split: str) -> Corpus:
 
     values = OmegaConf.to_container(cfg.data, resolve=True)
     assert isinstance(values, dict)
-    found = corpus.ensure(
+    data = corpus.ensure(
         instantiate(cfg.data.source, _convert_="all"),
         options.read(values["cleaning"], options.Cleaning, "data.cleaning"),
         options.read(values["splitting"], options.Splitting, "data.splitting"),
@@ -162,25 +160,25 @@ def corpus_of(cfg: DictConfig, split: str) -> Corpus:
         values["near_duplicates"],
         Path(cfg.paths.cache),
     )
-    if split not in found.splits:
-        raise BadInput(f"The data has no split {split!r}. It has: {', '.join(found.splits)}")
-    return found
+    if split not in data.splits:
+        raise BadInput(f"The data has no split {split!r}. It has: {', '.join(data.splits)}")
+    return data
 
 
-def in_order_of(model: Sequence[str], data: Sequence[str], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return [n] positions in the model's labels, from positions in the data's.
+def align_labels(model: Sequence[str], data: Sequence[str], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return [n] indices into the labels of the model, from indices into those of the data.
 
     Raises:
-        BadInput: the split has a label that the model does not know.
+        BadInput: if the split has a label that the model does not have.
     """
     unknown = [data[label] for label in np.unique(labels).tolist() if data[label] not in model]
     if unknown:
-        raise BadInput(f"The data has the label {unknown[0]!r}, but the model knows {', '.join(model)}")
+        raise BadInput(f"The data has the label {unknown[0]!r}, but the model has only {', '.join(model)}")
     order = np.array([model.index(name) if name in model else -1 for name in data], np.int64)
     return order[labels]
 
 
-def keep(
+def write_evidence(
     path: Path,
     texts: Sequence[str],
     labels: NDArray[np.int64],
@@ -188,7 +186,7 @@ def keep(
     names: Sequence[str],
     models: Path,
 ) -> None:
-    """Write the evidence."""
+    """Write the evidence: ids, labels and probabilities of the examples."""
     from mhc.runs import evidence
 
     key = evidence.key(models)
@@ -196,26 +194,15 @@ def keep(
     evidence.write(path, ids.reshape(-1, evidence.ID_BYTES), labels, probabilities, names)
 
 
-def show(metrics: Metrics, rows: Sequence[int]) -> None:
-    """Write the numbers to stdout: of all classes, then per class."""
+def print_metrics(split: str, metrics: Metrics, rows: Mapping[str, int]) -> None:
+    """Print the metrics of the split, and those of each class with its number of rows."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    whole = Table(box=None, pad_edge=False, header_style="bold")
-    names = {"accuracy": "accuracy", "f1_macro": "macro-F1", "ece": "calibration error", "loss": "loss"}
-    for title in names.values():
-        whole.add_column(title, justify="right")
-    whole.add_row(*(f"{getattr(metrics, key):.3f}" for key in names))
-    each = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("class", "precision", "recall", "F1", "rows"):
-        each.add_column(title, justify="left" if title == "class" else "right", overflow="fold")
-    for (label, f1), count in zip(metrics.f1.items(), rows, strict=True):
-        numbers = (metrics.precision[label], metrics.recall[label], f1)
-        each.add_row(Text(label), *(f"{number:.3f}" for number in numbers), str(count))
-    console = Console()
-    console.print(whole, "", each, sep="\n")
+    from mhc.report.tables import class_table, metrics_table, rich_table
+
+    overall, classes = metrics_table({split: metrics}), class_table(split, metrics, rows)
+    Console().print(rich_table(overall), "", rich_table(classes), sep="\n")
 
 
 if __name__ == "__main__":
-    exit_codes.leave(main)
+    exit_codes.run_and_exit(main)

@@ -1,19 +1,25 @@
-"""A run and a bundle are scored on any split; the evidence is the training's own where the data is."""
+"""`mhc.evaluate`: a run or a bundle is scored on a split, and the evidence is saved."""
+
+from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mhc import evaluate
 from mhc.errors import BadInput
-from mhc.evaluate import in_order_of
+from mhc.evaluate import align_labels
 from mhc.production import loading
 from mhc.runs import evidence
 from mhc.training import exit_codes
 from tests.support.builders import LABELS
 from tests.support.trained import WORDS, a_bundle, a_table, a_trained_run, config_of, some_texts
+
+Command = Callable[..., tuple[int, str, str]]
 
 DATA = {
     "label_names": None,
@@ -28,14 +34,14 @@ DATA = {
 }
 
 
-def labelled(path, seed, rows=80, labels=LABELS):
+def labelled(path: Path, seed: int, rows: int = 80, labels: Sequence[str] = LABELS) -> Path:
     texts = [f"{text} {WORDS[seed]}" for text in some_texts(rows, seed=seed)]
     return a_table(path, texts, label=[labels[row % len(labels)] for row in range(rows)])
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """Data on the disk, and a run that was trained on it."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with data, and a run that was trained on it."""
     monkeypatch.chdir(tmp_path)
     for name in ("MHC_OUTPUTS", "MHC_MODELS", "MHC_CACHE", "MHC_EVIDENCE_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -48,38 +54,39 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def typed(home, monkeypatch, capsys):
-    def type_in(*words):
+def command(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mhc.evaluate", *map(str, words)])
         code = exit_codes.code_of(evaluate.main)
         return code, *capsys.readouterr()
 
-    return type_in
+    return call
 
 
-def test_a_run_is_scored_on_its_own_data_and_keeps_the_evidence(typed, home):
-    code, out, err = typed("run=tiny", "split=test", "precision=fp32")
+def test_run_is_scored_on_its_own_data_with_evidence(command: Command, home: Path) -> None:
+    code, out, err = command("run=tiny", "split=test", "precision=fp32")
     run = next((home / "outputs").iterdir())
-    found = evidence.read(run / "evaluation" / "test.npz")
+    saved = evidence.read(run / "evaluation" / "test.npz")
     assert code == 0, err
-    assert found.label_names == list(LABELS)
-    assert len(found) == 80
-    right = (found.probabilities.argmax(axis=1) == found.labels).mean()
-    assert out.split()[out.split().index("loss") + 1] == f"{right:.3f}"
+    assert saved.label_names == list(LABELS)
+    assert len(saved) == 80
+    accuracy = (saved.probabilities.argmax(axis=1) == saved.labels).mean()
+    header = out.split().index("loss")
+    assert out.split()[header + 1 : header + 3] == ["test", f"{accuracy:.3f}"]
     assert all(label in out for label in LABELS)
     texts = [f"{text} {WORDS[2]}" for text in some_texts(80, seed=2)]
-    wanted = evaluate.evaluate(loading.from_run(run), texts, precision="fp32")
+    expected = evaluate.evaluate(loading.from_run(run), texts, precision="fp32")
     ids = [evidence.example_id(text, evidence.key(home / "models")) for text in texts]
-    rows = {row.tobytes(): number for number, row in enumerate(found.ids)}
-    assert abs(found.probabilities[[rows[each] for each in ids]] - wanted).max() < 1e-5
+    rows = {row.tobytes(): number for number, row in enumerate(saved.ids)}
+    assert abs(saved.probabilities[[rows[each] for each in ids]] - expected).max() < 1e-5
 
 
-def test_an_older_bundle_and_a_run_are_paired_on_todays_test_set(typed, home):
+def test_evidence_of_a_bundle_and_a_run_can_be_paired(command: Command, home: Path) -> None:
     run = next((home / "outputs").iterdir())
     folder = a_bundle(home / "old", run, temperature=2.0)
     data = ["data=files", "data.train=train.csv", "data.test=test.csv", "precision=fp32"]
-    assert typed(f"bundle={folder}", *data, "output=old.npz")[0] == 0
-    assert typed("run=tiny", *data, "output=new.npz")[0] == 0
+    assert command(f"bundle={folder}", *data, "output=old.npz")[0] == 0
+    assert command("run=tiny", *data, "output=new.npz")[0] == 0
     old, new = evidence.read(home / "old.npz"), evidence.read(home / "new.npz")
     assert evidence.fingerprint(old) == evidence.fingerprint(new)
     paired = evidence.pair(old, new)
@@ -87,15 +94,15 @@ def test_an_older_bundle_and_a_run_are_paired_on_todays_test_set(typed, home):
     assert abs(paired.first - paired.second).max() < 1e-5
 
 
-def test_other_data_leaves_the_evidence_of_the_run_alone(typed, home):
+def test_other_data_does_not_change_the_evidence_of_the_run(command: Command, home: Path) -> None:
     labelled(home / "new.csv", 3, rows=40)
-    code, _, err = typed("run=tiny", "data.test=new.csv")
-    assert (code, err) == (0, "No evidence was kept; say output=FILE.npz\n")
+    code, _, err = command("run=tiny", "data.test=new.csv")
+    assert (code, err) == (0, "The evidence was not saved. Save it with output=FILE.npz\n")
     assert not (next((home / "outputs").iterdir()) / "evaluation").exists()
 
 
-def test_a_split_that_is_cut_from_train_is_the_one_of_the_training(typed, home):
-    assert typed("run=tiny", "split=val")[0] == 0
+def test_validation_split_of_the_training_is_reproduced(command: Command, home: Path) -> None:
+    assert command("run=tiny", "split=val")[0] == 0
     run = next((home / "outputs").iterdir())
     assert 5 <= len(evidence.read(run / "evaluation" / "val.npz")) <= 30
 
@@ -103,9 +110,9 @@ def test_a_split_that_is_cut_from_train_is_the_one_of_the_training(typed, home):
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["run=tiny", "split=dev"], 2, "split=dev is none of train, val, test"),
-        (["bundle=champion"], 2, "Say the data for a bundle"),
-        ([], 2, "Say run= or bundle="),
+        (["run=tiny", "split=dev"], 2, "split=dev is not one of train, val, test"),
+        (["bundle=champion"], 2, "Give the data for a bundle"),
+        ([], 2, "Give run= or bundle="),
         (["run=tiny", "data.tset=x.csv"], 1, "There is no key 'data.tset'"),
         (["run=tiny", "data=filse"], 2, "data has no option 'filse'"),
         (["run=tiny", "data.test=gone.csv"], 1, "There is no file gone.csv"),
@@ -114,17 +121,19 @@ def test_a_split_that_is_cut_from_train_is_the_one_of_the_training(typed, home):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_one_sentence(typed, home, words, code, sentence):
+def test_impossible_request_is_one_sentence(
+    command: Command, home: Path, words: list[str], code: int, sentence: str
+) -> None:
     labelled(home / "other.csv", 4, labels=["joy", "anger"])
-    found, out, err = typed(*words)
-    assert found == code, err
+    exit_code, out, err = command(*words)
+    assert exit_code == code, err
     assert sentence in err
     assert out == ""
     assert err.count("\n") == 1
 
 
-def test_labels_are_brought_into_the_order_of_the_model():
-    found = in_order_of(["a", "b", "c"], ["c", "a"], np.array([0, 1, 1, 0]))
-    assert found.tolist() == [2, 0, 0, 2]
-    with pytest.raises(BadInput, match="has the label 'x', but the model knows a, b"):
-        in_order_of(["a", "b"], ["x", "a"], np.array([0]))
+def test_labels_are_aligned_with_those_of_the_model() -> None:
+    labels = align_labels(["a", "b", "c"], ["c", "a"], np.array([0, 1, 1, 0]))
+    assert labels.tolist() == [2, 0, 0, 2]
+    with pytest.raises(BadInput, match="has the label 'x', but the model has only a, b"):
+        align_labels(["a", "b"], ["x", "a"], np.array([0]))

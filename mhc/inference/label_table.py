@@ -1,4 +1,4 @@
-"""Label a table as it passes by: rows in, the same rows out with their labels, in their order."""
+"""Label a table as a stream: the same rows in the same order, with their labels added."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from mhc.errors import BadInput
 from mhc.inference import table_writer
 from mhc.inference.predictor import Prediction, Predictor
-from mhc.inference.progress import Progress
+from mhc.inference.progress import ProgressBar
 from mhc.inference.table_reader import Row, Table, texts_of
 
 CHUNK_ROWS, CHUNK_CHARACTERS = 8192, 16_000_000
-"""Rows that are held at once: so many, or so many characters of text."""
+"""Limits of the rows in memory: a number of rows, and a number of characters of their texts."""
 DIGITS = 6
-"""Of a probability in a file."""
+"""Decimals of a probability in a file."""
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What was done."""
+    """Counts of the labelled texts."""
 
     labels: Counter[str] = field(default_factory=Counter)
     texts: int = 0
@@ -34,32 +34,32 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names of the columns that are added; the table has none of them."""
+    """Names of the columns that are added; the table has none of them."""
 
     label: str
     confidence: str
     abstained: str | None
-    """None where the model must not abstain."""
+    """None if the model must not abstain."""
     probabilities: list[str]
 
     @classmethod
-    def beside(cls, columns: Sequence[str], labels: Sequence[str], abstaining: bool) -> Columns:
-        """Name them, with `predicted_` in front of what is taken."""
+    def beside(cls, columns: Sequence[str], labels: Sequence[str], *, abstaining: bool) -> Columns:
+        """Return the names, with the prefix `predicted_` if the table has a column of the name."""
 
-        def free(name: str) -> str:
+        def unused(name: str) -> str:
             while name in columns:
                 name = f"predicted_{name}"
             return name
 
         return cls(
-            label=free("label"),
-            confidence=free("confidence"),
-            abstained=free("abstained") if abstaining else None,
-            probabilities=[free(f"probability_{label}") for label in labels],
+            label=unused("label"),
+            confidence=unused("confidence"),
+            abstained=unused("abstained") if abstaining else None,
+            probabilities=[unused(f"probability_{label}") for label in labels],
         )
 
     def types(self) -> dict[str, type]:
-        """Return the columns in their order, with their types."""
+        """Return the types of the columns, in their order."""
         abstained: dict[str, type] = {self.abstained: bool} if self.abstained else {}
         return {self.label: str, self.confidence: float, **abstained, **dict.fromkeys(self.probabilities, float)}
 
@@ -67,35 +67,46 @@ class Columns:
 def label_table(
     predictor: Predictor,
     table: Table,
-    column: str,
     file: IO[bytes],
+    *,
+    column: str,
     format: str,
     abstain_below: float | None,
-    bar: Progress,
+    bar: ProgressBar,
 ) -> Tally:
-    """Write the rows of `table` with their labels to `file`, and return what was done.
+    """Write the rows of `table` with their labels to `file`, and return the counts.
+
+    Args:
+        predictor: the model.
+        table: the rows.
+        file: the output.
+        column: column of the texts.
+        format: csv, tsv, jsonl or parquet.
+        abstain_below: confidence below which a text gets no label; None: every text gets one.
+        bar: shows the progress.
 
     Raises:
-        BadInput: a row cannot be read, or does not fit into the format of the output.
+        BadInput: if a row cannot be read, or does not fit the format of the output.
     """
-    added = Columns.beside(table.columns, predictor.label_names, abstain_below is not None)
+    added = Columns.beside(table.columns, predictor.label_names, abstaining=abstain_below is not None)
     out = table_writer.writer(file, format, table.columns, added.types(), table.schema)
     tally = Tally()
     for rows in chunks(table.rows, column):
         texts = texts_of(rows, column, tally.texts + 1, table.name)
-        refuse_taken(rows, set(added.types()), tally.texts + 1, table.name)
-        bar.begin(len(rows), table.share_read())
-        found = predictor.predict(texts, bar.scored)
-        out.write([row | new for row, new in zip(rows, new_cells(found, added, abstain_below, tally), strict=True)])
+        check_added_columns(rows, set(added.types()), tally.texts + 1, table.name)
+        bar.start_chunk(len(rows), table.share_read())
+        prediction = predictor.predict(texts, bar.advance)
+        cells = new_cells(prediction, added, abstain_below, tally)
+        out.write([row | new for row, new in zip(rows, cells, strict=True)])
         tally.texts += len(rows)
-        tally.truncated += found.truncated
-        tally.empty += found.empty
+        tally.truncated += prediction.truncated
+        tally.empty += prediction.empty
     out.close()
     return tally
 
 
 def chunks(rows: Iterator[Row], column: str) -> Iterator[list[Row]]:
-    """Yield rows in lists that fit into memory."""
+    """Yield the rows in lists that fit into memory."""
     chunk: list[Row] = []
     characters = 0
     for row in rows:
@@ -109,23 +120,24 @@ def chunks(rows: Iterator[Row], column: str) -> Iterator[list[Row]]:
         yield chunk
 
 
-def refuse_taken(rows: Sequence[Row], added: set[str], first: int, name: str) -> None:
-    """Refuse a row (of JSON Lines) with a column that earlier rows did not have and that would be overwritten.
+def check_added_columns(rows: Sequence[Row], added: set[str], first: int, name: str) -> None:
+    """Check that no row of JSON Lines has a later column that a label would overwrite.
 
     Raises:
-        BadInput: names row and column.
+        BadInput: if a row has such a column; gives row and column.
     """
     for number, row in enumerate(rows, start=first):
-        taken = row.keys() & added
-        if taken:
+        clash = row.keys() & added
+        if clash:
             raise BadInput(
-                f"Row {number} of {name} has a column {min(taken)!r}, which the first row has not. Rename it"
+                f"Row {number} of {name} has the column {min(clash)!r}, which the first row does not have. Rename it"
             )
 
 
-def new_cells(found: Prediction, added: Columns, abstain_below: float | None, tally: Tally) -> Iterator[Row]:
-    """Yield what is added to each row, and count it."""
-    for label, row in zip(found.labels, np.round(found.probabilities.astype(np.float64), DIGITS).tolist(), strict=True):
+def new_cells(prediction: Prediction, added: Columns, abstain_below: float | None, tally: Tally) -> Iterator[Row]:
+    """Yield the added cells of each row, and count the labels in `tally`."""
+    probabilities = np.round(prediction.probabilities.astype(np.float64), DIGITS).tolist()
+    for label, row in zip(prediction.labels, probabilities, strict=True):
         if not label:
             yield dict.fromkeys(added.types())
             continue
@@ -140,13 +152,13 @@ def new_cells(found: Prediction, added: Columns, abstain_below: float | None, ta
 
 
 def summary(tally: Tally, seconds: float, longest: int, abstain_below: float | None) -> str:
-    """Return what a person should know of what was done, in a few sentences."""
+    """Return the counts of labels, abstentions, truncated and empty texts, in a few sentences."""
     parts = [f"{label} {count:,}" for label, count in tally.labels.most_common()]
-    said = [f"{tally.texts:,} texts in {seconds:.1f} s: {', '.join(parts) or 'no label'}."]
+    sentences = [f"{tally.texts:,} texts in {seconds:.1f} s: {', '.join(parts) or 'no label'}."]
     if abstain_below is not None:
-        said.append(f"{tally.abstained:,} got no label, their confidence is below {abstain_below:g}.")
+        sentences.append(f"{tally.abstained:,} got no label, their confidence is below {abstain_below:g}.")
     if tally.truncated:
-        said.append(f"{tally.truncated:,} are longer than the {longest} tokens that the model reads and were cut.")
+        sentences.append(f"{tally.truncated:,} are longer than the {longest} tokens that the model reads and were cut.")
     if tally.empty:
-        said.append(f"{tally.empty:,} are empty and got no label.")
-    return " ".join(said)
+        sentences.append(f"{tally.empty:,} are empty and got no label.")
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""Texts in, labels and calibrated probabilities out. torch is imported when a model is loaded, not before."""
+"""Predict labels and calibrated probabilities of texts. Importing it is cheap: torch is imported with the model."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
-    """What a model says of n texts; k labels."""
+    """Prediction of a model with k labels for n texts."""
 
     labels: list[str]
-    """The most probable label of each text; empty where the text is empty."""
+    """The most probable label of each text; empty for an empty text."""
     probabilities: NDArray[np.float32]
-    """[n, k]; a row of nan where the text is empty."""
+    """[n, k]; a row of nan for an empty text."""
     truncated: int
-    """Texts that were longer than the model reads, and were cut."""
+    """Number of texts that were longer than the model reads, and were cut."""
     empty: int
-    """Texts without a character that is seen."""
+    """Number of texts without a visible character."""
 
 
 class Predictor:
-    """A model ready to label texts.
+    """A model that labels texts.
 
-    `Predictor.load(run="attention_v3")(texts)` gives (labels, probabilities [n, k]); `predictor.label_names` are the
+    `Predictor.load(run="attention_v3")(texts)` returns (labels, probabilities [n, k]); `predictor.label_names` are the
     columns.
 
     Args:
-        loaded: of `mhc.production.loading`; its network is taken over, not copied.
-        precision: fp32, bf16 (probabilities differ by less than 1e-2), or auto: bf16 where the hardware has it.
+        loaded: a model of `mhc.production.loading`; its network is used, not copied.
+        precision: fp32, bf16 (probabilities differ by less than 1e-2), or auto: bf16 if the hardware has it.
         device: auto, cpu, cuda, mps.
-        batch_tokens: tokens of a batch; None: what suits the device.
+        batch_tokens: tokens of a batch; None: a number that suits the device.
     """
 
     def __init__(
@@ -73,15 +73,16 @@ class Predictor:
         device: str = "auto",
         batch_tokens: int | None = None,
     ) -> Predictor:
-        """Load a run (beginning of its id, or its folder) or a bundle (name, alias, or its folder).
+        """Load a run (beginning or end of its id, or its folder) or a bundle (name, alias, or its folder).
 
         Raises:
-            NotFound, Conflict: there is none, or several.
-            Unreadable: it is damaged.
-            BadConfig: not exactly one of `run` and `bundle` was given, or there is no such precision or device.
+            NotFound: if there is no such run or bundle.
+            Conflict: if there are several.
+            Unreadable: if it is damaged.
+            BadConfig: if not exactly one of `run` and `bundle` is given, or the precision or device is unknown.
         """
         if (run is None) == (bundle is None):
-            raise BadConfig("Say one of run= and bundle=")
+            raise BadConfig("Give one of run= and bundle=")
         from mhc.production import loading
 
         if run is not None:
@@ -92,21 +93,21 @@ class Predictor:
 
     def __call__(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
         """Return the labels, and the probabilities [n, k]."""
-        found = self.predict(texts)
-        return found.labels, found.probabilities
+        prediction = self.predict(texts)
+        return prediction.labels, prediction.probabilities
 
     def raw(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the probabilities [n, k] of normalised texts, as the network gives them: no temperature is applied."""
+        """Return the probabilities [n, k] of normalised texts, without the temperature."""
         return self.scorer.probabilities(self.encode(texts), len(self.label_names))
 
-    def predict(self, texts: Sequence[str], scored: Callable[[int], None] | None = None) -> Prediction:
-        """Label the texts; `scored` hears of every batch's rows as it is done."""
+    def predict(self, texts: Sequence[str], on_batch: Callable[[int], None] | None = None) -> Prediction:
+        """Label the texts; `on_batch` is called after every batch with its number of rows."""
         from mhc.model.calibration import apply_temperature
 
         clean = [normalise(text) for text in texts]
         rows = [row for row, text in enumerate(clean) if text]
         encoded = self.encode([clean[row] for row in rows])
-        raw = self.scorer.probabilities(encoded, len(self.label_names), scored)
+        raw = self.scorer.probabilities(encoded, len(self.label_names), on_batch)
         probabilities = np.full((len(texts), len(self.label_names)), np.nan, np.float32)
         labels = [""] * len(texts)
         if rows:

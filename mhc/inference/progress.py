@@ -1,4 +1,4 @@
-"""How far a table has passed by, for a person at a terminal; silent where nobody looks."""
+"""Progress bar of `mhc.predict` on stderr, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import sys
 from types import TracebackType
 
 
-class Progress:
-    """A bar on stderr. The share of the file moves within a chunk by the rows that are done."""
+class ProgressBar:
+    """The share of the input that is labelled; within a chunk it follows the rows that are done."""
 
-    def __init__(self, visible: bool) -> None:
+    def __init__(self, *, visible: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        self.bar = Bar(
+        self.progress = Progress(
             TextColumn("labelling"),
             BarColumn(),
             TaskProgressColumn(),
@@ -24,28 +23,30 @@ class Progress:
             transient=True,
             disable=not visible,
         )
-        self.task = self.bar.add_task("", total=None, texts=0)
+        self.task = self.progress.add_task("", total=None, texts=0)
         self.texts = 0
-        self.share, self.of_chunk, self.rows = 0.0, 0.0, 1
+        self.share, self.chunk_share = 0.0, 0.0
+        self.chunk_rows, self.chunk_done = 1, 0
 
-    def __enter__(self) -> Progress:
-        self.bar.start()
+    def __enter__(self) -> ProgressBar:
+        self.progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.stop()
+        self.progress.stop()
 
-    def begin(self, rows: int, share: float | None) -> None:
-        """Start a chunk of so many rows, after which this share of the table will be done (None: not known)."""
-        self.share += self.of_chunk
-        self.of_chunk = 0.0 if share is None else max(0.0, share - self.share)
-        self.rows, self.done = rows, 0
-        self.bar.update(self.task, total=None if share is None else 1.0)
+    def start_chunk(self, rows: int, share: float | None) -> None:
+        """Start a chunk of `rows` rows, after which `share` of the input is done (None: unknown)."""
+        self.share += self.chunk_share
+        self.chunk_share = 0.0 if share is None else max(0.0, share - self.share)
+        self.chunk_rows, self.chunk_done = rows, 0
+        self.progress.update(self.task, total=None if share is None else 1.0)
 
-    def scored(self, rows: int) -> None:
-        """Hear that so many rows more are done."""
+    def advance(self, rows: int) -> None:
+        """Count `rows` more rows of the chunk as done."""
         self.texts += rows
-        self.done += rows
-        self.bar.update(self.task, completed=self.share + self.of_chunk * self.done / self.rows, texts=self.texts)
+        self.chunk_done += rows
+        share = self.share + self.chunk_share * self.chunk_done / self.chunk_rows
+        self.progress.update(self.task, completed=share, texts=self.texts)

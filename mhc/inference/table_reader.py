@@ -1,4 +1,4 @@
-"""Rows in: one after the other, every value as it stands in the file, so that any size of file passes through."""
+"""Read tables row by row, with every value unchanged, so that a file of any size can be labelled."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 
 STDIO = "-"
-"""Stands for stdin as an input and for stdout as an output."""
+"""Path of stdin as an input and of stdout as an output."""
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-"""Format of a file by its suffix."""
+"""Formats by the suffix of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,39 +31,39 @@ class Table:
     """An open table; at least one row."""
 
     name: str
-    """For sentences."""
+    """Name of the file in messages."""
     format: str
     columns: list[str]
-    """Of JSON Lines: the keys of the first row."""
+    """For JSON Lines: the keys of the first row."""
     rows: Iterator[Row]
     share_read: Callable[[], float | None]
-    """0 to 1; None where the size is not known."""
+    """Share of the file that is read, 0 to 1; None if its size is unknown."""
     schema: pa.Schema | None = None
-    """Of Parquet."""
+    """For Parquet only."""
 
 
-def format_of(said: str | None, path: str, default: str | None = None) -> str:
-    """Return csv, tsv, jsonl or parquet: as said, by the suffix, or the default.
+def format_of(format: str | None, path: str, default: str | None = None) -> str:
+    """Return csv, tsv, jsonl or parquet: as given, by the suffix of `path`, or the default.
 
     Raises:
-        BadConfig: none of these helps.
+        BadConfig: if the format is unknown or cannot be determined.
     """
-    if said is not None and said not in FORMATS.values():
-        raise BadConfig(f"format={said[:40]} is none of {', '.join(dict.fromkeys(FORMATS.values()))}")
-    found = said or FORMATS.get(Path(path).suffix.lower()) or default
-    if found is None:
-        raise BadConfig(f"{path} does not say its format by a suffix ({', '.join(FORMATS)}). Say format=csv or another")
-    return found
+    if format is not None and format not in FORMATS.values():
+        raise BadConfig(f"format={format[:40]} is not one of {', '.join(dict.fromkeys(FORMATS.values()))}")
+    result = format or FORMATS.get(Path(path).suffix.lower()) or default
+    if result is None:
+        raise BadConfig(f"{path} has none of the suffixes {', '.join(FORMATS)}. Rename it")
+    return result
 
 
 @contextmanager
-def opened(path: str, format: str, encoding: str = "utf-8") -> Iterator[Table]:
-    """Open a table for reading, its first row checked.
+def open_table(path: str, format: str, encoding: str = "utf-8") -> Iterator[Table]:
+    """Open a table for reading, and check its first row.
 
     Raises:
-        NotFound: there is no such file.
-        BadInput: it cannot be read, is empty, or is not of the format.
-        BadConfig: there is no such encoding.
+        NotFound: if the file does not exist.
+        BadInput: if the file cannot be read, is empty, or is not of the format.
+        BadConfig: if the encoding is unknown.
     """
     file = _stream(path)
     try:
@@ -81,7 +81,7 @@ def _stream(path: str) -> IO[bytes]:
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}. Give its path from the working directory {Path.cwd()}") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no name of a file"
+        reason = getattr(error, "strerror", None) or "not a valid file name"
         raise BadInput(f"{path[:200]} cannot be read: {reason}. Choose another input=") from None
 
 
@@ -117,13 +117,13 @@ def _csv_rows(file: IO[bytes], name: str, format: str, encoding: str) -> Iterato
             if len(fields) != len(header):
                 raise BadInput(
                     f"The row that ends at line {reader.line_num} of {name} has {len(fields)} fields, but there are "
-                    f"{len(header)} columns. Put fields that hold a separator or a line break into double quotes"
+                    f"{len(header)} columns. Put fields with a separator or a line break into double quotes"
                 )
             yield dict(zip(header, fields, strict=True))
     except csv.Error as error:
         raise BadInput(
-            f"{name} is no {format.upper()} at line {reader.line_num} ({error}). Put fields that hold a separator, a "
-            "quote or a line break into double quotes"
+            f"{name} is not valid {format.upper()} at line {reader.line_num} ({error}). Put fields with a separator, "
+            "a quote or a line break into double quotes"
         ) from None
 
 
@@ -135,20 +135,19 @@ def _header(fields: list[str], name: str) -> list[str]:
 
 
 def _lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
-    """Decode line by line, so that what is wrong can be said with its line."""
+    """Yield decoded lines; a decoding error gives the number of the line."""
     _check_encoding(encoding)
     for number, line in enumerate(file, start=1):
         if b"\0" in line:
             raise BadInput(
-                f"{name} has a NUL byte in line {number}. Save it as UTF-8 text: UTF-16 files and binary files have "
-                "such bytes"
+                f"{name} has a NUL byte in line {number}. UTF-16 and binary files have such bytes. Save it as UTF-8"
             )
         try:
             text = line.decode(encoding)
         except UnicodeDecodeError as error:
             raise BadInput(
                 f"{name} is not {encoding.upper()} at line {number}, byte {error.start + 1} of it. Save it as UTF-8 or "
-                "say its encoding=, for example windows-1252"
+                "give its encoding=, for example windows-1252"
             ) from None
         yield text.removeprefix("\ufeff") if number == 1 else text
 
@@ -159,7 +158,7 @@ def _check_encoding(encoding: str) -> None:
     except (LookupError, UnicodeError):
         plain = False
     if not plain:
-        raise BadConfig(f"encoding={encoding[:40]} is not one that lines can be read in; use utf-8 or windows-1252")
+        raise BadConfig(f"encoding={encoding[:40]} cannot be used to read lines. Use utf-8 or windows-1252")
 
 
 def _json_rows(file: IO[bytes], name: str) -> Iterator[Row]:
@@ -173,7 +172,7 @@ def _json_rows(file: IO[bytes], name: str) -> Iterator[Row]:
             yield decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise BadInput(
-                f"Line {number} of {name} is no JSON object ({type(error).__name__}). Write one object a line"
+                f"Line {number} of {name} is not a JSON object ({type(error).__name__}). Write one object per line"
             ) from None
 
 
@@ -188,27 +187,29 @@ def _parquet(file: IO[bytes], name: str) -> Table:
         parquet = pq.ParquetFile(seekable)
         total = parquet.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{name} is no Parquet file that can be read ({type(error).__name__})") from None
+        raise BadInput(f"{name} is not a readable Parquet file ({type(error).__name__}). Write it again") from None
     if not total:
         raise BadInput(f"{name} has no rows. Give at least one text")
-    read = 0
+    rows_read = 0
 
     def rows() -> Iterator[Row]:
-        nonlocal read
+        nonlocal rows_read
         try:
             for batch in parquet.iter_batches(batch_size=4096):
                 for row in batch.to_pylist():
-                    read += 1
+                    rows_read += 1
                     yield row
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"{name} is damaged behind row {read} ({type(error).__name__})") from None
+            raise BadInput(
+                f"{name} is damaged after row {rows_read} ({type(error).__name__}). Write it again"
+            ) from None
 
     return Table(
         name=name,
         format="parquet",
         columns=list(parquet.schema_arrow.names),
         rows=rows(),
-        share_read=lambda: read / total,
+        share_read=lambda: rows_read / total,
         schema=parquet.schema_arrow,
     )
 
@@ -217,7 +218,7 @@ def texts_of(rows: list[Row], column: str, first: int, name: str) -> list[str]:
     """Return the texts of rows, of which the first is row number `first` of the table; a missing value is empty.
 
     Raises:
-        BadInput: a value is no text.
+        BadInput: if a value is not a text.
     """
     texts = []
     for number, row in enumerate(rows, start=first):
@@ -226,7 +227,7 @@ def texts_of(rows: list[Row], column: str, first: int, name: str) -> list[str]:
             text = ""
         if not isinstance(text, str):
             raise BadInput(
-                f"Row {number} of {name} has {type(text).__name__} instead of a text in column {column!r}. "
+                f"Row {number} of {name} has {type(text).__name__} instead of text in column {column!r}. "
                 "Choose the column with text_column="
             )
         texts.append(text)
@@ -234,11 +235,11 @@ def texts_of(rows: list[Row], column: str, first: int, name: str) -> list[str]:
 
 
 def check_column(table: Table, column: str) -> None:
-    """Refuse a table without the column of texts.
+    """Check that the table has the column of texts.
 
     Raises:
-        BadInput: names the columns that there are.
+        BadInput: if it does not; gives the columns of the table.
     """
     if column not in table.columns:
-        there = ", ".join(name[:60] for name in table.columns[:40])
-        raise BadInput(f"{table.name} has no column {column!r}. It has: {there}. Choose with text_column=")
+        names = ", ".join(name[:60] for name in table.columns[:40])
+        raise BadInput(f"{table.name} has no column {column!r}. It has: {names}. Choose one with text_column=")

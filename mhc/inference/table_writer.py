@@ -1,4 +1,4 @@
-"""Rows out. A file appears under its name when it is whole; what a killed process leaves is a hidden `.part`."""
+"""Write tables row by row. A file gets its name when it is complete; a killed process leaves a hidden `.part` file."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 Added = Mapping[str, type]
-"""The columns that we add, with their types: str, float or bool."""
+"""Types of the added columns: str, float or bool."""
 
 
 class Writer(Protocol):
-    """Takes rows that all have the same columns."""
+    """A writer of rows that all have the same columns."""
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows behind those before."""
+        """Append rows."""
 
     def close(self) -> None:
-        """Write what has to stand at the end."""
+        """Finish the output."""
 
 
 @contextmanager
-def opened(path: str) -> Iterator[IO[bytes]]:
-    """Open an output: a file (whole or not at all), a device, or stdout.
+def open_output(path: str) -> Iterator[IO[bytes]]:
+    """Open an output: a file (which appears complete or not at all), a device, or stdout.
 
     Raises:
-        BadInput: it cannot be written, at once or when the disk is full.
+        BadInput: if it cannot be written, at the beginning or later.
     """
     if path == STDIO:
         yield sys.stdout.buffer
@@ -64,7 +64,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def writer(file: IO[bytes], format: str, columns: Sequence[str], added: Added, schema: pa.Schema | None) -> Writer:
-    """Return what writes rows of `columns` and then the `added` ones, in csv, tsv, jsonl or parquet."""
+    """Return a writer in csv, tsv, jsonl or parquet for rows with `columns` and then the `added` columns."""
     if format == "jsonl":
         return JsonLines(file)
     if format == "parquet":
@@ -73,7 +73,7 @@ def writer(file: IO[bytes], format: str, columns: Sequence[str], added: Added, s
 
 
 class Csv:
-    """CSV or TSV with a line of column names."""
+    """CSV or TSV with a header line."""
 
     def __init__(self, file: IO[bytes], columns: Sequence[str], separator: str) -> None:
         self.file, self.columns = file, columns
@@ -82,53 +82,61 @@ class Csv:
         self.csv.writerow(columns)
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows; a column that only later rows of JSON Lines have is an error, not lost."""
-        known = set(self.columns)
+        """Append rows.
+
+        Raises:
+            BadInput: if a row has a column that the first one does not have, as JSON Lines allow.
+        """
+        columns = set(self.columns)
         for row in rows:
-            if not row.keys() <= known:
+            if not row.keys() <= columns:
                 raise BadInput(
-                    f"A later row has the column {min(row.keys() - known)[:60]!r}, which the first row has not. "
+                    f"A later row has the column {min(row.keys() - columns)[:60]!r}, but the first row does not. "
                     "Choose an output that ends in .jsonl"
                 )
             self.csv.writerow([_plain(row.get(column)) for column in self.columns])
         self.flush()
 
     def close(self) -> None:
-        """Write the column names where there were no rows."""
+        """Write the header if there were no rows."""
         self.flush()
 
     def flush(self) -> None:
-        """Hand over what was formatted."""
+        """Write the formatted lines to the file."""
         self.file.write(self.text.getvalue().encode("utf-8", "replace"))
         self.text.seek(0)
         self.text.truncate()
 
 
 class JsonLines:
-    """One object a line."""
+    """One object per line."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows."""
+        """Append rows."""
         import msgspec
 
         self.file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
 
     def close(self) -> None:
-        """Nothing stands at the end."""
+        """Do nothing: the format has no end mark."""
 
 
 class Parquet:
-    """Parquet; the types of the columns are the input's where it is Parquet too, else those of the first rows."""
+    """Parquet with the column types of the input if that is Parquet, too, or else those of the first rows."""
 
     def __init__(self, file: IO[bytes], added: Added, schema: pa.Schema | None) -> None:
         self.file, self.added, self.schema = file, added, schema
         self.parquet: pq.ParquetWriter | None = None
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows as one group."""
+        """Append rows as one row group.
+
+        Raises:
+            BadInput: if a column has values of several types.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -144,12 +152,12 @@ class Parquet:
             ) from None
 
     def with_added(self, schema: pa.Schema) -> pa.Schema:
-        """Return the schema with the columns that we add at its end."""
+        """Return the schema with the added columns at its end."""
         import pyarrow as pa
 
         types = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
-        kept = [field for field in schema if field.name not in self.added]
-        return pa.schema([*kept, *(pa.field(name, types[kind]) for name, kind in self.added.items())])
+        fields = [field for field in schema if field.name not in self.added]
+        return pa.schema([*fields, *(pa.field(name, types[kind]) for name, kind in self.added.items())])
 
     def close(self) -> None:
         """Write the footer."""
@@ -158,7 +166,7 @@ class Parquet:
 
 
 def _plain(value: object) -> object:
-    """Return a value as CSV has it: nothing for None, JSON for lists and objects."""
+    """Return a value for CSV: an empty text for None, JSON for lists and objects."""
     if value is None:
         return ""
     if isinstance(value, bool):
