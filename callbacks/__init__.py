@@ -1,1 +1,1 @@
-"""Verbs: what happens to a run, and when. Each calls one named function of mhc."""
+"""Lightning callbacks: each decides when something happens to a run, and calls one function of mhc to do it."""

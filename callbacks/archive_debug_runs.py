@@ -1,4 +1,4 @@
-"""When a fit ends: old debug runs and old failures leave `outputs/` for an archive."""
+"""Archive old debug runs and old failed runs when a fit ends."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ log = logging.getLogger(__name__)
 
 
 class ArchiveDebugRuns(pl.Callback):
-    """Tidy up once per training. What goes wrong is logged and never costs the training.
+    """Archives due runs once per training. An error is logged and never fails the training.
 
     Args:
-        run: the run of this training; it is never archived by itself.
+        run: the run of this training; it never archives itself.
         policy: its section `archiving` decides.
-        outputs: where the runs lie.
-        models: whose bundles protect the runs they came from.
-        enabled: `auto_archive=false` switches it off for one run.
+        outputs: the folder of the runs.
+        models: the folder of the models; the runs of its bundles are protected.
+        enabled: False for one run with `auto_archive=false`.
     """
 
     def __init__(
-        self, run: LiveRun, policy: Policy, outputs: str | Path, models: str | Path, enabled: bool = True
+        self, run: LiveRun, policy: Policy, outputs: str | Path, models: str | Path, *, enabled: bool = True
     ) -> None:
         self.run, self.policy, self.enabled = run, policy, enabled
         self.outputs, self.models = Path(outputs), Path(models)
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Archive what the policy says is due."""
+        """Archive the runs that are due under the policy."""
         if not self.enabled:
             return
         try:
@@ -47,5 +47,5 @@ class ArchiveDebugRuns(pl.Callback):
                 by="ArchiveDebugRuns",
                 current=self.run.folder.name,
             )
-        except Exception as problem:  # housekeeping never costs a training
+        except Exception as problem:  # housekeeping never fails a training
             log.warning("Old runs were not archived (%s: %s); the training goes on", type(problem).__name__, problem)

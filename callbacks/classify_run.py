@@ -1,4 +1,4 @@
-"""When a training is set up, and again when its fit ends: put the category on record, with the reason."""
+"""Record the category of the run, with the reason, when a training is set up and again when its fit ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mhc.runs.live import LiveRun
 
 
 class ClassifyRun(pl.Callback):
-    """Say whether the run is a debug run or a baseline run; stands after RegisterRun, whose facts it needs.
+    """Classifies the run as debug or baseline; listed after RegisterRun, whose facts it needs.
 
     Args:
         run: the run of this training.
@@ -23,7 +23,7 @@ class ClassifyRun(pl.Callback):
 
     @rank_zero_only
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Classify from what is known before the first step; validate and test set up again, on a fitted run."""
+        """Classify from the facts before the first step; validate and test call this again, on a fitted run."""
         if stage == "fit":
             self.run.classify(self.policy)
 

@@ -1,4 +1,4 @@
-"""When validation and test have been scored with the best checkpoint: draw the confusion matrix and the reliability."""
+"""Draw the confusion matrix and the reliability diagram after the best checkpoint has been scored."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ log = logging.getLogger(__name__)
 class Figures(Callback):
     """Images in TensorBoard: `figures/<split>_confusion` and `figures/<split>_reliability`.
 
-    Only of the final passes: drawing within a fit would cost half a second per epoch. A failure is logged and costs
-    no training.
+    Only for the final passes: drawing within a fit would cost half a second per epoch. An error is logged and never
+    fails the training.
     """
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws validation when it is the final pass."""
+        """Draw the figures of validation if it is the final pass."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             draw(trainer, pl_module, "val")
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws test."""
+        """Draw the figures of test."""
         draw(trainer, pl_module, "test")
 
 
 def draw(trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
-    """Put both figures of a split into every TensorBoard folder of the training."""
+    """Write both figures of a split to every TensorBoard folder of the training."""
     model = classifier.of(pl_module)
     boards, result = writers(trainer), model.results[split]
     if not boards or len(result.rows) == 0:
@@ -51,7 +51,7 @@ def draw(trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None
 
 
 def images(result: SplitResult, names: list[str]) -> dict[str, plots.Pixels]:
-    """Both figures of a result, as pixels."""
+    """Return both figures of a result, as pixels."""
     confusion = plots.confusion_figure(result.labels, result.probabilities, names)
     reliability = plots.reliability_figure(result.labels, result.probabilities, result.metrics.ece)
     return {"confusion": plots.pixels(confusion), "reliability": plots.pixels(reliability)}

@@ -1,4 +1,4 @@
-"""When the test has ended: put the run through every gate, and note whether it is a candidate and why (not)."""
+"""Judge the run by every gate after the test, and record whether it is a candidate, with the reason."""
 
 from __future__ import annotations
 
@@ -21,46 +21,44 @@ log = logging.getLogger(__name__)
 
 
 class FlagForPromotion(Callback):
-    """Judges by the same gates as `mhc promote`; a failure to judge is logged and costs no training.
+    """Judges by the same gates as `mhc promote`; an error is logged and never fails the training.
 
-    Where the policy asks for no manual approval, a run that passes is promoted on the spot, with the policy as actor.
+    If the policy requires no manual approval, a run that passes is promoted at once, with the policy as the actor.
     """
 
     def __init__(self, run: LiveRun, policy: Policy, outputs: str | Path, models: str | Path) -> None:
         if not str(outputs) or not str(models):
-            raise BadConfig(
-                "callbacks.flag_for_promotion needs its outputs and models; leave them as conf/callbacks has them"
-            )
+            raise BadConfig("callbacks.flag_for_promotion needs outputs and models; leave them as in conf/callbacks")
         self.run, self.policy = run, policy.promotion
         self.outputs, self.models = Path(outputs), Path(models)
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A run without a test split gets no test, so its verdict is given here."""
+        """Record the verdict of a run without a test split, which is never tested."""
         data = self.run.record().data
         if data is not None and "test" not in data.splits:
             self.run.note_promotion(Promotion(candidate=False, reason="the data has no test split to judge on"))
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Judge, note, and where the policy says so, promote."""
+        """Judge the run, record the verdict, and promote the run if the policy says so."""
         try:
             self.judge()
         except (MhcError, OSError) as problem:
             log.warning("The run was not judged: %s. Judge it later with: mhc promote ID --dry-run", problem)
 
     def judge(self) -> None:
-        """Note the verdict of every gate."""
-        found = measure(
+        """Record the verdict of every gate."""
+        inputs = measure(
             self.run.folder,
-            at_its_end(self.run.record()),
+            as_completed(self.run.record()),
             outputs=self.outputs,
             models=self.models,
             policy=self.policy,
         )
-        flagged = gates.flag(found, self.policy, name_of(self.policy))
-        self.run.note_promotion(flagged)
-        if flagged.candidate and not self.policy.require_manual_approval:
+        promotion = gates.flag(inputs, self.policy, name_of(self.policy))
+        self.run.note_promotion(promotion)
+        if promotion.candidate and not self.policy.require_manual_approval:
             self.promote()
 
     def promote(self) -> None:
@@ -70,14 +68,16 @@ class FlagForPromotion(Callback):
 
         name = name_of(self.policy)
         promote(
-            Request(run=self.run.folder, by=f"policy {name}", why="passed every gate; no manual approval is asked for"),
+            Request(
+                run=self.run.folder, by=f"policy {name}", reason="passed every gate; no manual approval is asked for"
+            ),
             outputs=self.outputs,
             models=self.models,
             policy=self.policy,
-            record=at_its_end(self.run.record()),
+            record=as_completed(self.run.record()),
         )
 
 
-def at_its_end(record: RunRecord) -> RunRecord:
-    """The record as it will be in a moment: after the test nothing is left to do but to say that the run completed."""
+def as_completed(record: RunRecord) -> RunRecord:
+    """Return the record as completed: after the test, that is the only change that is left."""
     return replace(record, status=Status.COMPLETED)

@@ -1,4 +1,4 @@
-"""At the start of a fit: tell TensorBoard's HParams page the parameters; after the final passes: the metrics."""
+"""Write the parameters to TensorBoard's HParams page when a fit starts, and the metrics after the final passes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from mhc.model import classifier
 from mhc.record import flatten
 from mhc.report.curves import tensorboards
 
-SHOWN = ("accuracy", "f1_macro", "loss", "ece")
+METRICS = ("accuracy", "f1_macro", "loss", "ece")
 SPLITS = ("val", "test")
 
 Tree = Mapping[str, object]
 
 
 class HParams(Callback):
-    """Columns `final/<split>_<metric>`: the best checkpoint's, as the record has them.
+    """Columns `final/<split>_<metric>`: the metrics of the best checkpoint, as recorded.
 
-    HParams shows a metric only where its name was registered with the parameters, before the first value; so each is
-    registered as 0 at step 0 and written again when it is known.
+    HParams shows a metric only if its name was registered with the parameters, before the first value, so each is
+    registered as 0 at step 0 and written again when it is measured.
 
     Args:
-        values: parts of the configuration, nested as they are; their leaves become the columns of the page.
+        values: parts of the configuration, as a nested mapping; its leaves become the columns of the page.
     """
 
     def __init__(self, values: Tree) -> None:
@@ -35,36 +35,36 @@ class HParams(Callback):
 
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Registers parameters and metrics."""
-        unknown = {f"final/{split}_{name}": 0.0 for split in SPLITS for name in SHOWN}
+        """Register parameters and metrics."""
+        initial = {f"final/{split}_{name}": 0.0 for split in SPLITS for name in METRICS}
         for board in tensorboards(trainer):
-            board.log_hyperparams(self.values, unknown)
+            board.log_hyperparams(self.values, initial)
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the metrics of validation when it is the final pass."""
+        """Write the metrics of validation if it is the final pass."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._write(trainer, "val", classifier.of(pl_module).results["val"].metrics)
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the metrics of test."""
+        """Write the metrics of test."""
         self._write(trainer, "test", classifier.of(pl_module).results["test"].metrics)
 
     def _write(self, trainer: pl.Trainer, split: str, metrics: Metrics) -> None:
-        known = {f"final/{split}_{name}": getattr(metrics, name) for name in SHOWN}
+        values = {f"final/{split}_{name}": getattr(metrics, name) for name in METRICS}
         for board in tensorboards(trainer):
-            board.log_metrics({name: value for name, value in known.items() if value is not None}, trainer.global_step)
+            board.log_metrics({name: value for name, value in values.items() if value is not None}, trainer.global_step)
             board.save()
 
 
 def leaves(values: Tree) -> dict[str, str | int | float | bool]:
-    """Return the values by dotted keys; a value that is neither a number nor text becomes text.
+    """Return the leaves by their path: `{"optimizer": {"lr": 1}}` becomes `{"optimizer.lr": 1}`.
 
-    Keys that begin with an underscore tell Hydra how to build an object and are left out.
+    A value that is neither a number nor a text becomes a text. Keys that begin with `_` are Hydra's and left out.
     """
     return {
-        key: value if isinstance(value, str | int | float | bool) else str(value)
-        for key, value in flatten(values).items()
-        if not any(part.startswith("_") for part in key.split("."))
+        path: value if isinstance(value, str | int | float | bool) else str(value)
+        for path, value in flatten(values).items()
+        if not any(key.startswith("_") for key in path.split("."))
     }

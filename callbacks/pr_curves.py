@@ -1,4 +1,4 @@
-"""When validation and test have been scored with the best checkpoint: precision over recall, one curve per class."""
+"""Write one precision-recall curve per class after the best checkpoint has been scored."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from mhc.report.curves import writers
 
 
 class PrCurves(Callback):
-    """Curves in TensorBoard: `<split>/<label>`, each class against all others. Only of the final passes."""
+    """Curves in TensorBoard: `<split>/<label>`, each class against all others. Only for the final passes."""
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the curves of validation when it is the final pass."""
+        """Write the curves of validation if it is the final pass."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             write(trainer, pl_module, "val")
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the curves of test."""
+        """Write the curves of test."""
         write(trainer, pl_module, "test")
 
 
 def write(trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
-    """Put one curve per class into every TensorBoard folder of the training."""
+    """Write one curve per class to every TensorBoard folder of the training."""
     model = classifier.of(pl_module)
     result = model.results[split]
     for board in writers(trainer):

@@ -1,4 +1,4 @@
-"""While a training runs: a line per epoch, and on a terminal a bar for the epoch under way."""
+"""Show the progress of a training: a line per epoch, and on a terminal a bar for the current epoch."""
 
 from __future__ import annotations
 
@@ -15,79 +15,78 @@ from mhc.report import progress_line
 
 log = logging.getLogger("mhc.progress")
 
-REDRAWN_EVERY = 0.2
-"""Seconds. Drawn from the training loop itself: a thread of its own would take the interpreter from it."""
+REDRAW_INTERVAL = 0.2
+"""Seconds. The training loop itself draws the bar: another thread would take the interpreter from it."""
 
 
 class Eraser(logging.Filter):
-    """Lets every record through; erases the bar first, so that no line is written into it."""
+    """A filter that passes every record but erases the bar first, so that no line is written into it."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()
         self.progress = progress
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always True."""
+        """Return True, after erasing the bar."""
         self.progress.erase()
         return True
 
 
 class Progress(ProgressBar):
-    """Epoch, loss, macro-F1 on validation, tokens per second, time left.
+    """Epoch, loss, macro-F1 on validation, tokens per second, remaining time.
 
-    Lines go through logging, and so to the run's log as well. The bar goes to a terminal only.
+    Lines are logged, so the run's log has them too. The bar is drawn on a terminal only.
 
     Args:
-        stream: where the bar is drawn if it is a terminal; standard error by default.
+        stream: the bar is drawn on it if it is a terminal; standard error by default.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self.stream = stream or sys.stderr
-        self.drawing = self.stream.isatty()
+        self.enabled = self.stream.isatty()
         self._eraser = Eraser(self)
         self._shown = False
         self._best = float("-inf")
 
     def disable(self) -> None:
-        """Lightning asks for silence: other ranks, the learning rate finder."""
-        self.drawing = False
+        """Stop drawing; Lightning calls this on other ranks and in the learning rate finder."""
+        self.enabled = False
 
     def enable(self) -> None:
-        """Lightning takes it back."""
-        self.drawing = self.stream.isatty()
+        """Draw again if the stream is a terminal."""
+        self.enabled = self.stream.isatty()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clocks."""
+        """Start the clocks."""
         self._started = self._epoch_started = self._drawn = time.monotonic()
         self._first_step, self._best = trainer.global_step, float("-inf")
-        for handler in logging.getLogger().handlers if self.drawing else ():
+        for handler in logging.getLogger().handlers if self.enabled else ():
             handler.addFilter(self._eraser)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Remembers where the epoch's tokens and seconds start."""
+        """Store the number of tokens and seconds at the start of the epoch."""
         meter = classifier.of(pl_module).meter
         self._tokens, self._seconds = meter.tokens, meter.elapsed
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Draws the bar anew, a few times per second."""
+        """Draw the bar, a few times per second."""
         now = time.monotonic()
-        if not self.drawing or now - self._drawn < REDRAWN_EVERY:
+        if not self.enabled or now - self._drawn < REDRAW_INTERVAL:
             return
         self._drawn = now
-        self._draw(
-            progress_line.batch_line(epoch(trainer), batch_idx + 1, int(self.total_train_batches), [self._left(trainer)])
-        )
+        facts = [self._left(trainer)]
+        self._draw(progress_line.batch_line(epoch(trainer), batch_idx + 1, int(self.total_train_batches), facts))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Says what is going on while the training bar stands still."""
-        if self.drawing and trainer.training:
+        """Show that validation is running, during which the bar does not move."""
+        if self.enabled and trainer.training:
             self._draw(f"epoch {epoch(trainer)}  validation")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the epoch's line."""
+        """Log the line of the epoch."""
         if not trainer.is_global_zero:
             return
         model = classifier.of(pl_module)
@@ -98,15 +97,15 @@ class Progress(ProgressBar):
         log.info(progress_line.epoch_line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves a clean terminal."""
+        """Erase the bar."""
         self._close()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Leaves a clean terminal."""
+        """Erase the bar."""
         self._close()
 
     def erase(self) -> None:
-        """Take the bar off the terminal, if one is there."""
+        """Erase the bar if it is drawn."""
         if self._shown:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
@@ -130,12 +129,12 @@ class Progress(ProgressBar):
         return [f"val macro-F1 {float(score):.3f}{' (best)' if best else ''}"]
 
     def _left(self, trainer: pl.Trainer) -> str:
-        """The time to the last epoch; early stopping may come before it."""
+        """Return the time to the last epoch; early stopping may end the training before."""
         done = trainer.global_step - self._first_step
         steps = float(trainer.estimated_stepping_batches) - trainer.global_step
-        return f"{progress_line.remaining_time((time.monotonic() - self._started) / max(1, done) * steps)} left"
+        return f"{progress_line.format_seconds((time.monotonic() - self._started) / max(1, done) * steps)} left"
 
 
 def epoch(trainer: pl.Trainer) -> str:
-    """`3/12`, counted from 1."""
+    """Return the current epoch as `3/12`, counted from 1."""
     return f"{trainer.current_epoch + 1}/{trainer.max_epochs}"

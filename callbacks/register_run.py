@@ -1,4 +1,4 @@
-"""What a training tells its record: what it trains, how long it took, its best checkpoint, its results."""
+"""Record the facts of a training: model and data, timing, best checkpoint, results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "ove
 
 
 class RegisterRun(pl.Callback):
-    """Note on the run's record what only the Trainer knows; the entry point registered the run and ends it.
+    """Records the facts that only the Trainer has; the entry point registers the run and records its outcome.
 
     Args:
         run: the run of this training.
@@ -27,27 +27,27 @@ class RegisterRun(pl.Callback):
 
     def __init__(self, run: LiveRun) -> None:
         self.run = run
-        self.begun = time.monotonic()
-        self.fit_begun = self.begun
-        self.test_begun = self.begun
+        self.started = time.monotonic()
+        self.fit_started = self.started
+        self.test_started = self.started
 
     @rank_zero_only
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Note what is trained on what; only for fit: validate and test call this again, on a fitted run."""
+        """Record model and data; only for fit, because validate and test call this again, on a fitted run."""
         if stage == "fit":
             data, model = data_facts(trainer), model_facts(pl_module)
             self.run.note_start(smoke=smoke(trainer), data=data, model=model, world_size=trainer.world_size)
 
     def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The first hook of a fit after Lightning has set its signal handlers."""
+        """Reinstall our signal handlers: the first hook of a fit after Lightning has set its own."""
         reinstall_handlers()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The first hook of a validation after Lightning has set its signal handlers."""
+        """Reinstall our signal handlers: the first hook of a validation after Lightning has set its own."""
         reinstall_handlers()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """End the processes that help: Lightning leaves them waiting for this one; the entry point records the end."""
+        """Kill the other ranks, which Lightning leaves waiting for this one; the entry point records the outcome."""
         launcher = trainer.strategy.launcher
         if launcher is not None:
             launcher.kill(signal.SIGKILL)
@@ -55,41 +55,41 @@ class RegisterRun(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the fit."""
         reinstall_handlers()
-        self.fit_begun = time.monotonic()
+        self.fit_started = time.monotonic()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """End here, where a library has swallowed a request to end."""
+        """End the training here if a library has discarded a request to end."""
         raise_pending_signal()
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note timing and the best checkpoint: ModelCheckpoint, always the last callback, has written it by now."""
+        """Record timing and the best checkpoint: ModelCheckpoint, always the last callback, has written it by now."""
         note_fit(self.run, self.timing_of_fit(trainer, pl_module), best_checkpoint(trainer))
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note the metrics of the best checkpoint on val; the validations within fit are not the final word."""
+        """Record the metrics of the best checkpoint on val; the validations within fit are not final."""
         if not trainer.sanity_checking and trainer.state.fn == "validate":
             note_results(self.run, pl_module, "val")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock of the test."""
         reinstall_handlers()
-        self.test_begun = time.monotonic()
+        self.test_started = time.monotonic()
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note the metrics of the best checkpoint on test."""
-        note_results(self.run, pl_module, "test", Timing(test_s=time.monotonic() - self.test_begun))
+        """Record the metrics of the best checkpoint on test."""
+        note_results(self.run, pl_module, "test", Timing(test_s=time.monotonic() - self.test_started))
 
     def timing_of_fit(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Timing:
-        """Return seconds before and within fit, and how much was done, by all processes together."""
+        """Return the seconds before and within fit, and the amount of training by all processes together."""
         rate = getattr(getattr(pl_module, "meter", None), "tokens_per_s", None)
         return Timing(
-            setup_s=self.fit_begun - self.begun,
-            fit_s=time.monotonic() - self.fit_begun,
+            setup_s=self.fit_started - self.started,
+            fit_s=time.monotonic() - self.fit_started,
             epochs=trainer.current_epoch,
             steps=trainer.global_step,
             tokens_per_s=None if rate is None else rate * trainer.world_size,
@@ -97,47 +97,47 @@ class RegisterRun(pl.Callback):
 
 
 def smoke(trainer: pl.Trainer) -> Smoke:
-    """Return what the Trainer was told that makes the run a smoke test; a whole number limits, even 1."""
+    """Return the Trainer options that make the run a smoke test; an integer is a limit, even 1."""
     if getattr(trainer, "fast_dev_run", False):  # it sets the limits itself
         return Smoke(fast_dev_run=True)
-    said = {name: getattr(trainer, name) for name in LIMITS}
-    overfit = said.pop("overfit_batches")
-    limited = [f"{name}={value:g}" for name, value in said.items() if isinstance(value, int) or value < 1.0]
+    limits = {name: getattr(trainer, name) for name in LIMITS}
+    overfit = limits.pop("overfit_batches")
+    limited = [f"{name}={value:g}" for name, value in limits.items() if isinstance(value, int) or value < 1.0]
     return Smoke(limited=[f"overfit_batches={overfit:g}"] if overfit else limited)  # overfitting sets the others too
 
 
 def data_facts(trainer: pl.Trainer) -> DataFacts | None:
-    """Return what the data module knows of its data; None for one that is not ours."""
+    """Return the facts of the data module; None if it is not ours."""
     facts = getattr(getattr(trainer, "datamodule", None), "facts", None)
     return facts() if facts else None
 
 
 def model_facts(pl_module: pl.LightningModule) -> ModelFacts | None:
-    """Return what the module knows of its network; None for one that is not ours."""
+    """Return the facts of the module; None if it is not ours."""
     facts = getattr(pl_module, "facts", None)
     return facts() if facts else None
 
 
 def best_checkpoint(trainer: pl.Trainer) -> ModelCheckpoint | None:
-    """Return the callback that kept the best checkpoint; None where none did."""
-    kept = trainer.checkpoint_callback
-    return kept if isinstance(kept, ModelCheckpoint) and kept.best_model_path else None
+    """Return the callback that wrote the best checkpoint; None if there is none."""
+    callback = trainer.checkpoint_callback
+    return callback if isinstance(callback, ModelCheckpoint) and callback.best_model_path else None
 
 
-def note_fit(run: LiveRun, timing: Timing, kept: ModelCheckpoint | None) -> None:
-    """Note timing and the best checkpoint with its checksum; one that is not whole on disk is said, not noted."""
-    path = Path(kept.best_model_path) if kept else None
-    if kept is None or path is None or not is_whole(path):
+def note_fit(run: LiveRun, timing: Timing, best: ModelCheckpoint | None) -> None:
+    """Record timing and the best checkpoint with its checksum; one that is incomplete on disk becomes an event."""
+    path = Path(best.best_model_path) if best else None
+    if best is None or path is None or not is_whole(path):
         run.note_timing(timing)
         if path is not None:
             run.event("checkpoint not whole", f"{path.name} cannot be read as a checkpoint, so it is not on record")
         return
-    score = None if kept.best_model_score is None else float(kept.best_model_score)
-    run.note_checkpoint(path, monitor=kept.monitor, score=score, timing=timing)
+    score = None if best.best_model_score is None else float(best.best_model_score)
+    run.note_checkpoint(path, monitor=best.monitor, score=score, timing=timing)
 
 
 def note_results(run: LiveRun, pl_module: pl.LightningModule, split: str, timing: Timing | None = None) -> None:
-    """Note the metrics that the module has measured on `split`."""
+    """Record the metrics of the module on `split`."""
     result = getattr(pl_module, "results", {}).get(split)
     if result is not None:
         run.note_metrics(split, result.metrics, timing)

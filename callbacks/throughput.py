@@ -1,4 +1,4 @@
-"""Every few steps of training: how many real tokens it reads per second, and the learning rate."""
+"""Log the number of real tokens per second and the learning rate every few steps of training."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ class Throughput(Callback):
     """Curves `train/tokens_per_s` (of all processes together) and `train/lr`.
 
     Args:
-        every_n_steps: as `trainer.log_every_n_steps`, so that the accelerator is waited for once.
+        every_n_steps: the same as `trainer.log_every_n_steps`, so that both wait for the accelerator at the same step.
     """
 
     def __init__(self, every_n_steps: int) -> None:
         if every_n_steps < 1:
-            raise BadConfig(f"callbacks.throughput.every_n_steps is {every_n_steps}; it must be 1 or more.")
+            raise BadConfig(f"callbacks.throughput.every_n_steps is {every_n_steps}; it must be 1 or more")
         self.every_n_steps = every_n_steps
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Counts from here, also in a training that was resumed."""
+        """Start counting, also in a training that was resumed."""
         meter = classifier.of(pl_module).meter
         self._tokens, self._seconds = meter.tokens, meter.elapsed
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Logs where Lightning logs."""
+        """Log at the steps at which Lightning logs."""
         if trainer.global_step % self.every_n_steps:
             return
         meter = classifier.of(pl_module).meter

@@ -74,14 +74,14 @@ def test_flag_and_promotion_judge_the_same(world: World, place: Place) -> None:
 
 def test_policy_promotes_by_itself_where_it_says_so(world: World, place: Place) -> None:
     flag(a_trained_run(*place, world), place, require_manual_approval=False)
-    [entry] = ledger.believed(place[1])
+    [entry] = ledger.verified_entries(place[1])
     assert entry.what == "promoted"
     assert entry.by.startswith("policy custom ")
 
 
 def test_policy_promotes_nothing_that_fails(world: World, place: Place) -> None:
     flag(a_trained_run(*place, world, data={"synthetic": True}), place, require_manual_approval=False)
-    assert ledger.believed(place[1]) == []
+    assert ledger.verified_entries(place[1]) == []
 
 
 def test_failure_to_judge_is_logged_and_costs_no_training(

@@ -36,7 +36,7 @@ def test_every_epoch_has_one_line_in_the_log(tmp_path, caplog):
 
 
 def test_on_a_terminal_a_bar_is_drawn_and_taken_away_before_each_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("callbacks.progress.REDRAWN_EVERY", 0.0)
+    monkeypatch.setattr("callbacks.progress.REDRAW_INTERVAL", 0.0)
     terminal = Terminal()
     handler = logging.StreamHandler(terminal)
     root = logging.getLogger()
@@ -54,7 +54,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away_before_each_line(tmp_path, 
 
 
 def test_the_bar_leaves_a_clean_terminal_when_the_training_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr("callbacks.progress.REDRAWN_EVERY", 0.0)
+    monkeypatch.setattr("callbacks.progress.REDRAW_INTERVAL", 0.0)
     terminal = Terminal()
 
     class Fails(type(Data())):
@@ -70,12 +70,12 @@ def test_the_bar_leaves_a_clean_terminal_when_the_training_fails(tmp_path, monke
     ("done", "drawn"), [(0, " " * 28), (14, "━" * 14 + " " * 14), (1, "━" + " " * 27), (28, "━" * 28)]
 )
 def test_the_bar_is_as_long_as_what_is_done(done, drawn):
-    assert progress_line.bar("1/2", done, 28, ["0:10 left"]) == f"epoch 1/2  {drawn}  {done}/28  0:10 left"
+    assert progress_line.batch_line("1/2", done, 28, ["0:10 left"]) == f"epoch 1/2  {drawn}  {done}/28  0:10 left"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(7, "0:07"), (750, "12:30"), (11045, "3:04:05"), (-1, "0:00")])
 def test_times_are_read_as_on_a_clock(seconds, text):
-    assert progress_line.clock(seconds) == text
+    assert progress_line.format_seconds(seconds) == text
 
 
 @pytest.mark.parametrize(("rate", "text"), [(850.4, "850"), (9800, "9.8k"), (1_200_000, "1.2M")])
