@@ -1,1 +1,1 @@
-"""Texts and labels: sources, cleaning, splits, tokenization and batches."""
+"""Texts and labels: sources, cleaning, splits, tokenisation and batches."""
