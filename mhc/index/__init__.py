@@ -11,10 +11,10 @@ __all__ = ["Run", "Runs"]
 
 
 def __getattr__(name: str) -> type:
-    """Import `Run` and `Runs` when they are asked for: most users of this package need neither."""
+    """Import `Run` and `Runs` on first access: most users of this package need neither."""
     if name in __all__:
         from mhc.index import api
 
-        found: type = getattr(api, name)
-        return found
+        attribute: type = getattr(api, name)
+        return attribute
     raise AttributeError(f"module 'mhc.index' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The runs for a notebook: `from mhc.index import Runs`. The same functions as the command line's."""
+"""Runs for a notebook: `from mhc.index import Runs`. Uses the functions of the command line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mhc.index import query
 from mhc.index.index import Index
 from mhc.index.resolve import find
 from mhc.index.rows import Row
-from mhc.index.selection import Selection, Wanted
-from mhc.record import Location, RunRecord
+from mhc.index.selection import RunFilter, Selection
+from mhc.record import Location, RunRecord, Status, flatten
 from mhc.runs import store
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ class Run(NamedTuple):
     """One run."""
 
     record: RunRecord
-    """With the derived status: `lost` where it says running and the process is gone."""
+    """With the derived status: `lost` if it says `running` and the process is gone."""
     location: Location
     path: Path
     """The run's folder."""
 
 
 class Runs:
-    """The runs under `outputs` and the bundles under `models`, as they were when this was made.
+    """The runs under `outputs` and the bundles under `models`, as they were at the creation of this object.
 
     >>> runs = Runs("outputs")
     >>> for run in runs.where("f1_macro >= 0.5 and tags has paper"):
@@ -48,11 +48,11 @@ class Runs:
         """Bring the index of `outputs` up to date.
 
         Raises:
-            BadConfig: where a run says that it runs and there is no such policy to judge that by.
+            BadConfig: if a record says `running` and the policy that decides whether it is alive does not exist.
         """
         self.policy = policy
         self._index = Index(Path(outputs), Path(models), self._liveness)
-        self._wanted: tuple[str, ...] = ()
+        self._expressions: tuple[str, ...] = ()
 
     def _liveness(self) -> LivenessPolicy:
         from mhc.policy import load
@@ -60,62 +60,62 @@ class Runs:
         return load(self.policy).liveness
 
     def where(self, expression: str) -> Runs:
-        """Those of these runs for which the expression holds; the language is that of `mhc list --where`.
+        """Return those of these runs for which the expression holds; the language is that of `mhc list --where`.
 
         Raises:
-            BadInput: where the expression cannot be read; points at the place.
+            BadInput: if the expression is invalid; shows the position.
         """
         query.parse(expression, timestamps.now())
-        chosen = Runs.__new__(Runs)
-        chosen.policy, chosen._index = self.policy, self._index
-        chosen._wanted = (*self._wanted, expression)
-        return chosen
+        subset = Runs.__new__(Runs)
+        subset.policy, subset._index = self.policy, self._index
+        subset._expressions = (*self._expressions, expression)
+        return subset
 
     def __iter__(self) -> Iterator[Run]:
-        """Newest first."""
+        """Iterate over the runs, newest first."""
         return (self._run(row) for row in self._rows())
 
     def __len__(self) -> int:
         return len(self._rows())
 
     def get(self, run_id: str) -> Run:
-        """The run with that id, or with an id that begins or ends so.
+        """Return the run with that id, or with an id that begins or ends with it.
 
         Raises:
-            NotFound, Conflict: where no run, or more than one, fits.
-            Unreadable: where its record cannot be read.
+            NotFound: if no run fits.
+            Conflict: if several runs fit.
+            Unreadable: if its record cannot be read.
         """
         return self._run(find(self._index, run_id))
 
     def to_pandas(self) -> DataFrame:
-        """One row a run, one column a field with dots (`metrics.test.f1_macro`); lists stay lists.
+        """Return one row per run and one column per field, named with dots (`metrics.test.f1_macro`); lists stay lists.
 
         Raises:
-            ImportError: where pandas is not there (an extra: `pip install mhc[pandas]`).
+            ImportError: if pandas is not installed (an extra: `pip install mhc[pandas]`).
         """
         from pandas import DataFrame
 
-        from mhc.index.compare import flat
         from mhc.index.selection import record_dicts
 
-        return DataFrame([flat(record) for record in record_dicts(self._index, self._rows())])
+        return DataFrame([flatten(record) for record in record_dicts(self._index, self._rows())])
 
     def summary(self) -> Summary:
-        """Counts, what is running, the best; of all runs, whatever `where` chose."""
+        """Return counts, the running and the best runs; of all runs, regardless of `where`."""
         from mhc.index.summary import summary_of
 
         return summary_of(self._index)
 
     def _rows(self) -> list[Row]:
         now = timestamps.now()
-        joined = " and ".join(f"({expression})" for expression in self._wanted)
-        return Selection(self._index, Wanted(where=query.parse(joined, now) if joined else None), now).rows()
+        where = " and ".join(f"({expression})" for expression in self._expressions)
+        return Selection(self._index, RunFilter(where=query.parse(where, now) if where else None), now).rows()
 
     def _run(self, row: Row) -> Run:
-        from mhc.record import Status
-        from mhc.runs.liveness import derived
+        from mhc.runs.liveness import with_derived_status
 
         folder = self._index.folder(row.path)
         record = store.read(folder)
-        shown = derived(record, folder, self._liveness()) if record.status is Status.RUNNING else record
-        return Run(shown, Location(row.location), folder)
+        if record.status is Status.RUNNING:
+            record = with_derived_status(record, folder, self._liveness())
+        return Run(record, Location(row.location), folder)

@@ -1,4 +1,4 @@
-"""Several runs beside each other: what differs, what is the same, and what their seed groups say."""
+"""Several runs side by side: what differs, what is equal, and the results of their seed groups."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from mhc.index.index import Index
 from mhc.index.rows import Row
 from mhc.index.seed_groups import Group, group_of
 from mhc.index.selection import record_dicts
+from mhc.record import flatten
 
 CONFIG = ".hydra/config.yaml"
-LEFT_OUT = ("paths.", "hydra.")
-"""Beginnings of config keys that say where, not what."""
+LOCATION_KEYS = ("paths.", "hydra.")
+"""Beginnings of config keys that hold locations, not settings."""
 FACTS = (
     "category", "data.name", "data.splits.train.fingerprint", "data.splits.val.fingerprint",
     "data.splits.test.fingerprint", "data.train_fraction", "model.name", "model.parameters", "model.pretrained",
     "lineage.git_commit", "lineage.git_dirty", "lineage.python",
 )  # fmt: skip
-"""Facts of a record that are compared beside the config."""
+"""Fields of a record that are compared beside the config."""
 TIMES = ("timing.fit_s", "timing.epochs", "timing.tokens_per_s")
 
 
@@ -29,16 +30,16 @@ class Line(NamedTuple):
 
     field: str
     values: list[object]
-    """In the order of the runs; None where nothing is on record."""
+    """In the order of the runs; None if nothing is recorded."""
 
     @property
     def differs(self) -> bool:
-        """Whether not all are the same."""
+        """Whether the values are not all the same."""
         return any(value != self.values[0] for value in self.values[1:])
 
 
 class Comparison(NamedTuple):
-    """Runs beside each other."""
+    """Runs side by side."""
 
     rows: list[Row]
     config: list[Line]
@@ -49,19 +50,16 @@ class Comparison(NamedTuple):
 
 
 def compare(index: Index, rows: list[Row]) -> Comparison:
-    """Put the runs beside each other."""
-    records = [flat(record) for record in record_dicts(index, rows)]
+    """Return the runs side by side."""
+    records = [flatten(record) for record in record_dicts(index, rows)]
     configs = [config_of(index.folder(row.path), record) for row, record in zip(rows, records, strict=True)]
-    said = {key for config in configs for key in config}
-    facts = [
-        {field: record[field] for field in FACTS if field not in said and record.get(field) is not None}
-        for record in records
-    ]
+    config_keys = {key for config in configs for key in config}
+    facts = [_recorded(record, [field for field in FACTS if field not in config_keys]) for record in records]
     metrics = [
-        {key[8:]: value for key, value in record.items() if key.startswith("metrics.") and value is not None}
+        {key.removeprefix("metrics."): value for key, value in record.items() if _is_metric(key) and value is not None}
         for record in records
     ]
-    times = [{field: record[field] for field in TIMES if record.get(field) is not None} for record in records]
+    times = [_recorded(record, TIMES) for record in records]
     return Comparison(
         rows,
         [*_lines(configs), *_lines(facts)],
@@ -70,34 +68,33 @@ def compare(index: Index, rows: list[Row]) -> Comparison:
     )
 
 
+def _recorded(record: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]:
+    return {field: record[field] for field in fields if record.get(field) is not None}
+
+
+def _is_metric(key: str) -> bool:
+    return key.startswith("metrics.")
+
+
 def config_of(folder: Path, record: Mapping[str, object]) -> dict[str, object]:
-    """The flat config of a run; its overrides where the config is not there or cannot be read."""
+    """Return the config of a run by dotted keys; its overrides if the config is missing or cannot be read."""
     import yaml
 
     with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-        values = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        return {key: value for key, value in flat(values).items() if not key.startswith(LEFT_OUT)}
+        config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        if isinstance(config, Mapping):
+            return {key: value for key, value in flatten(config).items() if not key.startswith(LOCATION_KEYS)}
     overrides = record.get("lineage.overrides")
-    words = [str(word).partition("=") for word in overrides] if isinstance(overrides, list) else []
-    return {key: value for key, _, value in words}
-
-
-def flat(value: object, prefix: str = "") -> dict[str, object]:
-    """Nested mappings as one with dotted keys; lists stay whole."""
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    found: dict[str, object] = {}
-    for key, inner in value.items():
-        found |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return found
+    pairs = [str(override).partition("=") for override in overrides] if isinstance(overrides, list) else []
+    return {key: value for key, _, value in pairs}
 
 
 def _lines(tables: Sequence[Mapping[str, object]]) -> Iterator[Line]:
-    """One line a key that any table has, in the order in which they first come."""
+    """Yield one line per key of any table, in the order of their first appearance."""
     for key in dict.fromkeys(key for table in tables for key in table):
         yield Line(key, [table.get(key) for table in tables])
 
 
 def _groups(index: Index, rows: list[Row]) -> Iterator[Group]:
     for key in dict.fromkeys(row.grp for row in rows if row.grp):
-        yield group_of(key, index.rows("grp = ?", [key]))
+        yield group_of(key, index.seed_group(key))

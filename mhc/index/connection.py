@@ -1,20 +1,20 @@
-"""The file of the index: open it, make it anew, or go without it. What is in it is `mhc.index.index`'s business."""
+"""The file of the index: open it, recreate it, or continue in memory. `mhc.index.refresh` fills it."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from mhc.index.rows import SCHEMA, VERSION
 
 FILE = ".index.sqlite"
-PATIENCE = 3.0
-"""Seconds to wait for another reader that is writing the index, before going on in memory."""
-TORN = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-"""SQLite's result codes of a file that is not the index that it should be (ERROR: a table is missing)."""
+LOCK_TIMEOUT = 3.0
+"""Seconds to wait for another process that is writing the index, before continuing in memory."""
+DAMAGED = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""SQLite's result codes for a file that is not a valid index (ERROR: a table is missing)."""
 
 
 class _OtherVersion(sqlite3.DatabaseError):
@@ -22,21 +22,21 @@ class _OtherVersion(sqlite3.DatabaseError):
 
 
 def connect(outputs: Path) -> sqlite3.Connection:
-    """Open the index of `outputs`, made where it is not there yet.
+    """Open the index of `outputs`; create it if it does not exist.
 
     Raises:
-        sqlite3.Error: where that cannot be; see `torn`.
+        sqlite3.Error: if that fails; see `is_damaged`.
     """
     file = outputs / FILE
     if file.is_symlink():
         raise sqlite3.OperationalError(f"{file} is a link and could lead anywhere")
-    database = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
-    _prepare(database)
+    database = sqlite3.connect(file, timeout=LOCK_TIMEOUT, isolation_level=None)
+    _create_tables(database)
     return database
 
 
-def connect_anew(outputs: Path) -> sqlite3.Connection:
-    """Remove the index of `outputs` and make an empty one, in memory where that cannot be."""
+def recreate(outputs: Path) -> sqlite3.Connection:
+    """Replace the index of `outputs` by an empty one; in memory if that fails."""
     try:
         remove(outputs)
         return connect(outputs)
@@ -45,33 +45,39 @@ def connect_anew(outputs: Path) -> sqlite3.Connection:
 
 
 def connect_in_memory(outputs: Path) -> sqlite3.Connection:
-    """A database in memory, begun as a copy of the index of `outputs` where that can be read."""
+    """Open a database in memory, filled from the index of `outputs` if that can be read."""
     with suppress(sqlite3.Error):
         file = (outputs / FILE).resolve().as_uri()
-        with _closing(sqlite3.connect(f"{file}?mode=ro", uri=True, timeout=0.1)) as source:
+        with closing(sqlite3.connect(f"{file}?mode=ro", uri=True, timeout=0.1)) as source:
             source.execute("BEGIN")
-            source.execute("SELECT 1 FROM files LIMIT 1").fetchone()  # locked: says so now, `backup` would wait
+            source.execute("SELECT 1 FROM files LIMIT 1").fetchone()  # fails at once if locked; `backup` would wait
             database = sqlite3.connect(":memory:", isolation_level=None)
             source.backup(database)
-            _prepare(database)
+            _create_tables(database)
             return database
     return _empty_in_memory()
 
 
 def remove(outputs: Path) -> None:
-    """Remove the index; the next reader makes it anew from the folders."""
+    """Remove the index; the next reader rebuilds it from the folders."""
     for name in (FILE, f"{FILE}-journal"):
         (outputs / name).unlink(missing_ok=True)
 
 
-def torn(problem: sqlite3.Error) -> bool:
-    """Whether the file must be made anew; else it is locked, read-only or out of reach, and is left alone."""
-    return (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF in TORN
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Return whether the file must be recreated; if not, it is locked, read-only or inaccessible, and stays as it is.
+
+    Only the primary result code counts: extended codes have more bits.
+    """
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGED
 
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing. IMMEDIATE, since a deferred one that reads first fails at once when somebody else writes."""
+    """Commit everything or nothing.
+
+    IMMEDIATE, because a deferred transaction that reads first fails at once if another process is writing.
+    """
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -82,18 +88,22 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def read_plain(file: Path, largest: int) -> bytes:
-    """The bytes of a plain file; a link, a pipe or a huge file is an OSError."""
+def read_regular_file(file: Path, max_bytes: int) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        OSError: if it is a link, a pipe or larger than `max_bytes`.
+    """
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(largest + 1)
-    if len(content) > largest:
-        raise OSError(f"it is larger than {largest:,} bytes")
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(f"it is larger than {max_bytes:,} bytes")
     return content
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    """Make the tables where there are none."""
+def _create_tables(database: sqlite3.Connection) -> None:
+    """Create the tables if the database has none."""
     database.execute("PRAGMA trusted_schema = OFF")
     if _version(database) == VERSION:
         return
@@ -115,13 +125,5 @@ def _version(database: sqlite3.Connection) -> int:
 
 def _empty_in_memory() -> sqlite3.Connection:
     database = sqlite3.connect(":memory:", isolation_level=None)
-    _prepare(database)
+    _create_tables(database)
     return database
-
-
-@contextmanager
-def _closing(database: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    try:
-        yield database
-    finally:
-        database.close()

@@ -1,4 +1,4 @@
-"""All records as one table: CSV or Parquet with one column a field, or JSON Lines with the records as they are."""
+"""Records as one table: CSV or Parquet with one column per field, or JSON Lines with the records as they are."""
 
 from __future__ import annotations
 
@@ -10,28 +10,24 @@ from pathlib import Path
 import msgspec
 
 from mhc.errors import BadInput
+from mhc.record import flatten
 from mhc.runs import atomic
 
 Record = Mapping[str, object]
 Cell = str | int | float | bool | None
 
-WHOLE = ("history", "imported", "gates")
-"""Groups that stay one cell of JSON: their shape differs from run to run."""
-FIRST = ("id", "name", "status", "category", "created_at", "metrics.test.accuracy", "metrics.test.f1_macro")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A text that begins so would be carried out by a spreadsheet."""
+JSON_FIELDS = ("history", "imported", "gates")
+"""Fields that become one cell of JSON: their structure differs from run to run."""
+FIRST_COLUMNS = (
+    "id", "name", "status", "category", "created_at", "metrics.test.accuracy", "metrics.test.f1_macro",
+)  # fmt: skip
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet executes a text that begins with one of these."""
 
 
-def flat(record: Record, prefix: str = "") -> dict[str, Cell]:
-    """The record's fields by their dotted names; lists of words joined by a comma, other lists as JSON."""
-    cells: dict[str, Cell] = {}
-    for name, value in record.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and name not in WHOLE:
-            cells |= flat(value, f"{key}.")
-        else:
-            cells[key] = _cell(value)
-    return cells
+def cells_of(record: Record) -> dict[str, Cell]:
+    """Return the record's fields by dotted names; lists of texts are joined by a comma, other lists become JSON."""
+    return {name: _cell(value) for name, value in flatten(record, whole=JSON_FIELDS).items()}
 
 
 def _cell(value: object) -> Cell:
@@ -43,47 +39,48 @@ def _cell(value: object) -> Cell:
 
 
 def columns_of(rows: Iterable[Mapping[str, Cell]]) -> list[str]:
-    """Every column of any row: the ones looked at most first, then in the order of the records."""
-    found = dict.fromkeys(name for row in rows for name in row)
-    groups = {name[:at] for name in found for at in range(len(name)) if name[at] == "."}
-    found = dict.fromkeys(name for name in found if name not in groups)  # `sweep` of a run without one
-    return [*(name for name in FIRST if name in found), *(name for name in found if name not in FIRST)]
+    """Return every column of any row: the most important first, then in the order of the records."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    groups = {name[:end] for name in names for end in range(len(name)) if name[end] == "."}
+    columns = dict.fromkeys(name for name in names if name not in groups)  # `sweep` of a run without one
+    first = [name for name in FIRST_COLUMNS if name in columns]
+    return [*first, *(name for name in columns if name not in FIRST_COLUMNS)]
 
 
 def as_csv(records: Sequence[Record]) -> bytes:
-    """UTF-8 with a header. No control characters, and no text that a spreadsheet would take for a formula."""
-    rows = [flat(record) for record in records]
+    """Return CSV in UTF-8 with a header, without control characters and texts that a spreadsheet would execute."""
+    rows = [cells_of(record) for record in records]
     out = io.StringIO()
     writer = csv.DictWriter(out, columns_of(rows), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _tame(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
     return out.getvalue().encode()
 
 
-def _tame(value: Cell) -> Cell:
+def _safe(value: Cell) -> Cell:
     if not isinstance(value, str):
         return value
     text = "".join(letter if letter.isprintable() else " " for letter in value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def as_jsonl(records: Sequence[Record]) -> bytes:
-    """One record a line, as `--json` gives them."""
+    """Return one record per line, as `--json` prints them."""
     return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
 
 
 def write_parquet(records: Sequence[Record], path: Path) -> None:
-    """Typed columns; a column whose values do not agree on a type holds texts.
+    """Write a Parquet file with typed columns; a column whose values differ in type becomes a column of texts.
 
     Raises:
-        BadInput: pyarrow is missing, or the file cannot be written.
+        BadInput: if pyarrow is missing or the file cannot be written.
     """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
         raise BadInput("Parquet needs pyarrow. Install it with: pip install pyarrow, or choose --format csv") from None
-    rows = [flat(record) for record in records]
+    rows = [cells_of(record) for record in records]
     columns = {}
     for name in columns_of(rows):
         values = [row.get(name) for row in rows]
@@ -97,11 +94,11 @@ def write_parquet(records: Sequence[Record], path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Put the file there whole or not at all.
+    """Write the whole file or nothing.
 
     Raises:
-        BadInput: it cannot be written.
+        BadInput: if it cannot be written.
     """
     if not path.parent.is_dir():
-        raise BadInput(f"There is no folder {path.parent} to write {path.name} into.")
+        raise BadInput(f"There is no folder {path.parent} to write {path.name} into; create it first")
     atomic.write(path, content)

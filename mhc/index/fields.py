@@ -1,6 +1,6 @@
-"""The names by which one may ask for what is on record: `f1_macro`, `model.parameters`, `metrics.test.recall.sad`.
+"""Names of recorded fields: `f1_macro`, `model.parameters`, `metrics.test.recall.sad`. Pure.
 
-Pure. Used by `--where`, `--sort`, `--columns` and `mhc.runs.Runs`.
+Used by `--where`, `--sort`, `--columns` and `mhc.index.Runs`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import typing
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
+from typing import TypeGuard
 
 import msgspec
 
@@ -17,12 +18,13 @@ from mhc.errors import BadInput
 from mhc.record import RunRecord
 
 Path = tuple[str, ...]
-Found = object
-"""What stands on record under a name: whatever JSON can hold; None where nothing does."""
+"""The words of a field's name."""
+FieldValue = object
+"""The value of a field: anything that JSON can represent; None if nothing is recorded."""
 
 
 class Kind(StrEnum):
-    """What a field holds, so that a value that cannot fit is found before anything is read."""
+    """The type of a field, so that a value of another type is refused before any record is read."""
 
     NUMBER = "a number"
     SECONDS = "a duration"
@@ -34,7 +36,7 @@ class Kind(StrEnum):
     ANY = "anything"
 
 
-SHORT: dict[str, str] = {
+SHORT_NAMES: dict[str, str] = {
     **{name: f"metrics.test.{name}" for name in ("accuracy", "f1_macro", "loss", "ece", "f1", "precision", "recall")},
     "test": "metrics.test",
     "val": "metrics.val",
@@ -51,7 +53,7 @@ SHORT: dict[str, str] = {
     "steps": "timing.steps",
     "bundles": "promotion.bundles",
 }
-"""A first word that stands for a longer path; `model.parameters` is not shortened, since it has more words."""
+"""First words that abbreviate a longer path. `model.parameters` is not abbreviated, because it has more words."""
 
 COMPUTED: dict[str, Kind] = {
     "location": Kind.TEXT,
@@ -59,7 +61,7 @@ COMPUTED: dict[str, Kind] = {
     "age": Kind.SECONDS,
     "duration": Kind.SECONDS,
 }
-"""Not in `run.json`, but as good as fields. `age` and `duration` are seconds."""
+"""Fields that are not in `run.json`. `age` and `duration` are in seconds."""
 
 COLUMNS: dict[Path, str] = {
     ("id",): "id",
@@ -86,25 +88,25 @@ COLUMNS: dict[Path, str] = {
     ("pinned",): "pinned",
     ("tags",): "tags",
 }
-"""Columns of the index that hold a field; asking for these alone needs no record to be read."""
+"""Columns of the index that hold a field; a query of only these reads no records."""
 
 
 def resolve(words: Path) -> tuple[Path, Kind]:
-    """The path in a record that `words` stand for, and what it holds.
+    """Return the path in a record that `words` abbreviate, and the kind of its value.
 
     Raises:
-        BadInput: where a record has no such field; suggests the nearest.
+        BadInput: if a record has no such field; suggests the nearest.
     """
     if len(words) == 1 and words[0] in COMPUTED:
         return words, COMPUTED[words[0]]
-    whole = words
-    if words[0] in SHORT and (len(words) == 1 or words[0] not in _first_words()):
-        whole = (*SHORT[words[0]].split("."), *words[1:])
-    return whole, _kind(whole, words)
+    path = words
+    if words[0] in SHORT_NAMES and (len(words) == 1 or words[0] not in _record_fields()):
+        path = (*SHORT_NAMES[words[0]].split("."), *words[1:])
+    return path, _kind(path, words)
 
 
 def split(name: str) -> Path:
-    """`metrics.test.recall."self harm"` as words; quotes keep dots and blanks together."""
+    """Return `metrics.test.recall."self harm"` as words; dots and blanks in quotes do not separate words."""
     words, word, quote = [], "", ""
     for letter in name:
         if quote:
@@ -120,71 +122,86 @@ def split(name: str) -> Path:
     return (*words, word)
 
 
-def found_in(record: object, path: Path) -> Found:
-    """What stands in a decoded record under `path`; of a list of groups, the list of what stands in each."""
+def value_at(record: object, path: Path) -> FieldValue:
+    """Return the value in a decoded record under `path`; of a list of groups, the list of the values in each."""
     value = record
     for number, word in enumerate(path):
         if isinstance(value, Mapping):
             value = value.get(word)
         elif isinstance(value, list):
-            return [found_in(item, path[number:]) for item in value]
+            return [value_at(item, path[number:]) for item in value]
         else:
             return None
     return value
 
 
 @cache
-def _first_words() -> frozenset[str]:
+def _record_fields() -> frozenset[str]:
     return frozenset(field.name for field in msgspec.structs.fields(RunRecord))
 
 
-def _kind(path: Path, said: Path) -> Kind:
-    """Walk down the structs of the record."""
-    held: object = RunRecord
+def _kind(path: Path, words: Path) -> Kind:
+    """Return the kind of the field at `path`, by the types of the record's structs; `words` are for the error."""
+    annotation: object = RunRecord
     in_list = False
     for number, word in enumerate(path):
-        held = _without_none(held)
-        if typing.get_origin(held) is list:
-            in_list, held = True, _without_none(typing.get_args(held)[0])
-        if held is typing.Any:
+        annotation = _without_none(annotation)
+        if typing.get_origin(annotation) is list:
+            in_list, annotation = True, _without_none(typing.get_args(annotation)[0])
+        if annotation is typing.Any:
             return Kind.ANY
-        if typing.get_origin(held) is dict:
-            held = typing.get_args(held)[1]
-        elif isinstance(held, type) and issubclass(held, msgspec.Struct):
-            held = _field(held, word, path[:number], said)
+        if typing.get_origin(annotation) is dict:
+            annotation = typing.get_args(annotation)[1]
+        elif _is_struct(annotation):
+            annotation = _field_type(annotation, word, path[:number], words)
         else:
             raise BadInput(f"{'.'.join(path[:number])} has no fields of its own")
-    return Kind.LIST if in_list else _kind_of(_without_none(held), path[-1])
+    return Kind.LIST if in_list else _kind_of(_without_none(annotation), path[-1])
 
 
-def _field(struct: type[msgspec.Struct], word: str, above: Path, said: Path) -> object:
+def _is_struct(annotation: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+
+
+def _field_type(struct: type[msgspec.Struct], word: str, parent: Path, words: Path) -> object:
+    """Return the type of a struct's field.
+
+    Raises:
+        BadInput: if there is no such field; suggests the nearest.
+    """
     fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
     if word in fields:
         return fields[word]
     from difflib import get_close_matches
 
-    names = [*fields, *(SHORT if not above else ()), *(COMPUTED if not above else ())]
+    names = [*fields] if parent else [*fields, *SHORT_NAMES, *COMPUTED]
     close = get_close_matches(word, names, n=1)
-    hint = f"; did you mean {close[0]!r}" if close else f"; {'.'.join(above)} has: {', '.join(names)}" if above else ""
-    raise BadInput(f"no field {'.'.join(said)[:80]!r} is on record{hint}")
+    hint = ""
+    if close:
+        hint = f"; did you mean {close[0]!r}"
+    elif parent:
+        hint = f"; {'.'.join(parent)} has: {', '.join(names)}"
+    raise BadInput(f"There is no field {'.'.join(words)[:80]!r}{hint}")
 
 
-def _without_none(held: object) -> object:
-    if isinstance(held, types.UnionType) or typing.get_origin(held) is typing.Union:
-        kept = [kind for kind in typing.get_args(held) if kind is not type(None)]
-        return kept[0] if len(kept) == 1 else typing.Any
-    return held
+def _without_none(annotation: object) -> object:
+    """Return `T` of `T | None`; `Any` of a union of several types."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        members = [member for member in typing.get_args(annotation) if member is not type(None)]
+        return members[0] if len(members) == 1 else typing.Any
+    return annotation
 
 
-def _kind_of(held: object, word: str) -> Kind:
-    if typing.get_origin(held) is list:
+def _kind_of(annotation: object, word: str) -> Kind:
+    """Return the kind of a field by its type and, for durations and times, by the last word of its name."""
+    if typing.get_origin(annotation) is list:
         return Kind.LIST
-    if typing.get_origin(held) is dict or (isinstance(held, type) and issubclass(held, msgspec.Struct)):
+    if typing.get_origin(annotation) is dict or _is_struct(annotation):
         return Kind.GROUP
-    if held is bool:
+    if annotation is bool:
         return Kind.FLAG
-    if held in (int, float):
+    if annotation in (int, float):
         return Kind.SECONDS if word.endswith("_s") and not word.endswith("_per_s") else Kind.NUMBER
-    if isinstance(held, type) and issubclass(held, str):
+    if isinstance(annotation, type) and issubclass(annotation, str):
         return Kind.TIME if word.endswith("_at") or word == "at" else Kind.TEXT
     return Kind.ANY

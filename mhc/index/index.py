@@ -1,220 +1,248 @@
-"""The reader's cache `outputs/.index.sqlite`: filled by whoever reads, believed by nobody, deleted at will.
+"""The cache `outputs/.index.sqlite`: filled by readers, never authoritative, safe to delete.
 
 Opening it scans the folders and reads only the `run.json` whose inode, mtime or size changed. Training never writes
-here. Where the file is torn it is made anew; where it cannot be written or is locked, the index lives in memory.
+here. A damaged file is recreated; if the file cannot be written or is locked, the index is built in memory.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from mhc.index import connection
+from mhc.index.refresh import LivenessLoader, Progress, derive_statuses, refresh
 from mhc.index.rows import Row
-from mhc.index.scan import UNREADABLE, look_up, once, settled, stamp_of, tail_of
+from mhc.index.scan import without_duplicates
 
 if TYPE_CHECKING:
-    from mhc.policy import LivenessPolicy
+    from mhc.runs.resolve import Pattern
 
-AT_ONCE = 1000
-"""Records read and written in one transaction."""
-SETTLED = 2_000_000_000
-"""Nanoseconds: a file younger than this is read again next time, since a change could leave its stamp as it is."""
-LARGEST = 64_000_000
-"""Bytes of a `run.json` that is still read."""
-ONCE = """NOT (location = 'production' AND EXISTS (
+Value = str | int | float | bytes | None
+
+END_OF_TEXT = chr(0x10FFFF)
+"""The last character: texts that begin with X are between X and X + END_OF_TEXT, which an SQL index can look up."""
+MAX_SUGGESTIONS = 2000
+"""Ids of each sort that are compared with a mistyped one."""
+
+_COUNTED_ONCE = """NOT (location = 'production' AND EXISTS (
     SELECT 1 FROM runs AS own WHERE own.id = runs.id AND own.location <> 'production'
 ))"""
-"""SQL: a bundle holds a copy of its run's record; the run counts once as long as its own folder is there."""
-
-Progress = Callable[[int, int], None]
-"""Called with (records read, records to read)."""
-Value = str | int | float | bytes | None
-Liveness = Callable[[], "LivenessPolicy"]
-"""Gives the policy; called only where a run says that it runs."""
+"""A bundle holds a copy of its run's record; the run counts once as long as its own folder exists."""
 
 
-class Entry(NamedTuple):
-    """What is kept of one `run.json`."""
+class Condition(NamedTuple):
+    """An SQL condition on the table of runs; the SQL is constant, values of the user are bound to its parameters."""
 
-    stamp: str
-    row: Row
-    json: bytes
-    """The record without white space; empty where it cannot be read."""
-    words: str
-    """What `search` looks through."""
+    sql: str
+    values: tuple[Value, ...] = ()
+
+
+ANY = Condition("1")
+READABLE = Condition("+error = ''")
+"""The plus excludes the error from the choice of an SQL index: nearly all runs are readable."""
+READABLE_BY_INDEX = Condition("error = ''")
+"""The same by the SQL index `counted`, which has all columns of the counts."""
+NEWEST_FIRST = "created DESC, id"
+BEST_FIRST = "f1_macro DESC NULLS LAST, created DESC"
+
+
+class Counts(NamedTuple):
+    """Numbers of runs."""
+
+    total: int
+    by_status: dict[str, int]
+    """By the status that is shown; most frequent first."""
+    candidates: int
 
 
 class Index:
     """All runs of `outputs` and all bundles of `models`, as they were when the index was opened."""
 
-    def __init__(self, outputs: Path, models: Path, liveness: Liveness, progress: Progress | None = None) -> None:
-        """Bring the index up to date; runs that say `running` are looked at.
+    def __init__(self, outputs: Path, models: Path, liveness: LivenessLoader, progress: Progress | None = None) -> None:
+        """Bring the index up to date and check whether the runs whose record says `running` are alive.
 
         Raises:
-            BadConfig: where `liveness` cannot give a policy.
+            BadConfig: if `liveness` cannot load a policy.
         """
         self.outputs = outputs
         self.models = models
         self._liveness = liveness
         self._progress = progress or (lambda done, total: None)
-        self._database = self._up_to_date()
+        self._database = self._open()
 
-    def _up_to_date(self) -> sqlite3.Connection:
-        """The first that works: the file, the file made anew (where it is torn), a database in memory."""
-        for connect in (connection.connect, connection.connect_anew):
+    def _open(self) -> sqlite3.Connection:
+        """Return the first of these that works: the file, a new file if it is damaged, a database in memory."""
+        for connect in (connection.connect, connection.recreate):
             try:
-                return self._filled(connect(self.outputs))
+                return self._updated(connect(self.outputs))
             except sqlite3.Error as problem:
-                if not connection.torn(problem):
+                if not connection.is_damaged(problem):
                     break
-        return self._filled(connection.connect_in_memory(self.outputs))
+        return self._updated(connection.connect_in_memory(self.outputs))
 
-    def _filled(self, database: sqlite3.Connection) -> sqlite3.Connection:
+    def _updated(self, database: sqlite3.Connection) -> sqlite3.Connection:
         refresh(database, self.outputs, self.models, self._progress)
-        derive(database, self.outputs, self._liveness)
+        derive_statuses(database, self.outputs, self._liveness)
         return database
 
-    def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """The rows of one SELECT of ours; `values` are bound to its question marks."""
+    def folder(self, path: str) -> Path:
+        """Return the folder of a row's path."""
+        return self.outputs / path
+
+    def rows(self) -> list[Row]:
+        """Return all runs, newest first, including those whose record cannot be read."""
+        return self.select()
+
+    def readable(self) -> list[Row]:
+        """Return the runs whose record can be read, newest first."""
+        return self.select(READABLE)
+
+    def unreadable(self) -> list[Row]:
+        """Return the folders whose record cannot be read, with the reason."""
+        return self.select(Condition("error <> ''"), "path")
+
+    def running(self) -> list[Row]:
+        """Return the runs that are running, newest first."""
+        return self.select(Condition("error = '' AND shown = 'running'"))
+
+    def candidates(self, limit: int = 0) -> list[Row]:
+        """Return the candidates for promotion, best first; at most `limit` of them (0: all)."""
+        return self.select(Condition("error = '' AND candidate = 1"), BEST_FIRST, limit)
+
+    def non_candidates(self, limit: int = 0) -> list[Row]:
+        """Return the completed runs that are not candidates, best first; at most `limit` of them (0: all)."""
+        return self.select(Condition("error = '' AND shown = 'completed' AND candidate IS NOT 1"), BEST_FIRST, limit)
+
+    def best(self, limit: int) -> list[Row]:
+        """Return the completed baseline runs with the highest macro-F1 on test."""
+        return self.select(
+            Condition("error = '' AND shown = 'completed' AND category = 'baseline' AND f1_macro IS NOT NULL"),
+            BEST_FIRST,
+            limit,
+        )
+
+    def seed_group(self, key: str) -> list[Row]:
+        """Return the runs whose configs differ only in the seed, newest first."""
+        return self.select(Condition("grp = ?", (key,)))
+
+    def changed_since(self, time: float, limit: int = 0) -> list[Row]:
+        """Return the runs with an event after `time` (Unix seconds; 0: any), last changed first (limit 0: all)."""
+        return self.select(Condition(f"{READABLE.sql} AND (changed > ? OR ? = 0)", (time, time)), "changed DESC", limit)
+
+    def at_paths(self, paths: Sequence[str]) -> list[Row]:
+        """Return the runs in these folders."""
+        return self.select(Condition(f"path IN ({', '.join('?' * len(paths))})", tuple(paths)))
+
+    def matching(self, pattern: Pattern) -> list[Row]:
+        """Return the runs whose id fits a pattern; by the SQL index `by_id` unless only the end of the id is given."""
+        start, end, whole = pattern
+        if whole:
+            return self.select(Condition("id = ?", (start,)))
+        conditions: list[str] = []
+        values: list[Value] = []
+        if start:
+            conditions.append("id >= ? AND id < ?")
+            values += [start, start + END_OF_TEXT]
+        if end:
+            conditions.append("substr(id, ?) = ?")
+            values += [-len(end), end]
+        return self.select(Condition(" AND ".join(conditions) or "1", tuple(values)))
+
+    def ids_starting_with(self, prefix: str, limit: int = 200) -> list[str]:
+        """Return the ids with this beginning, newest first."""
+        rows = self._query(
+            "SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY created DESC LIMIT ?",
+            [prefix, prefix + END_OF_TEXT, limit],
+        )
+        return list(dict.fromkeys(str(run_id) for (run_id,) in rows))
+
+    def ids_to_suggest(self, text: str) -> list[str]:
+        """Return ids that `text` may mean: with the same first letters, and the newest; all would take seconds."""
+        similar = self._query(
+            "SELECT id FROM runs WHERE id >= ? AND id < ? LIMIT ?", [text[:3], text[:3] + END_OF_TEXT, MAX_SUGGESTIONS]
+        )
+        newest = self._query("SELECT id FROM runs ORDER BY created DESC LIMIT ?", [MAX_SUGGESTIONS])
+        return [str(run_id) for (run_id,) in [*similar, *newest]]
+
+    def counts(self, condition: Condition = READABLE_BY_INDEX) -> Counts:
+        """Count the runs that satisfy a condition, by status, and the candidates among them."""
+        groups = self._query(
+            f"SELECT shown, SUM(candidate IS 1), COUNT(*) FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
+            " GROUP BY shown ORDER BY COUNT(*) DESC, shown",
+            condition.values,
+        )
+        by_status = {str(status): int(count or 0) for status, _, count in groups}
+        return Counts(sum(by_status.values()), by_status, sum(int(candidates or 0) for _, candidates, _ in groups))
+
+    def category_counts(self) -> dict[str, int]:
+        """Count the readable runs by category, most frequent first."""
+        return self._count_by("category")
+
+    def location_counts(self) -> dict[str, int]:
+        """Count the readable runs by location, most frequent first."""
+        return self._count_by("location")
+
+    def _count_by(self, column: str) -> dict[str, int]:
+        groups = self._query(
+            f"SELECT {column}, COUNT(*) FROM runs WHERE {_COUNTED_ONCE} AND error = ''"
+            f" GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"
+        )
+        return {"none" if value is None else str(value): int(count or 0) for value, count in groups}
+
+    def record_json(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Return the records as JSON, by path; without those that cannot be read."""
+        rows = self._query(
+            "SELECT path, json FROM records WHERE path IN (SELECT value FROM json_each(?))", [json_list(paths)]
+        )
+        return {str(path): content for path, content in rows if isinstance(content, bytes) and content}
+
+    def record_texts(self) -> dict[str, str]:
+        """Return the text of each record that is searched, by path."""
+        return {str(path): str(text) for path, text in self._query("SELECT path, words FROM records")}
+
+    def config_texts(self) -> dict[str, str]:
+        """Return the text of each config that was stored by `store_config_texts`, by path."""
+        return {str(path): str(text) for path, text in self._query("SELECT path, words FROM configs")}
+
+    def store_config_texts(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Store (path, text of its config in lower case) for the next search."""
+        try:
+            with connection.transaction(self._database):
+                self._database.executemany("INSERT OR REPLACE INTO configs (path, words) VALUES (?, ?)", texts)
+        except sqlite3.OperationalError:  # locked or read-only: the next search reads the configs again
+            return
+
+    def select(self, condition: Condition = ANY, order: str = NEWEST_FIRST, limit: int = 0) -> list[Row]:
+        """Return the rows that satisfy a condition, each run once; for the queries above and `mhc.index.selection`."""
+        rows = self._query(
+            f"SELECT {', '.join(Row._fields)} FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
+            f" ORDER BY {order} LIMIT ?",
+            [*condition.values, limit or -1],
+        )
+        return without_duplicates(self.outputs, [Row(*row) for row in rows])  # type: ignore[arg-type]
+
+    def _query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
+        """Return the rows of a SELECT; recreate the index if its file turns out to be damaged."""
         values = [_utf8(value) if isinstance(value, str) else value for value in values]
         try:
             return self._database.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as problem:
-            if not connection.torn(problem):
+            if not connection.is_damaged(problem):
                 raise
         self._database.close()
-        self._database = self._filled(connection.connect_anew(self.outputs))
+        self._database = self._updated(connection.recreate(self.outputs))
         return self._database.execute(sql, values).fetchall()
 
-    def rows(self, condition: str = "1", values: Sequence[Value] = (), order: str = "created DESC, id") -> list[Row]:
-        """Rows for which a condition of ours holds; the run of a bundle once."""
-        sql = f"SELECT {', '.join(Row._fields)} FROM runs WHERE {ONCE} AND ({condition}) ORDER BY {order}"
-        rows = [Row(*row) for row in self.query(sql, values)]  # type: ignore[arg-type]
-        return once(self.outputs, rows)
 
-    def unreadable(self) -> list[Row]:
-        """Folders whose record cannot be read, with the reason."""
-        return self.rows("error <> ''", order="path")
-
-    def folder(self, path: str) -> Path:
-        """The folder of a row's path."""
-        return self.outputs / path
-
-    def keep_config_words(self, words: Iterable[tuple[str, str]]) -> None:
-        """Keep (path, text of its config in lower case) for the next search."""
-        try:
-            with connection.transaction(self._database):
-                self._database.executemany("INSERT OR REPLACE INTO configs (path, words) VALUES (?, ?)", words)
-        except sqlite3.OperationalError:  # locked or read-only: the next search reads the configs again
-            return
+def json_list(texts: Sequence[str]) -> str:
+    """Return texts as JSON, for `json_each`: SQLite limits the number of parameters."""
+    return msgspec.json.encode(texts).decode()
 
 
 def _utf8(text: str) -> str:
-    """Bytes of the command line that are no UTF-8 come as lone surrogates, which SQLite does not take."""
+    """Return `text` without lone surrogates (bytes of the command line that are not UTF-8), which SQLite rejects."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress: Progress) -> None:
-    """Make the tables agree with the folders."""
-    begun = time.time_ns()
-    known: dict[str, str] = dict(database.execute("SELECT path, stamp FROM files"))
-    seen = settled(outputs, models, known)
-    if seen == known:
-        return
-    changed = [path for path, stamp in seen.items() if known.get(path) != stamp]
-    gone = [path for path in known if path not in seen]
-    for start in range(0, len(changed), AT_ONCE):
-        batch = changed[start : start + AT_ONCE]
-        entries = [(path, _entry(outputs, path, _settled(seen[path], begun))) for path in batch]
-        moved = [place for path, entry in entries if entry is None for place in look_up(outputs, tail_of(path))]
-        entries += [(place, _entry(outputs, place, "")) for place in moved]
-        gone += [path for path, entry in entries if entry is None]
-        with connection.transaction(database):
-            _keep(database, [entry for _, entry in entries if entry is not None])
-        progress(start + len(batch), len(changed))
-    if gone:  # last, so that no other reader sees a run that moved at neither place
-        _leave(database, outputs, gone)
-
-
-def _leave(database: sqlite3.Connection, outputs: Path, gone: list[str]) -> None:
-    """Forget what is not there any more, and keep it where it is now if no other reader has."""
-    with connection.transaction(database):
-        left = [path for path in gone if stamp_of(outputs / path) is None]
-        _forget(database, left)
-        kept = {path for (path,) in database.execute("SELECT path FROM files")}
-        places = {place for path in left for place in look_up(outputs, tail_of(path))} - kept
-        entries = [_entry(outputs, place, "") for place in places]
-        _keep(database, [entry for entry in entries if entry is not None])
-
-
-def _settled(stamp: str, begun: int) -> str:
-    """The stamp to keep: none where the file is so young that it could change without its stamp changing."""
-    if stamp == UNREADABLE or int(stamp.split(":")[1]) > begun - SETTLED:
-        return ""
-    return stamp
-
-
-def _entry(outputs: Path, path: str, stamp: str) -> Entry | None:
-    """Read one record; None where it went away meanwhile."""
-    import msgspec
-
-    from mhc.errors import Unreadable
-    from mhc.index import rows
-    from mhc.runs import store
-
-    folder = outputs / path
-    try:
-        content = connection.read_plain(folder / store.RECORD, LARGEST)
-        record = store.decode(content, folder)
-    except FileNotFoundError:
-        return None
-    except OSError as problem:
-        return Entry("", rows.row_of_unreadable(path, f"The record of {folder} cannot be read: {problem}"), b"", "")
-    except Unreadable as problem:
-        return Entry(stamp, rows.row_of_unreadable(path, str(problem)), b"", "")
-    return Entry(stamp, rows.row_of(path, record), msgspec.json.format(content, indent=-1), rows.words_of(record))
-
-
-def _keep(database: sqlite3.Connection, entries: list[Entry]) -> None:
-    database.executemany(
-        "INSERT OR REPLACE INTO files (path, stamp) VALUES (?, ?)", [(entry.row.path, entry.stamp) for entry in entries]
-    )
-    places = ", ".join("?" * len(Row._fields))
-    database.executemany(
-        f"INSERT OR REPLACE INTO runs ({', '.join(Row._fields)}) VALUES ({places})", [entry.row for entry in entries]
-    )
-    database.executemany(
-        "INSERT OR REPLACE INTO records (path, json, words) VALUES (?, ?, ?)",
-        [(entry.row.path, entry.json, entry.words) for entry in entries],
-    )
-
-
-def _forget(database: sqlite3.Connection, paths: list[str]) -> None:
-    for table in ("files", "runs", "records", "configs"):
-        database.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
-
-
-def derive(database: sqlite3.Connection, outputs: Path, liveness: Liveness) -> None:
-    """Give every run that says `running` the status that is to be shown."""
-    claimed = database.execute(
-        "SELECT path, shown, reason, json FROM runs JOIN records USING (path) WHERE status = 'running'"
-    ).fetchall()
-    if not claimed:
-        return
-    from mhc.runs import store
-    from mhc.runs.liveness import derived
-
-    policy = liveness()
-    changed = []
-    for path, shown, reason, content in claimed:
-        folder = outputs / path
-        now = derived(store.decode(content, folder), folder, policy)
-        if (now.status.value, now.status_reason) != (shown, reason):
-            changed.append((now.status.value, now.status_reason, path))
-    if changed:
-        with connection.transaction(database):
-            database.executemany("UPDATE runs SET shown = ?, reason = ? WHERE path = ?", changed)

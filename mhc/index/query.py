@@ -1,4 +1,4 @@
-"""The language of `--where`: comparisons of recorded fields, joined by and, or, not and brackets. Pure.
+"""The language of `--where`: comparisons of recorded fields, joined by and, or, not and parentheses. Pure.
 
     expression = and_part { "or" and_part }
     and_part   = part { "and" part }
@@ -6,8 +6,8 @@
     comparison = field [ operator value | "in" "(" value { "," value } ")" | "is" [ "not" ] "null" ]
     operator   = "=" "==" "!=" "<>" "<" "<=" ">" ">=" "~" (contains) "!~" "has"
 
-A field alone asks whether it is true (`candidate and not pinned`). What is not on record satisfies no comparison but
-`is null`, `= null` and `!=`. The parser makes closures; nothing a user typed is evaluated or put into SQL.
+A field without an operator holds if it is true (`candidate and not pinned`). A field without a value satisfies no
+comparison but `is null`, `= null` and `!=`. The parser builds closures; no input is evaluated as code or put into SQL.
 """
 
 from __future__ import annotations
@@ -18,21 +18,35 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mhc.errors import BadInput
-from mhc.index import fields
-from mhc.index.query_operators import OPERATORS, Test, holds_one_of, is_null, is_true, operand
+from mhc.index.fields import FieldValue, Kind, Path, resolve, split
+from mhc.index.query_operators import OPERATORS, Test, is_null, is_one_of, is_true, parse_operand
 
-LONGEST = 2000
+MAX_LENGTH = 2000
 """Characters of an expression."""
+MAX_DEPTH = 40
+"""Nested parentheses and nots."""
+
+FieldReader = Callable[[Path], FieldValue]
+"""Returns the value of a run's field."""
+Predicate = Callable[[FieldReader], bool]
+
+
+class Expression(NamedTuple):
+    """A parsed expression."""
+
+    holds: Predicate
+    paths: frozenset[Path]
+    """The fields that it reads."""
 
 
 class Token(NamedTuple):
-    """One word, operator or bracket."""
+    """One word, operator or parenthesis."""
 
     text: str
-    at: int
-    """Its place in the expression, from 0."""
+    position: int
+    """In the expression, from 0."""
     quoted: bool = False
-    """Stood in quotation marks, so it is a text whatever it looks like."""
+    """Whether it was in quotation marks, and so is a text in any case."""
 
 
 _TOKEN = re.compile(
@@ -45,173 +59,160 @@ _TOKEN = re.compile(
 )
 
 
-def tokens(text: str) -> list[Token]:
-    """The words of `text`, and an empty one for its end.
-
-    Raises:
-        BadInput: where a quotation mark is not closed, or a character stands for nothing.
-    """
-    if len(text) > LONGEST:
-        raise BadInput(f"An expression has at most {LONGEST:,} characters, this one has {len(text):,}")
-    made: list[Token] = []
-    at = 0
-    end = len(text.rstrip())
-    while at < end:
-        match = _TOKEN.match(text, at)
-        if match is None:
-            at += len(text[at:]) - len(text[at:].lstrip())
-            mark = text[at] in "\"'"
-            raise mistake(text, at, "this quotation mark is not closed" if mark else "this means nothing here")
-        quoted = match.lastgroup == "quoted"
-        found = match[match.lastgroup or 0]
-        made.append(Token(found[1:-1] if quoted else found, match.end() - len(found), quoted))
-        at = match.end()
-    return [*made, Token("", end)]
-
-
-def mistake(text: str, at: int, what: str) -> BadInput:
-    """The error that shows the expression with a caret under the place."""
-    flat = "".join(letter if letter.isprintable() else " " for letter in text)
-    start = max(0, at - 60)
-    shown = flat[start : start + 100]
-    return BadInput(f"{what[0].upper()}{what[1:]}:\n  {shown}\n  {' ' * (at - start)}^")
-
-
-DEEPEST = 40
-"""Brackets and nots within each other."""
-
-Lookup = Callable[[fields.Path], fields.Found]
-"""Gives what stands on record under a path."""
-Predicate = Callable[[Lookup], bool]
-
-
-class Expression(NamedTuple):
-    """A parsed expression."""
-
-    holds: Predicate
-    paths: frozenset[fields.Path]
-    """The fields that it asks for, as paths in a record."""
-
-
 def parse(text: str, now: datetime) -> Expression:
-    """Make an expression of what a person typed; `now` is what `7d` counts back from.
+    """Parse an expression; times such as `7d` count back from `now`.
 
     Raises:
-        BadInput: where it cannot be read; points at the place.
+        BadInput: if it is invalid; shows the position.
     """
     parser = _Parser(text, now)
     holds = parser.expression()
     if parser.next.text or parser.next.quoted:
-        raise mistake(text, parser.next.at, "'and', 'or' or the end is expected here")
+        raise _invalid(text, parser.next.position, "'and', 'or' or the end is expected here")
     return Expression(holds, frozenset(parser.paths))
 
 
+def _tokens(text: str) -> list[Token]:
+    """Return the tokens of `text`, and an empty one for its end.
+
+    Raises:
+        BadInput: if the text is too long, a quotation mark is not closed, or a character is invalid.
+    """
+    if len(text) > MAX_LENGTH:
+        raise BadInput(f"An expression has at most {MAX_LENGTH:,} characters, this one has {len(text):,}")
+    tokens: list[Token] = []
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if match is None:
+            position += len(text[position:]) - len(text[position:].lstrip())
+            quote = text[position] in "\"'"
+            raise _invalid(text, position, "this quotation mark is not closed" if quote else "this is not valid here")
+        quoted = match.lastgroup == "quoted"
+        token = match[match.lastgroup or 0]
+        tokens.append(Token(token[1:-1] if quoted else token, match.end() - len(token), quoted))
+        position = match.end()
+    return [*tokens, Token("", end)]
+
+
+def _invalid(text: str, position: int, problem: str) -> BadInput:
+    """Return the error that shows the expression with a caret under the position."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    start = max(0, position - 60)
+    excerpt = line[start : start + 100]
+    return BadInput(f"{problem[0].upper()}{problem[1:]}:\n  {excerpt}\n  {' ' * (position - start)}^")
+
+
 class _Parser:
-    """Recursive descent over the tokens; each method reads one rule of the grammar and returns its test."""
+    """Recursive descent over the tokens; each method parses one rule of the grammar and returns its predicate."""
 
     def __init__(self, text: str, now: datetime) -> None:
         self.text = text
         self.now = now
-        self.paths: set[fields.Path] = set()
-        self._tokens = tokens(text)
-        self._at = 0
+        self.paths: set[Path] = set()
+        self._tokens = _tokens(text)
+        self._position = 0
         self._depth = 0
 
     @property
     def next(self) -> Token:
-        return self._tokens[self._at]
+        return self._tokens[self._position]
 
     def take(self) -> Token:
         token = self.next
-        self._at = min(self._at + 1, len(self._tokens) - 1)
+        self._position = min(self._position + 1, len(self._tokens) - 1)
         return token
 
     def take_word(self, *words: str) -> bool:
-        """Take the next token if it is one of these (keywords in any case)."""
+        """Take the next token if it is one of these (keywords are case-insensitive)."""
         if self.next.quoted or self.next.text.lower() not in words:
             return False
         self.take()
         return True
 
+    def invalid(self, token: Token, problem: str) -> BadInput:
+        return _invalid(self.text, token.position, problem)
+
     def expression(self) -> Predicate:
         parts = [self.and_part()]
         while self.take_word("or"):
             parts.append(self.and_part())
-        return parts[0] if len(parts) == 1 else lambda look: any(part(look) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda read: any(part(read) for part in parts)
 
     def and_part(self) -> Predicate:
         parts = [self.part()]
         while self.take_word("and"):
             parts.append(self.part())
-        return parts[0] if len(parts) == 1 else lambda look: all(part(look) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda read: all(part(read) for part in parts)
 
     def part(self) -> Predicate:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise mistake(self.text, self.next.at, f"more than {DEEPEST} brackets and nots within each other")
+        if self._depth > MAX_DEPTH:
+            raise self.invalid(self.next, f"more than {MAX_DEPTH} nested parentheses and nots")
         try:
             if self.take_word("not"):
                 inner = self.part()
-                return lambda look: not inner(look)
+                return lambda read: not inner(read)
             if self.take_word("("):
-                return self.bracketed()
+                return self.parenthesized()
             return self.comparison()
         finally:
             self._depth -= 1
 
-    def bracketed(self) -> Predicate:
+    def parenthesized(self) -> Predicate:
         inner = self.expression()
         if not self.take_word(")"):
-            raise mistake(self.text, self.next.at, "a closing bracket is expected here")
+            raise self.invalid(self.next, "a closing parenthesis is expected here")
         return inner
 
     def comparison(self) -> Predicate:
         path, kind = self.field()
         operator = self.next
         if self.take_word("is"):
-            wanted = not self.take_word("not")
+            expected = not self.take_word("not")
             if not self.take_word("null", "none"):
-                raise mistake(self.text, self.next.at, "'null' is expected here")
-            return lambda look: is_null(look(path)) is wanted
+                raise self.invalid(self.next, "'null' is expected here")
+            return lambda read: is_null(read(path)) is expected
         if self.take_word("in"):
-            values = self.values(kind)
-            return lambda look: holds_one_of(look(path), values)
+            operands = self.operands(kind)
+            return lambda read: is_one_of(read(path), operands)
         if not operator.quoted and operator.text.lower() in OPERATORS:
             self.take()
-            return self.compared(path, operator, self.value(operator, kind))
-        return lambda look: is_true(look(path))
+            return self.compared(path, operator, self.operand(operator, kind))
+        return lambda read: is_true(read(path))
 
-    def compared(self, path: fields.Path, operator: Token, value: object) -> Predicate:
+    def compared(self, path: Path, operator: Token, operand: object) -> Predicate:
         test: Test = OPERATORS[operator.text.lower()]
-        return lambda look: test(look(path), value)
+        return lambda read: test(read(path), operand)
 
-    def field(self) -> tuple[fields.Path, fields.Kind]:
+    def field(self) -> tuple[Path, Kind]:
         token = self.take()
         if token.quoted or not token.text or token.text in OPERATORS or token.text in "(),":
-            raise mistake(self.text, token.at, "the name of a field is expected here")
+            raise self.invalid(token, "the name of a field is expected here")
         try:
-            path, kind = fields.resolve(fields.split(token.text))
+            path, kind = resolve(split(token.text))
         except BadInput as problem:
-            raise mistake(self.text, token.at, str(problem)) from None
+            raise self.invalid(token, str(problem)) from None
         self.paths.add(path)
         return path, kind
 
-    def values(self, kind: fields.Kind) -> list[object]:
+    def operands(self, kind: Kind) -> list[object]:
         opening = self.next
         if not self.take_word("("):
-            raise mistake(self.text, self.next.at, "'(' and a list of values is expected here")
-        values = [self.value(opening, kind)]
+            raise self.invalid(self.next, "'(' and a list of values is expected here")
+        operands = [self.operand(opening, kind)]
         while self.take_word(","):
-            values.append(self.value(opening, kind))
+            operands.append(self.operand(opening, kind))
         if not self.take_word(")"):
-            raise mistake(self.text, self.next.at, "',' or ')' is expected here")
-        return values
+            raise self.invalid(self.next, "',' or ')' is expected here")
+        return operands
 
-    def value(self, after: Token, kind: fields.Kind) -> object:
+    def operand(self, operator: Token, kind: Kind) -> object:
         token = self.take()
         if not token.quoted and (not token.text or token.text in OPERATORS or token.text in "(),"):
-            raise mistake(self.text, token.at, f"a value is expected after {after.text!r}")
+            raise self.invalid(token, f"a value is expected after {operator.text!r}")
         try:
-            return operand(token.text, token.quoted, kind, after.text.lower(), self.now)
+            return parse_operand(token.text, kind, operator.text.lower(), self.now, quoted=token.quoted)
         except BadInput as problem:
-            raise mistake(self.text, token.at, str(problem)) from None
+            raise self.invalid(token, str(problem)) from None

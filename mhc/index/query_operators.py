@@ -1,33 +1,33 @@
-"""How `--where` compares what stands on record with what was typed. Pure; a comparison that makes no sense is false."""
+"""Operators of `--where`: compare a recorded value with a given one. Pure; a comparison without meaning is false."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mhc import timestamps
 from mhc.errors import BadInput
 from mhc.index.fields import Kind
 
 Test = Callable[[object, object], bool]
-"""(what stands on record, what was typed) -> whether it fits."""
+"""(recorded value, given value) -> whether the operator holds."""
 
 _CONSTANTS: dict[str, object] = {"null": None, "none": None, "true": True, "false": False}
 _FLAGS = {"yes": True, "no": False}
-_IN_TEXTS = ("~", "!~", "has")
-"""Operators that look into a text or a list, so that their value is a text whatever the field holds."""
+_CONTAINMENT = ("~", "!~", "has")
+"""Operators that search in a text or a list; the given value is a text whatever the type of the field."""
 
 
-def operand(text: str, quoted: bool, kind: Kind, operator: str, now: datetime) -> object:
-    """What a typed word stands for beside a field of that kind.
+def parse_operand(text: str, kind: Kind, operator: str, now: datetime, *, quoted: bool) -> object:
+    """Return the value that a word of an expression has for a field of that kind.
 
     Raises:
-        BadInput: where the field can never hold it.
+        BadInput: if such a field can never have the value.
     """
     if not quoted and text.lower() in _CONSTANTS:
         return _CONSTANTS[text.lower()]
-    if operator in _IN_TEXTS:
+    if operator in _CONTAINMENT:
         return _part(text, kind)
     if kind in _READERS:
         value = _READERS[kind](text, now)
@@ -41,26 +41,26 @@ def operand(text: str, quoted: bool, kind: Kind, operator: str, now: datetime) -
 
 
 def _part(text: str, kind: Kind) -> str:
-    """What a text, a list or a group is looked through for."""
+    """Return the text to search for in a text, a list or a group."""
     if kind in (Kind.TEXT, Kind.LIST, Kind.GROUP, Kind.ANY):
         return text
     raise BadInput(f"this field is {kind.value}, which has no parts; compare it with = or <")
 
 
 _READERS: dict[Kind, Callable[[str, datetime], object]] = {
-    Kind.TIME: timestamps.moment,
+    Kind.TIME: timestamps.parse_moment,
     Kind.NUMBER: lambda text, now: _number(text),
-    Kind.SECONDS: lambda text, now: _number(text) if timestamps.seconds(text) is None else timestamps.seconds(text),
+    Kind.SECONDS: lambda text, now: _number_or_duration(text),
     Kind.FLAG: lambda text, now: _FLAGS.get(text.lower()),
     Kind.GROUP: lambda text, now: None,
 }
-"""How the value of a field of that kind is read; None: it is none."""
+"""Parsers of the given value, by the kind of the field; they return None for an invalid value."""
 _EXPECTED = {
     Kind.TIME: "a time, such as 2026-11-01 or 7d (seven days ago),",
     Kind.NUMBER: "a number",
     Kind.SECONDS: "a number of seconds or a duration, such as 90s, 1h30m or 7d,",
     Kind.FLAG: "true or false",
-    Kind.GROUP: "null (this is a group of fields; say which of them you mean)",
+    Kind.GROUP: "null (this is a group of fields; name one of them to compare it)",
 }
 
 
@@ -72,102 +72,103 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def is_null(found: object) -> bool:
-    """Whether nothing stands on record."""
-    return found is None or found == ""
+def _number_or_duration(text: str) -> float | None:
+    duration = timestamps.parse_duration(text)
+    return _number(text) if duration is None else duration
 
 
-def is_true(found: object) -> bool:
-    """Whether a field that stands alone holds: true, or a number, text or list that is not empty."""
-    return bool(found)
+def is_null(value: object) -> bool:
+    """Return whether nothing is recorded."""
+    return value is None or value == ""
 
 
-def equal(found: object, value: object) -> bool:
-    """Whether both are the same; a list is equal to what it has."""
-    if value is None:
-        return is_null(found)
-    if isinstance(found, list):
-        return has(found, value)
-    if isinstance(found, bool) or isinstance(value, bool):
-        return found is value
-    pair = _ordered(found, value)
+def is_true(value: object) -> bool:
+    """Return whether a field without an operator holds: true, a number but 0, or a text or list that is not empty."""
+    return bool(value)
+
+
+def equal(value: object, operand: object) -> bool:
+    """Return whether both are equal; a list is equal to each of its elements."""
+    if operand is None:
+        return is_null(value)
+    if isinstance(value, list):
+        return has(value, operand)
+    if isinstance(value, bool) or isinstance(operand, bool):
+        return value is operand
+    pair = _comparable(value, operand)
     return pair is not None and pair[0] == pair[1]
 
 
-def has(found: object, value: object) -> bool:
-    """Whether a list has an element, a group a field, or a text a part."""
-    if isinstance(found, list):
-        return any(equal(item, value) or str(item) == str(value) for item in found)
-    if isinstance(found, Mapping):
-        return str(value) in found
-    return contains(found, value)
+def has(value: object, operand: object) -> bool:
+    """Return whether a list has an element, a group a field, or a text a part."""
+    if isinstance(value, list):
+        return any(equal(item, operand) or str(item) == str(operand) for item in value)
+    if isinstance(value, Mapping):
+        return str(operand) in value
+    return contains(value, operand)
 
 
-def contains(found: object, value: object) -> bool:
-    """Whether a text, or a text of a list, has a part; upper and lower case are the same."""
-    if isinstance(found, list):
-        return any(contains(item, value) for item in found)
-    return isinstance(found, str) and str(value).lower() in found.lower()
+def contains(value: object, operand: object) -> bool:
+    """Return whether a text, or a text of a list, contains a part (case-insensitive)."""
+    if isinstance(value, list):
+        return any(contains(item, operand) for item in value)
+    return isinstance(value, str) and str(operand).lower() in value.lower()
 
 
-def holds_one_of(found: object, values: list[object]) -> bool:
-    """Whether it equals one of the values."""
-    return any(equal(found, value) for value in values)
+def is_one_of(value: object, operands: list[object]) -> bool:
+    """Return whether the recorded value equals one of the given ones."""
+    return any(equal(value, operand) for operand in operands)
 
 
-def _ordered(found: object, value: object) -> tuple[float, float] | tuple[str, str] | None:
-    """Both as things that can be compared with each other; None where they cannot."""
-    if isinstance(value, datetime):
-        seconds = _seconds(found)
-        return None if seconds is None else (seconds, value.timestamp())
-    if isinstance(found, bool) or isinstance(value, bool):
+def _comparable(value: object, operand: object) -> tuple[float, float] | tuple[str, str] | None:
+    """Return both as values of one type; None if they cannot be compared."""
+    if isinstance(operand, datetime):
+        seconds = _unix_time(value)
+        return None if seconds is None else (seconds, operand.timestamp())
+    if isinstance(value, bool) or isinstance(operand, bool):
         return None
-    if isinstance(found, int | float) and isinstance(value, int | float):
-        return (found, value)
-    if isinstance(found, str) and isinstance(value, str):
-        return (found, value)
+    if isinstance(value, int | float) and isinstance(operand, int | float):
+        return (value, operand)
+    if isinstance(value, str) and isinstance(operand, str):
+        return (value, operand)
     return None
 
 
-def _seconds(found: object) -> float | None:
-    """A time on record, as text or (from the index) as Unix seconds."""
-    if isinstance(found, int | float) and not isinstance(found, bool):
-        return float(found)
-    try:
-        moment = datetime.fromisoformat(str(found))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def _unix_time(value: object) -> float | None:
+    """Return a recorded time, which is a text, or (from the index) Unix seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return timestamps.parse_unix(str(value))
 
 
-def _less(found: object, value: object) -> bool:
-    pair = _ordered(found, value)
-    return pair is not None and pair[0] < pair[1]  # type: ignore[operator]  # both of one kind
+def _less(value: object, operand: object) -> bool:
+    pair = _comparable(value, operand)
+    return pair is not None and pair[0] < pair[1]  # type: ignore[operator]  # both of one type
 
 
-def _at_most(found: object, value: object) -> bool:
-    pair = _ordered(found, value)
-    return pair is not None and pair[0] <= pair[1]  # type: ignore[operator]  # both of one kind
+def _at_most(value: object, operand: object) -> bool:
+    pair = _comparable(value, operand)
+    return pair is not None and pair[0] <= pair[1]  # type: ignore[operator]  # both of one type
 
 
-def _more(found: object, value: object) -> bool:
-    return _ordered(found, value) is not None and not _at_most(found, value)
+def _greater(value: object, operand: object) -> bool:
+    return _comparable(value, operand) is not None and not _at_most(value, operand)
 
 
-def _at_least(found: object, value: object) -> bool:
-    return _ordered(found, value) is not None and not _less(found, value)
+def _at_least(value: object, operand: object) -> bool:
+    return _comparable(value, operand) is not None and not _less(value, operand)
 
 
 OPERATORS: dict[str, Test] = {
     "=": equal,
     "==": equal,
-    "!=": lambda found, value: not equal(found, value),
-    "<>": lambda found, value: not equal(found, value),
+    "!=": lambda value, operand: not equal(value, operand),
+    "<>": lambda value, operand: not equal(value, operand),
     "<": _less,
     "<=": _at_most,
-    ">": _more,
+    ">": _greater,
     ">=": _at_least,
     "~": contains,
-    "!~": lambda found, value: not contains(found, value),
+    "!~": lambda value, operand: not contains(value, operand),
     "has": has,
 }

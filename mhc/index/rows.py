@@ -1,18 +1,18 @@
-"""The index's tables, and what a record looks like as a row of them. Pure: nothing here touches a disk.
+"""The tables of the index, and a record as a row of them. Pure: nothing here touches a disk.
 
-The index is thrown away when VERSION changes, so there are no migrations.
+The index is recreated if VERSION changes, so there are no migrations.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from mhc import timestamps
 from mhc.facts import Metrics
 from mhc.record import RunRecord, location_of
+from mhc.timestamps import parse_unix
 
 VERSION = 2
-"""Kept in SQLite's user_version; raise it with every change of SCHEMA or of `row_of`."""
+"""Stored as SQLite's user_version; increase it with every change of SCHEMA or of `row_of`."""
 
 SCHEMA = """
 CREATE TABLE files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID;
@@ -35,21 +35,21 @@ CREATE TABLE configs (path TEXT PRIMARY KEY, words TEXT NOT NULL);
 
 
 class Row(NamedTuple):
-    """One run as the index keeps it. Times are Unix seconds; scores are of the test split."""
+    """One run as the index stores it. Times are Unix seconds; scores are of the test split."""
 
     path: str
-    """As `mhc.index.scan.scan` gives it."""
+    """As `mhc.index.scan.scan` returns it."""
     location: str
     error: str
-    """Why the record cannot be read; empty for one that can."""
+    """Why the record cannot be read; empty if it can."""
     id: str
     name: str
     status: str
     """As recorded."""
     shown: str
-    """As derived: `lost` where the record says running and the process is gone."""
+    """As derived: `lost` if the record says `running` and the process is gone."""
     reason: str
-    """Of the shown status."""
+    """The reason of the shown status."""
     category: str | None
     created: float | None
     started: float | None
@@ -70,14 +70,14 @@ class Row(NamedTuple):
     candidate: int | None
     pinned: int
     tags: str
-    """One a line."""
+    """One per line."""
 
 
 def row_of(path: str, record: RunRecord) -> Row:
-    """What the index keeps of a record that could be read."""
-    created, started, ended = (_seconds(at) for at in (record.created_at, record.started_at, record.ended_at))
-    begun = created if started is None else started
-    events = [at for at in (_seconds(event.at) for event in record.history[-3:]) if at is not None]
+    """Return the row of a record."""
+    created, started, ended = (parse_unix(at) for at in (record.created_at, record.started_at, record.ended_at))
+    start = created if started is None else started
+    event_times = [time for event in record.history[-3:] if (time := parse_unix(event.at)) is not None]
     test, val = (split or Metrics() for split in (record.metrics.test, record.metrics.val))
     return Row(
         path=path,
@@ -92,13 +92,13 @@ def row_of(path: str, record: RunRecord) -> Row:
         created=created,
         started=started,
         ended=ended,
-        changed=max(events, default=created),
-        duration=None if ended is None or begun is None else ended - begun,
+        changed=max(event_times, default=created),
+        duration=None if ended is None or start is None else ended - start,
         sweep=record.sweep.id if record.sweep else None,
         grp=record.group or None,
-        seed=_small(record.seed),
+        seed=_int64(record.seed),
         model=record.model.name if record.model else None,
-        parameters=_small(record.model.parameters if record.model else None),
+        parameters=_int64(record.model.parameters if record.model else None),
         accuracy=test.accuracy,
         f1_macro=test.f1_macro,
         val_accuracy=val.accuracy,
@@ -109,28 +109,20 @@ def row_of(path: str, record: RunRecord) -> Row:
     )
 
 
-def row_of_unreadable(path: str, why: str) -> Row:
-    """What the index keeps of a folder whose record cannot be read: its place and the reason."""
+def row_of_unreadable(path: str, reason: str) -> Row:
+    """Return the row of a folder whose record cannot be read: its path and the reason."""
     name = path.rsplit("/", 1)[-1]
-    kept = dict.fromkeys(Row._fields) | {"path": path, "location": location_of(path).value, "error": why, "id": name}
-    return Row(**kept | {"name": name, "status": "", "shown": "", "reason": "", "pinned": 0, "tags": ""})  # type: ignore[arg-type]
+    empty = dict.fromkeys(Row._fields) | dict.fromkeys(("status", "shown", "reason", "tags"), "") | {"pinned": 0}
+    identity = {"path": path, "location": location_of(path).value, "error": reason, "id": name, "name": name}
+    return Row(**empty | identity)  # type: ignore[arg-type]
 
 
-def words_of(record: RunRecord) -> str:
-    """What `search` looks through besides the config: in lower case, one a line."""
+def text_of(record: RunRecord) -> str:
+    """Return the text that `search` searches besides the config: in lower case, one value per line."""
     texts = [record.id, record.name, record.description, record.note, *record.tags, *record.lineage.overrides]
     return "\n".join(texts).lower()
 
 
-def _seconds(at: str | None) -> float | None:
-    if not at:
-        return None
-    try:
-        return timestamps.parse(at).timestamp()
-    except ValueError:
-        return None
-
-
-def _small(value: int | None) -> int | None:
-    """SQLite's integers have 64 bits."""
+def _int64(value: int | None) -> int | None:
+    """Return the value; None if it is too large for SQLite, whose integers have 64 bits."""
     return value if value is not None and abs(value) < 2**63 else None

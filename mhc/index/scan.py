@@ -1,8 +1,8 @@
-"""Find every `run.json` under `outputs/` and `models/production/` fast: one scandir a folder, one stat a run.
+"""Find every `run.json` under `outputs/` and `models/production/` fast: one scandir per folder, one stat per run.
 
-Symbolic links are never followed: what lies outside of `outputs/` does not belong to mhc. A scan looks at one place
-after the other, so it can race with a move: a run that is archived in between is seen twice, one that is restored is
-not seen at all. Both show in a comparison with the previous scan; only those few runs are looked up again.
+Symbolic links are never followed: data outside of `outputs/` does not belong to mhc. A scan reads one folder after the
+other, so it can race with a move: a run that is archived meanwhile appears twice, one that is restored not at all. Both
+show in a comparison with the previous scan; `stable_scan` locates only those few runs again.
 """
 
 from __future__ import annotations
@@ -14,30 +14,34 @@ from pathlib import Path
 from stat import S_ISREG
 
 from mhc.index.rows import Row
-from mhc.record import ARCHIVES
+from mhc.record import ARCHIVES, RECORD_FILE
 
 UNREADABLE = "unreadable"
-"""The stamp of a `run.json` that is there but cannot be looked at, or is no plain file."""
+"""The stamp of a `run.json` that exists but cannot be read, or is not a regular file."""
+MAX_ATTEMPTS = 3
+"""How often a run is located if it is moved again meanwhile."""
+PREFIXES = ("", *sorted(f"{archive}/" for archive in ARCHIVES))
+"""What comes before the active path of a run, in each folder that may hold it."""
 
 
 def scan(outputs: Path, models: Path) -> dict[str, str]:
-    """The stamp of each `run.json`, by the path of its folder.
+    """Return the stamp of each `run.json`, by the path of its folder.
 
     A path is relative to `outputs` (`<run id>`, `<sweep id>/<run id>`, `archived/<run id>`, ...); that of a bundle in
-    `models/production` is absolute. A stamp is `inode:mtime in ns:size`. A folder that is missing holds no runs.
+    `models/production` is absolute. A stamp is `inode:mtime in ns:size`. A missing folder holds no runs.
     """
-    seen: dict[str, str] = {}
-    for name in _runs_in(f"{outputs}/", "", seen):
-        for inner in _runs_in(f"{outputs}/{name}/", f"{name}/", seen):
+    stamps: dict[str, str] = {}
+    for name in _scan_folder(f"{outputs}/", "", stamps):
+        for inner in _scan_folder(f"{outputs}/{name}/", f"{name}/", stamps):
             if name in ARCHIVES:
-                _runs_in(f"{outputs}/{name}/{inner}/", f"{name}/{inner}/", seen)
+                _scan_folder(f"{outputs}/{name}/{inner}/", f"{name}/{inner}/", stamps)
     production = os.path.abspath(models / "production") + os.sep  # noqa: PTH100 keeps links, as `outputs` does
-    _runs_in(production, production, seen)
-    return seen
+    _scan_folder(production, production, stamps)
+    return stamps
 
 
-def _runs_in(folder: str, prefix: str, seen: dict[str, str]) -> list[str]:
-    """Add the runs right under `folder` to `seen`, and give the names of the folders that are no runs."""
+def _scan_folder(folder: str, prefix: str, stamps: dict[str, str]) -> list[str]:
+    """Add the runs directly in `folder` to `stamps`, and return the names of its folders that are not runs."""
     others: list[str] = []
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -49,92 +53,103 @@ def _runs_in(folder: str, prefix: str, seen: dict[str, str]) -> list[str]:
                 name = entry.name
                 if name[0] == "." or not entry.is_dir(follow_symlinks=False) or not _is_utf8(name):
                     continue
-                stamp = _stamp(name + "/run.json", descriptor)
+                stamp = _stamp(f"{name}/{RECORD_FILE}", descriptor)
                 if stamp is None:
                     others.append(name)
                 else:
-                    seen[prefix + name] = stamp
+                    stamps[prefix + name] = stamp
     finally:
         os.close(descriptor)
     return others
 
 
 def _is_utf8(name: str) -> bool:
-    """No run of ours is called otherwise, and neither JSON nor SQLite could hold the name."""
+    """Return whether a file name is UTF-8; mhc creates no others, and neither JSON nor SQLite could store them."""
     return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _stamp(run_json: str, folder: int) -> str | None:
+def _stamp(path: str, folder: int) -> str | None:
     try:
-        facts = os.stat(run_json, dir_fd=folder, follow_symlinks=False)
+        status = os.stat(path, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
     except OSError:
         return UNREADABLE
-    if not S_ISREG(facts.st_mode):
+    if not S_ISREG(status.st_mode):
         return UNREADABLE
-    return f"{facts.st_ino}:{facts.st_mtime_ns}:{facts.st_size}"
+    return f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
 
 
 def stamp_of(folder: Path) -> str | None:
-    """The stamp of the `run.json` in one folder; None where there is none, or where the folder is a link."""
+    """Return the stamp of the `run.json` in one folder; None if there is none, or if the folder is a link."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
-        return _stamp("run.json", descriptor)
+        return _stamp(RECORD_FILE, descriptor)
     finally:
         os.close(descriptor)
 
 
-ROUNDS = 3
-"""How often a run that is moved again while it is looked up is looked up."""
-PLACES = ("", *sorted(f"{archive}/" for archive in ARCHIVES))
+def stable_scan(outputs: Path, models: Path, previous: Mapping[str, str]) -> dict[str, str]:
+    """Return what `scan` returns, with each moved run only at its current path; `previous` is the scan before."""
+    stamps = scan(outputs, models)
+    for path in _possibly_moving(stamps, previous):
+        for old in _paths_of(path, stamps):
+            del stamps[old]
+        stamps |= locate(outputs, path)
+    return stamps
 
 
-def settled(outputs: Path, models: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """As `scan`, but each run that only moved is in the one place where it is; `known` is the result of before."""
-    seen = scan(outputs, models)
-    doubtful = {tail for path in seen.keys() - known.keys() if len(_places(tail := tail_of(path), seen)) > 1}
-    doubtful |= {tail for path in known.keys() - seen.keys() if not _places(tail := tail_of(path), seen)}
-    for tail in doubtful:
-        for path in _places(tail, seen):
-            del seen[path]
-        seen |= look_up(outputs, tail)
-    return seen
+def _possibly_moving(stamps: Mapping[str, str], previous: Mapping[str, str]) -> set[str]:
+    """Return the active paths of the runs that were added and appear several times, or disappeared altogether."""
+    added = {active_path(path) for path in stamps.keys() - previous.keys()}
+    removed = {active_path(path) for path in previous.keys() - stamps.keys()}
+    repeated = {path for path in added if len(_paths_of(path, stamps)) > 1}
+    return repeated | {path for path in removed if not _paths_of(path, stamps)}
 
 
-def tail_of(path: str) -> str:
-    """The path without the archive in which it begins: a move keeps the rest."""
+def active_path(path: str) -> str:
+    """Return the path that the run has outside of the archives; archiving only adds a prefix to it."""
     first, _, rest = path.partition("/")
     return rest if first in ARCHIVES and rest else path
 
 
-def _places(tail: str, seen: Mapping[str, str]) -> list[str]:
-    return [tail] if tail[:1] == "/" else [path for place in PLACES if (path := place + tail) in seen]
+def _paths_of(active: str, stamps: Mapping[str, str]) -> list[str]:
+    """Return the scanned paths of a run; bundles, whose paths are absolute, are never moved."""
+    if active.startswith("/"):
+        return [active]
+    return [prefix + active for prefix in PREFIXES if prefix + active in stamps]
 
 
-def look_up(outputs: Path, tail: str) -> dict[str, str]:
-    """Where the run is now, and its stamp: one place, but for copies that somebody made."""
-    found: dict[str, str] = {}
-    for _ in range(ROUNDS):
-        before, found = found, {}
-        for place in PLACES:
-            stamp = stamp_of(outputs / place / tail)
-            if stamp is not None:
-                found[place + tail] = stamp
-        if len(found) == 1 or (found and found.keys() == before.keys()):
+def locate(outputs: Path, active: str) -> dict[str, str]:
+    """Return the current path of a run and its stamp; several paths only if the user has copied the folder."""
+    stamps: dict[str, str] = {}
+    for _ in range(MAX_ATTEMPTS):
+        before = stamps
+        stamps = _stamps_at(outputs, [prefix + active for prefix in PREFIXES])
+        if len(stamps) == 1 or (stamps and stamps.keys() == before.keys()):
             break
-    return found
+    return stamps
 
 
-def once(outputs: Path, rows: list[Row]) -> list[Row]:
-    """The rows without those of a run that another reader, whose scan was older, wrote down where it no longer is."""
+def _stamps_at(outputs: Path, paths: list[str]) -> dict[str, str]:
+    stamps = {path: stamp_of(outputs / path) for path in paths}
+    return {path: stamp for path, stamp in stamps.items() if stamp is not None}
+
+
+def without_duplicates(outputs: Path, rows: list[Row]) -> list[Row]:
+    """Return the rows without those at a path that the run has left: a reader with an older scan may have stored it."""
     if len({row.id for row in rows}) == len(rows):
         return rows
-    counts = Counter(tail_of(row.path) for row in rows)
-    doubtful = [tail for tail, count in counts.items() if count > 1 and not tail.startswith("/")]
-    there = {tail: found.keys() for tail in doubtful if (found := look_up(outputs, tail))}
-    shown = [row for row in rows if (tail := tail_of(row.path)) not in there or row.path in there[tail]]
-    return shown if len(shown) >= len(counts) else rows  # moved on while it was looked up: better twice than never
+    counts = Counter(active_path(row.path) for row in rows)
+    repeated = [path for path, count in counts.items() if count > 1 and not path.startswith("/")]
+    locations = {path: locate(outputs, path) for path in repeated}
+    current = [row for row in rows if _is_current(row.path, locations.get(active_path(row.path)))]
+    return current if len(current) >= len(counts) else rows  # moved again meanwhile: a duplicate beats a missing run
+
+
+def _is_current(path: str, locations: Mapping[str, str] | None) -> bool:
+    """Return whether a run is at `path`, or could not be located."""
+    return not locations or path in locations

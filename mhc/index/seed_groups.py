@@ -1,4 +1,4 @@
-"""Mean, standard deviation and interval over runs that belong together: seeds of one config, a sweep, a model. Pure."""
+"""Mean, standard deviation and interval over a group of runs: seeds of one config, a sweep, a model. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mhc.index.rows import Row
 
 CONFIDENCE = 0.95
 LARGE = 1000
-"""Degrees of freedom from which on the quantile is taken from its expansion around the normal one."""
+"""Degrees of freedom above which the quantile is computed from its expansion around the normal quantile."""
 
 
 class Spread(NamedTuple):
-    """What several measurements of one thing say."""
+    """Statistics of several measurements of one quantity."""
 
     number: int
     mean: float
@@ -27,10 +27,10 @@ class Spread(NamedTuple):
 
 
 def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread | None:
-    """Mean, sample standard deviation and the interval mean +- t(n-1) * sd / sqrt(n); None for no values.
+    """Return mean, sample standard deviation and the interval mean +- t(n-1) * sd / sqrt(n); None for no values.
 
-    The interval assumes that the values are drawn independently from about one normal distribution, as the scores of
-    seeds are; it says nothing about other data.
+    The interval assumes independent values from approximately one normal distribution, as the scores of seeds are; it
+    does not hold for other data.
     """
     if not values:
         return None
@@ -43,10 +43,10 @@ def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread | 
 
 
 def t_quantile(probability: float, freedom: int) -> float:
-    """The quantile of Student's t for a probability above one half and whole degrees of freedom.
+    """Return the quantile of Student's t for a probability above one half and integer degrees of freedom.
 
-    By bisection of the finite series of Abramowitz & Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4;
-    above `LARGE` degrees by the first terms of their expansion 26.7.5. Agrees with scipy to 1e-8.
+    Computed by bisection of the finite series of Abramowitz & Stegun, Handbook of Mathematical Functions, 26.7.3 and
+    26.7.4; above `LARGE` degrees by the first terms of their expansion 26.7.5. Agrees with scipy to 1e-8.
     """
     if freedom > LARGE:
         z = NormalDist().inv_cdf(probability)
@@ -64,7 +64,7 @@ def t_quantile(probability: float, freedom: int) -> float:
 
 
 def _t_within(t: float, freedom: int) -> float:
-    """The probability that |T| is at most t."""
+    """Return the probability that |T| is at most t."""
     theta = math.atan(t / math.sqrt(freedom))
     cosine = math.cos(theta)
     odd = freedom % 2 == 1
@@ -78,7 +78,7 @@ def _t_within(t: float, freedom: int) -> float:
 
 
 class Group(NamedTuple):
-    """Runs that belong together."""
+    """A group of runs."""
 
     key: str
     """Hash of the config without the seed, id of the sweep, or name of the model."""
@@ -100,23 +100,23 @@ KEYS: dict[str, Callable[[Row], str | None]] = {
     "sweep": lambda row: row.sweep,
     "model": lambda row: row.model,
 }
-"""What may be grouped by."""
+"""The criteria of grouping."""
 
 
 def grouped(rows: Iterable[Row], by: str) -> list[Group]:
-    """The groups of those rows that have one, best mean macro-F1 first, unscored ones last."""
+    """Return the groups of the rows that have a key: best mean macro-F1 first, groups without a score last."""
     members: dict[str, list[Row]] = {}
     for row in rows:
         key = KEYS[by](row)
         if key:
             members.setdefault(key, []).append(row)
-    groups = [group_of(key, held) for key, held in members.items()]
+    groups = [group_of(key, group) for key, group in members.items()]
     return sorted(groups, key=lambda group: -math.inf if group.f1_macro is None else group.f1_macro.mean, reverse=True)
 
 
 def group_of(key: str, rows: list[Row]) -> Group:
-    """One group with its numbers, over the completed members that have a score."""
-    done = [row for row in rows if row.shown == "completed"]
-    accuracy = spread([row.accuracy for row in done if row.accuracy is not None])
-    f1_macro = spread([row.f1_macro for row in done if row.f1_macro is not None])
+    """Return a group with its statistics, over the completed members that have a score."""
+    completed = [row for row in rows if row.shown == "completed"]
+    accuracy = spread([row.accuracy for row in completed if row.accuracy is not None])
+    f1_macro = spread([row.f1_macro for row in completed if row.f1_macro is not None])
     return Group(key, rows, accuracy, f1_macro)

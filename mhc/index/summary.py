@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mhc.index.index import ONCE, Index
+from mhc.index.index import Index
 from mhc.index.rows import Row
 
-BEST = 5
-"""Runs that are named as the best."""
+MAX_LISTED = 5
+"""Runs that are listed as the best, and as running."""
 
 
 class Summary(NamedTuple):
@@ -27,52 +27,41 @@ class Summary(NamedTuple):
 
 
 def summary_of(index: Index) -> Summary:
-    """Sum up the index."""
-    by_status = _counted(index, "shown")
+    """Return the summary of all runs of the index."""
+    counts = index.counts()
     return Summary(
-        total=sum(by_status.values()),
-        by_status=by_status,
-        by_category=_counted(index, "category"),
-        by_location=_counted(index, "location"),
-        candidates=_counted(index, "candidate").get("1", 0),
-        running=index.rows("shown = 'running'"),
-        best=index.rows(
-            "shown = 'completed' AND category = 'baseline' AND f1_macro IS NOT NULL",
-            order=f"f1_macro DESC, created DESC LIMIT {BEST}",
-        ),
+        total=counts.total,
+        by_status=counts.by_status,
+        by_category=index.category_counts(),
+        by_location=index.location_counts(),
+        candidates=counts.candidates,
+        running=index.running(),
+        best=index.best(MAX_LISTED),
         unreadable=index.unreadable(),
     )
 
 
-def _counted(index: Index, column: str) -> dict[str, int]:
-    found = index.query(
-        f"SELECT {column}, COUNT(*) FROM runs WHERE {ONCE} AND error = ''"
-        f" GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"
-    )
-    return {"none" if value is None else str(value): int(count or 0) for value, count in found}
-
-
 def sentences(summary: Summary) -> list[str]:
-    """The summary as lines for a terminal or a log."""
+    """Return the summary as lines for a terminal or a log."""
     if not summary.total:
-        return ["No runs yet.", *_troubles(summary)]
+        return ["No runs yet.", *_unreadable(summary)]
     lines = [
-        f"{summary.total:,} run{'s' * (summary.total != 1)}: {_listed(summary.by_status)}",
-        f"{_listed(summary.by_category)}; {summary.candidates:,} candidate{'s' * (summary.candidates != 1)}",
+        f"{summary.total:,} run{'s' * (summary.total != 1)}: {_enumerated(summary.by_status)}",
+        f"{_enumerated(summary.by_category)}; {summary.candidates:,} candidate{'s' * (summary.candidates != 1)}",
     ]
     if len(summary.by_location) > 1:
-        lines.append(f"places: {_listed(summary.by_location)}")
-    lines += [f"running: {row.id}" for row in summary.running[:BEST]]
-    if len(summary.running) > BEST:
-        lines.append(f"and {len(summary.running) - BEST} more are running")
+        lines.append(f"locations: {_enumerated(summary.by_location)}")
+    lines += [f"running: {row.id}" for row in summary.running[:MAX_LISTED]]
+    if len(summary.running) > MAX_LISTED:
+        lines.append(f"and {len(summary.running) - MAX_LISTED} more are running")
     lines += [f"best: {row.id}  macro-F1 {row.f1_macro:.3f}  accuracy {row.accuracy or 0:.3f}" for row in summary.best]
-    return [*lines, *_troubles(summary)]
+    return [*lines, *_unreadable(summary)]
 
 
-def _troubles(summary: Summary) -> list[str]:
+def _unreadable(summary: Summary) -> list[str]:
     count = len(summary.unreadable)
     return [f"{count} folder{'s' * (count != 1)} cannot be read. See: mhc doctor"] if count else []
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _enumerated(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())

@@ -1,4 +1,4 @@
-"""A folder of links to the TensorBoard logs of chosen runs, named so that a person can read the legend."""
+"""A folder of links to the TensorBoard logs of selected runs, with names that are readable in the legend."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ LOGS = "tensorboard"
 
 
 class Board(NamedTuple):
-    """The logs of one run, and what they are called in the legend."""
+    """The logs of one run, and their name in the legend."""
 
     name: str
     logs: Path
 
 
-def boards_of(chosen: Sequence[Path]) -> tuple[list[Board], list[Path]]:
-    """The boards of the runs that have logs, and the runs that have none.
+def boards_of(runs: Sequence[Path]) -> tuple[list[Board], list[Path]]:
+    """Return the boards of the runs that have logs, and the runs that have none.
 
     Raises:
-        NotFound: none of the runs has logs.
+        NotFound: if none of the runs has logs.
     """
-    with_logs = [folder for folder in chosen if _has_logs(folder)]
+    with_logs = [folder for folder in runs if _has_logs(folder)]
     if not with_logs:
         raise NotFound(
-            f"None of the {len(chosen)} run(s) has TensorBoard logs. Train with logger=tensorboard to have them."
+            f"None of the {len(runs)} run(s) has TensorBoard logs. Train with logger=tensorboard to have them"
         )
     boards = [Board(_name(folder), (folder / LOGS).resolve()) for folder in with_logs]
-    return boards, [folder for folder in chosen if folder not in with_logs]
+    return boards, [folder for folder in runs if folder not in with_logs]
 
 
 def _has_logs(folder: Path) -> bool:
@@ -44,7 +44,7 @@ def _has_logs(folder: Path) -> bool:
 
 
 def _name(folder: Path) -> str:
-    """`attention baseline seed 3 f1 0.583 (a1b2)`: name, model, seed, score, and the end of the id, which is unique."""
+    """Return `attention baseline seed 3 f1 0.583 (a1b2)`: name, model, seed, score, and the unique end of the id."""
     try:
         record = store.read(folder)
     except Unreadable:
@@ -65,7 +65,7 @@ def _parts(record: RunRecord) -> Iterator[str]:
 
 @contextmanager
 def linked(boards: Sequence[Board]) -> Iterator[Path]:
-    """A temporary folder with one link a board; it is removed at the end, the logs are not."""
+    """Yield a temporary folder with one link per board; it is removed at the end, the logs are not."""
     with TemporaryDirectory(prefix="mhc-tensorboard-") as folder:
         for board in boards:
             Path(folder, board.name).symlink_to(board.logs, target_is_directory=True)

@@ -1,4 +1,4 @@
-"""The language of --where: what it says, where it points when it cannot be read, and that it never breaks."""
+"""The language of --where: its results, its error messages, and that no input breaks it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mhc.errors import BadConfig, BadInput
 from mhc.index import fields
 from mhc.index.index import Index
 from mhc.index.query import Expression, parse
-from mhc.index.selection import Selection, Sort, Wanted
+from mhc.index.selection import RunFilter, Selection, Sort
 from mhc.policy import load
 from mhc.record import Gate, MetricsBySplit, encode
 from tests.support.builders import NOW, a_record, a_run, metrics, model_facts
@@ -23,7 +23,7 @@ from tests.support.builders import NOW, a_record, a_run, metrics, model_facts
 
 def holds(expression: Expression, record: Mapping[str, object]) -> bool:
     """Return whether `expression` holds for a decoded record."""
-    return expression.holds(lambda path: fields.found_in(record, path))
+    return expression.holds(lambda path: fields.value_at(record, path))
 
 
 RECORDS = {
@@ -51,7 +51,7 @@ RECORDS = {
     "failed": a_record("failed_20261101_120000_0003", created=NOW - timedelta(days=19), status="failed", pinned=True),
     "debug": a_record("debug_20261120_110000_0004", created=NOW - timedelta(hours=1), category="debug", group=""),
 }
-SAID = [
+EXPRESSIONS = [
     ("f1_macro >= 0.5", "good debug"),
     ("f1_macro < .5", "poor"),
     ("metrics.test.f1_macro == 0.66", "good"),
@@ -112,26 +112,28 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     return Index(outputs, outputs / "none", lambda: load().liveness)
 
 
-@pytest.mark.parametrize(("text", "names"), SAID, ids=[text for text, _ in SAID])
-def test_expression_chooses_these_runs(index: Index, text: str, names: str) -> None:
-    rows = Selection(index, Wanted(where=parse(text, NOW)), NOW).rows()
+@pytest.mark.parametrize(("text", "names"), EXPRESSIONS, ids=[text for text, _ in EXPRESSIONS])
+def test_expression_selects_these_runs(index: Index, text: str, names: str) -> None:
+    rows = Selection(index, RunFilter(where=parse(text, NOW)), NOW).rows()
     assert {row.name for row in rows} == set(names.split())
 
 
-@pytest.mark.parametrize("text", [text for text, _ in SAID if not {"age", "duration", "location"} & set(text.split())])
-def test_index_and_record_answer_alike(index: Index, text: str) -> None:
-    """The index keeps some fields as columns of its own; asking it must not differ from asking the record."""
+@pytest.mark.parametrize(
+    "text", [text for text, _ in EXPRESSIONS if not {"age", "duration", "location"} & set(text.split())]
+)
+def test_index_and_record_give_the_same_result(index: Index, text: str) -> None:
+    """The index stores some fields as columns; they must have the values of the record."""
     expression = parse(text, NOW)
-    asked = {row.id for row in Selection(index, Wanted(where=expression), NOW).rows()}
+    selected = {row.id for row in Selection(index, RunFilter(where=expression), NOW).rows()}
     records = [msgspec.json.decode(encode(record)) for record in RECORDS.values()]
-    assert asked == {record["id"] for record in records if holds(expression, record)}
+    assert selected == {record["id"] for record in records if holds(expression, record)}
 
 
-MISTAKES = [
+ERRORS = [
     ("f1_macro >= abc and candidate", "A number is expected here, not 'abc':", "f1_macro >= abc", "            ^"),
-    ("f1_makro > 1", "No field 'f1_makro' is on record; did you mean 'f1_macro':", "f1_makro", "^"),
-    ("metrics.test.foo = 1", "No field 'metrics.test.foo' is on record; metrics.test has:", "metrics", "^"),
-    ("(status = failed", "A closing bracket is expected here:", "(status", "                ^"),
+    ("f1_makro > 1", "There is no field 'f1_makro'; did you mean 'f1_macro':", "f1_makro", "^"),
+    ("metrics.test.foo = 1", "There is no field 'metrics.test.foo'; metrics.test has:", "metrics", "^"),
+    ("(status = failed", "A closing parenthesis is expected here:", "(status", "                ^"),
     ("status = failed)", "'And', 'or' or the end is expected here:", "status", "               ^"),
     ("status = ", "A value is expected after '=':", "status", "        ^"),
     ("= 3", "The name of a field is expected here:", "= 3", "^"),
@@ -139,10 +141,10 @@ MISTAKES = [
     ("created_at > soon", "A time, such as 2026-11-01 or 7d (seven days ago), is expected here", "cr", " " * 13 + "^"),
     ("parameters < 5m", "A number is expected here, not '5m':", "parameters", "             ^"),
     ("candidate = maybe", "True or false is expected here, not 'maybe':", "candidate", "            ^"),
-    ("metrics.test = 3", "Null (this is a group of fields; say which", "metrics", "               ^"),
+    ("metrics.test = 3", "Null (this is a group of fields; name one of them", "metrics", "               ^"),
     ("f1_macro ~ 3", "This field is a number, which has no parts", "f1_macro", "           ^"),
     ("name = 'x", "This quotation mark is not closed:", "name", "       ^"),
-    ("name = x !", "This means nothing here:", "name", "         ^"),
+    ("name = x !", "This is not valid here:", "name", "         ^"),
     ("status in failed", "'(' and a list of values is expected here:", "status", "          ^"),
     ("status in (failed lost)", "',' or ')' is expected here:", "status", "                  ^"),
     ("status is failed", "'Null' is expected here:", "status", "          ^"),
@@ -150,24 +152,24 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "sentence", "shown", "caret"), MISTAKES, ids=[text for text, *_ in MISTAKES])
-def test_mistake_points_at_its_place(text: str, sentence: str, shown: str, caret: str) -> None:
+@pytest.mark.parametrize(("text", "sentence", "excerpt", "caret"), ERRORS, ids=[text for text, *_ in ERRORS])
+def test_error_points_at_its_position(text: str, sentence: str, excerpt: str, caret: str) -> None:
     with pytest.raises(BadInput) as raised:
         parse(text, NOW)
     first, line, pointer = str(raised.value).split("\n")
     assert first.lower().startswith(sentence.lower())
-    assert line.startswith(f"  {shown}")
+    assert line.startswith(f"  {excerpt}")
     assert pointer == f"  {caret}"
 
 
-def test_brackets_nested_too_deep_are_a_mistake_not_a_crash() -> None:
+def test_parentheses_nested_too_deep_are_refused() -> None:
     for text in ("(" * 1900, "not " * 450 + "pinned"):
-        with pytest.raises(BadInput, match="within each other"):
+        with pytest.raises(BadInput, match="nested parentheses"):
             parse(text, NOW)
     assert holds(parse("(" * 30 + "pinned" + ")" * 30, NOW), {"pinned": True})
 
 
-def test_endless_expression_is_refused() -> None:
+def test_overlong_expression_is_refused() -> None:
     with pytest.raises(BadInput, match="at most 2,000 characters"):
         parse("a" * 10_000, NOW)
 
@@ -183,7 +185,7 @@ WORDS = st.sampled_from(
 @example("created_at > 99999999y")
 @example("f1_macro > nan")
 @example("created_at < 0001-01-01T00:00+14:00")
-def test_no_text_raises_anything_but_a_sentence(text: str) -> None:
+def test_invalid_text_raises_only_bad_input(text: str) -> None:
     try:
         expression = parse(text, datetime.now(UTC))
     except (BadInput, BadConfig):
@@ -197,24 +199,24 @@ def test_no_text_raises_anything_but_a_sentence(text: str) -> None:
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y"]), inner, max_size=2),
     max_leaves=6,
 ))  # fmt: skip
-def test_whatever_stands_on_record_can_be_compared(value: object) -> None:
+def test_any_recorded_value_can_be_compared(value: object) -> None:
     for operator in ("= 3", "!= a", "< 2", ">= 'a'", "~ a", "has x", "in (1, a, null)", "is null", ""):
         assert holds(parse(f"imported.it {operator}", NOW), {"imported": {"it": value}}) in (True, False)
 
 
-def test_sort_by_any_field_puts_what_is_not_on_record_last(tmp_path: Path) -> None:
+def test_sort_by_any_field_puts_missing_values_last(tmp_path: Path) -> None:
     for number, recall in enumerate(({"depression": 0.1}, {}, {"depression": 0.5})):
         test = msgspec.structs.replace(metrics(0.6, 0.5), recall=recall)
         a_run(tmp_path, f"run_20261120_12000{number}_000{number}", metrics=MetricsBySplit(test=test))
     index = Index(tmp_path, tmp_path / "none", lambda: load().liveness)
-    chosen = Selection(index, Wanted(), NOW)
-    assert [row.id[-1] for row in chosen.rows(Sort.by("recall.depression"))] == ["2", "0", "1"]
-    assert [row.id[-1] for row in chosen.rows(Sort.by("recall.depression", reverse=True))] == ["0", "2", "1"]
-    assert [row.id[-1] for row in chosen.rows(Sort.by("id"))] == ["0", "1", "2"]
-    assert [row.id[-1] for row in chosen.rows(Sort.by("id", reverse=True), limit=2)] == ["2", "1"]
+    selection = Selection(index, RunFilter(), NOW)
+    assert [row.id[-1] for row in selection.rows(Sort.by("recall.depression"))] == ["2", "0", "1"]
+    assert [row.id[-1] for row in selection.rows(Sort.by("recall.depression", reverse=True))] == ["0", "2", "1"]
+    assert [row.id[-1] for row in selection.rows(Sort.by("id"))] == ["0", "1", "2"]
+    assert [row.id[-1] for row in selection.rows(Sort.by("id", reverse=True), limit=2)] == ["2", "1"]
 
 
-def test_model_facts_are_found_by_their_short_names() -> None:
+def test_model_facts_have_short_names() -> None:
     record = msgspec.json.decode(encode(a_record(model="tiny")))
     assert holds(parse("model = tiny and parameters > 4e6 and synthetic = false", NOW), record)
     assert model_facts("tiny").name == "tiny"

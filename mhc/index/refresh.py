@@ -1,0 +1,149 @@
+"""Bring the tables of the index up to date with the folders, and derive the status of runs that may have died."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from mhc.errors import Unreadable
+from mhc.index import connection, rows
+from mhc.index.rows import Row
+from mhc.index.scan import UNREADABLE, active_path, locate, stable_scan, stamp_of
+from mhc.record import RECORD_FILE
+
+if TYPE_CHECKING:
+    from mhc.policy import LivenessPolicy
+
+BATCH_SIZE = 1000
+"""Records read and written in one transaction."""
+MIN_AGE_NS = 2_000_000_000
+"""A file younger than this is read again next time, because it could change without a change of its stamp."""
+MAX_RECORD_BYTES = 64_000_000
+"""A larger `run.json` is not read."""
+
+Progress = Callable[[int, int], None]
+"""Called with (records read, records to read)."""
+LivenessLoader = Callable[[], "LivenessPolicy"]
+"""Returns the policy; called only if the record of a run says `running`."""
+
+
+class CacheEntry(NamedTuple):
+    """What the index stores of one `run.json`."""
+
+    stamp: str
+    """Empty if the file must be read again next time."""
+    row: Row
+    json: bytes
+    """The record without white space; empty if it cannot be read."""
+    text: str
+    """The text that `search` searches."""
+
+
+def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress: Progress) -> None:
+    """Read every `run.json` that changed since the last refresh, and remove the runs that have disappeared."""
+    started = time.time_ns()
+    stored: dict[str, str] = dict(database.execute("SELECT path, stamp FROM files"))
+    stamps = stable_scan(outputs, models, stored)
+    if stamps == stored:
+        return
+    changed = [path for path, stamp in stamps.items() if stored.get(path) != stamp]
+    missing = [path for path in stored if path not in stamps]
+    for start in range(0, len(changed), BATCH_SIZE):
+        batch = changed[start : start + BATCH_SIZE]
+        entries = {path: _read_entry(outputs, path, _stamp_to_store(stamps[path], started)) for path in batch}
+        disappeared = [path for path, entry in entries.items() if entry is None]
+        for path in _locations(outputs, disappeared):
+            entries[path] = entries.get(path) or _read_entry(outputs, path, "")
+        missing += [path for path, entry in entries.items() if entry is None]
+        with connection.transaction(database):
+            _store(database, [entry for entry in entries.values() if entry is not None])
+        progress(start + len(batch), len(changed))
+    if missing:  # last, so that no other reader misses a moved run at both paths
+        _remove_missing(database, outputs, missing)
+
+
+def _remove_missing(database: sqlite3.Connection, outputs: Path, paths: list[str]) -> None:
+    """Remove the runs that are no longer at these paths; store them at their new path unless another reader has."""
+    with connection.transaction(database):
+        missing = [path for path in paths if stamp_of(outputs / path) is None]
+        _delete(database, missing)
+        stored = {path for (path,) in database.execute("SELECT path FROM files")}
+        entries = [_read_entry(outputs, path, "") for path in _locations(outputs, missing) - stored]
+        _store(database, [entry for entry in entries if entry is not None])
+
+
+def _locations(outputs: Path, paths: list[str]) -> set[str]:
+    """Return the current paths of runs that were at `paths`."""
+    return {location for path in paths for location in locate(outputs, active_path(path))}
+
+
+def _stamp_to_store(stamp: str, started: int) -> str:
+    """Return the stamp; empty if the file is so young that it could change without a change of its stamp."""
+    if stamp == UNREADABLE or int(stamp.split(":")[1]) > started - MIN_AGE_NS:
+        return ""
+    return stamp
+
+
+def _read_entry(outputs: Path, path: str, stamp: str) -> CacheEntry | None:
+    """Read one record; None if it has disappeared."""
+    from mhc.runs import store
+
+    folder = outputs / path
+    try:
+        content = connection.read_regular_file(folder / RECORD_FILE, MAX_RECORD_BYTES)
+        record = store.decode(content, folder)
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        reason = f"The record of {folder} cannot be read: {problem}"
+        return CacheEntry("", rows.row_of_unreadable(path, reason), b"", "")
+    except Unreadable as problem:
+        return CacheEntry(stamp, rows.row_of_unreadable(path, str(problem)), b"", "")
+    json = msgspec.json.format(content, indent=-1)
+    return CacheEntry(stamp, rows.row_of(path, record), json, rows.text_of(record))
+
+
+def _store(database: sqlite3.Connection, entries: list[CacheEntry]) -> None:
+    database.executemany(
+        "INSERT OR REPLACE INTO files (path, stamp) VALUES (?, ?)", [(entry.row.path, entry.stamp) for entry in entries]
+    )
+    marks = ", ".join("?" * len(Row._fields))
+    database.executemany(
+        f"INSERT OR REPLACE INTO runs ({', '.join(Row._fields)}) VALUES ({marks})", [entry.row for entry in entries]
+    )
+    database.executemany(
+        "INSERT OR REPLACE INTO records (path, json, words) VALUES (?, ?, ?)",
+        [(entry.row.path, entry.json, entry.text) for entry in entries],
+    )
+
+
+def _delete(database: sqlite3.Connection, paths: list[str]) -> None:
+    for table in ("files", "runs", "records", "configs"):
+        database.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
+
+
+def derive_statuses(database: sqlite3.Connection, outputs: Path, liveness: LivenessLoader) -> None:
+    """Store the status to show for every run whose record says `running`."""
+    running = database.execute(
+        "SELECT path, shown, reason, json FROM runs JOIN records USING (path) WHERE status = 'running'"
+    ).fetchall()
+    if not running:
+        return
+    from mhc.runs import store
+    from mhc.runs.liveness import with_derived_status
+
+    policy = liveness()
+    changes = []
+    for path, shown, reason, content in running:
+        folder = outputs / path
+        derived = with_derived_status(store.decode(content, folder), folder, policy)
+        if (derived.status.value, derived.status_reason) != (shown, reason):
+            changes.append((derived.status.value, derived.status_reason, path))
+    if changes:
+        with connection.transaction(database):
+            database.executemany("UPDATE runs SET shown = ?, reason = ? WHERE path = ?", changes)
