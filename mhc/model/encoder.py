@@ -2,7 +2,8 @@
 
 Both are a `PreTrainedModel` whose config contains the label names, so that `save_pretrained` writes a folder that
 `transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product; attention
-dropout is 0, because any other value disables the fused kernel.
+dropout is 0, because any other value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of
+the data and its tokenizer; `labels` are the class names in the order of the logits.
 """
 
 from __future__ import annotations
@@ -41,18 +42,9 @@ def from_config(
 ) -> PreTrainedModel:
     """Return an encoder with random weights, drawn from torch's global generator.
 
-    Args:
-        num_labels: number of classes.
-        vocab_size: of the tokenizer.
-        pad_id: of the tokenizer.
-        labels: class names in the order of the logits.
-        layers: number of layers.
-        width: hidden size, a multiple of `heads`.
-        heads: attention heads.
-        max_tokens: longest text, including special tokens.
-        dropout: probability in the hidden layers and the head while training.
-        architecture: one of ARCHITECTURES.
-        feed_forward: inner size of the feed-forward; None: 4 x width.
+    `width` is the hidden size, a multiple of `heads`; `max_tokens` the longest text including special tokens; `dropout`
+    the probability in the hidden layers and the head while training; `architecture` one of ARCHITECTURES;
+    `feed_forward` the inner size of the feed-forward, None for 4 x width.
 
     Raises:
         BadConfig: if the shape is invalid, or there is no such architecture.
@@ -97,15 +89,8 @@ def pretrained(
 ) -> PreTrainedModel:
     """Return an encoder with pretrained weights and a newly initialised head, in float32.
 
-    Args:
-        num_labels: number of classes.
-        vocab_size: of the tokenizer.
-        pad_id: of the tokenizer.
-        labels: class names in the order of the logits.
-        name: hub name, or a local folder, for which the hub is not contacted.
-        dropout: probability in the hidden layers and the head while training.
-        revision: tag or commit of the hub.
-        offline: use the hub's local cache only.
+    `name` is a hub name, or a local folder, for which the hub is not contacted; `dropout` the probability in the hidden
+    layers and the head while training; `revision` a tag or commit of the hub; `offline` uses the local cache only.
 
     Raises:
         NotFound: if it cannot be loaded; also if it has no fused attention.
