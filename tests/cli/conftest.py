@@ -1,4 +1,4 @@
-"""What the tests of the command line share: one way to type a command, and one tree of runs to type it on."""
+"""Fixtures of the command-line tests: a function that runs a command, and a tree of runs."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def outputs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mhc(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
-    """Type a command: `mhc("list", "--json")`, in this process, on `tmp_path`/outputs and models."""
+    """Return a function that runs a command in this process, in the folders of `tmp_path`: `mhc("list", "--json")`."""
     monkeypatch.delenv("MHC_DEBUG", raising=False)
 
-    def typed(*words: str) -> Answer:
+    def run_command(*words: str) -> Answer:
         capsys.readouterr()
-        places = ["--outputs", str(tmp_path / "outputs"), "--models", str(tmp_path / "models")]
-        code = run([*places, *words])
-        said = capsys.readouterr()
-        return Answer(code, said.out, said.err)
+        folders = ["--outputs", str(tmp_path / "outputs"), "--models", str(tmp_path / "models")]
+        code = run([*folders, *words])
+        output = capsys.readouterr()
+        return Answer(code, output.out, output.err)
 
-    return typed
+    return run_command
 
 
 @pytest.fixture
 def tree(outputs: Path) -> Path:
-    """Eight runs of every kind; the ids are those of the examples in the commands' help."""
+    """Write eight runs of every kind; the ids are those of the examples in the help of the commands."""
     passed = [Gate(name="accuracy", verdict="passed", reason="0.62 is at least 0.55", measured=0.62, threshold=0.55)]
     failed = [Gate(name="recall", verdict="failed", reason="depression is found in 0.08", measured=0.08, threshold=0.2)]
     hour = timedelta(hours=1)
@@ -71,7 +71,7 @@ def tree(outputs: Path) -> Path:
 class Screen(NamedTuple):
     code: int
     text: str
-    """With the escapes of colours."""
+    """With the escape sequences of colours."""
 
     @property
     def lines(self) -> list[str]:
@@ -81,30 +81,35 @@ class Screen(NamedTuple):
 
 
 def on_terminal(words: list[str], columns: int, **environment: str) -> Screen:
-    """Type a command in a real pseudo-terminal of that width."""
-    ours, theirs = pty.openpty()
+    """Run a command in a real pseudo-terminal of that width."""
+    controller, terminal = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60", **environment}
     process = subprocess.Popen(
-        [sys.executable, "-m", "mhc.cli.main", *words], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=ROOT
+        [sys.executable, "-m", "mhc.cli.main", *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=env,
+        cwd=ROOT,
     )
-    os.close(theirs)
-    read = b""
-    while select.select([ours], [], [], 60)[0]:
+    os.close(terminal)
+    content = b""
+    while select.select([controller], [], [], 60)[0]:
         try:
-            chunk = os.read(ours, 65536)
-        except OSError:  # Linux says so when the other side has closed
+            chunk = os.read(controller, 65536)
+        except OSError:  # raised by Linux if the other side is closed
             break
         if not chunk:
             break
-        read += chunk
-    os.close(ours)
-    return Screen(process.wait(timeout=60), read.decode())
+        content += chunk
+    os.close(controller)
+    return Screen(process.wait(timeout=60), content.decode())
 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Callable[..., Screen]:
-    def typed(*words: str, columns: int, **environment: str) -> Screen:
-        places = ["--outputs", str(tmp_path / "outputs"), "--models", str(tmp_path / "models")]
-        return on_terminal([*places, *words], columns, **environment)
+    def run_command(*words: str, columns: int, **environment: str) -> Screen:
+        folders = ["--outputs", str(tmp_path / "outputs"), "--models", str(tmp_path / "models")]
+        return on_terminal([*folders, *words], columns, **environment)
 
-    return typed
+    return run_command

@@ -23,7 +23,7 @@ OTHER = "other_20261120_120000_0001"
     ],
     ids=["pin", "tag", "note", "reclassify"],
 )
-def test_a_mark_is_on_record_with_its_event_and_doing_it_again_changes_nothing(
+def test_annotation_is_recorded_once_with_its_event(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], field: str, value: object, what: str
 ) -> None:
     folder = a_run(tmp_path / "outputs", tags=["a"])
@@ -37,15 +37,13 @@ def test_a_mark_is_on_record_with_its_event_and_doing_it_again_changes_nothing(
     assert store.read(folder) == record
 
 
-def test_unpin_takes_the_pin_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unpin_removes_the_pin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs", pinned=True)
     answer = typed(capsys, tmp_path, "unpin", ID)
     assert (answer.out, store.read(folder).pinned) == (f"{ID}: no longer pinned\n", False)
 
 
-def test_several_runs_are_marked_at_once_and_a_mistyped_one_stops_all(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistyped_id_among_several_changes_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [a_run(tmp_path / "outputs", id) for id in (ID, OTHER)]
     assert typed(capsys, tmp_path, "pin", "attention", "othre").code == 1
     assert [store.read(folder).pinned for folder in folders] == [False, False]
@@ -53,7 +51,7 @@ def test_several_runs_are_marked_at_once_and_a_mistyped_one_stops_all(
     assert [store.read(folder).pinned for folder in folders] == [True, True]
 
 
-def test_a_note_can_be_added_to_and_taken_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_note_can_be_appended_to_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs", note="first")
     typed(capsys, tmp_path, "note", ID, "second", "--append")
     assert store.read(folder).note == "first\nsecond"
@@ -62,46 +60,40 @@ def test_a_note_can_be_added_to_and_taken_away(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("tag", ["", "  ", "a\x1b[31m", "a\nb", "x" * 81, "\u202e"])
-def test_a_tag_that_cannot_be_seen_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str) -> None:
+def test_invisible_tag_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str) -> None:
     folder = a_run(tmp_path / "outputs")
     answer = typed(capsys, tmp_path, "tag", ID, "--add", tag)
     assert answer.code == 1
-    assert "is no tag" in answer.err
+    assert "is not a valid tag" in answer.err
     assert "\x1b[31m" not in answer.err
     assert store.read(folder).tags == []
 
 
 @pytest.mark.parametrize("text", ["\x1b]0;title\x07", "x" * 4001, "\x00"], ids=["escape", "long", "nul"])
-def test_a_note_with_what_cannot_be_seen_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
-) -> None:
+def test_note_with_control_characters_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     folder = a_run(tmp_path / "outputs")
     assert typed(capsys, tmp_path, "note", ID, text).code == 1
     assert store.read(folder).note == ""
 
 
-def test_a_tag_needs_something_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tag_requires_an_action(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     answer = typed(capsys, tmp_path, "tag", ID)
-    assert (answer.code, "Say what to do" in answer.err) == (2, True)
+    assert (answer.code, "Nothing to do" in answer.err) == (2, True)
 
 
-def test_reclassify_derives_the_category_of_all_runs_from_the_policy_as_it_is_now(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reclassify_all_applies_the_current_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     debug = a_run(tmp_path / "outputs", "simple-test_20261120_120000_0002", category="baseline")
-    kept = a_run(tmp_path / "outputs", "latest_20261120_120000_0003", category="baseline")
+    baseline = a_run(tmp_path / "outputs", "latest_20261120_120000_0003", category="baseline")
     (a_run(tmp_path / "outputs", "torn_20261120_120000_0004") / "run.json").write_text("{")
     answer = typed(capsys, tmp_path, "reclassify", "--all")
     assert answer.code == 0
     assert answer.out.splitlines()[-1] == "1 of 3 run(s) changed."
-    assert [store.read(folder).category for folder in (debug, kept)] == [Category.DEBUG, Category.BASELINE]
+    assert [store.read(folder).category for folder in (debug, baseline)] == [Category.DEBUG, Category.BASELINE]
     assert "debug word 'test'" in store.read(debug).category_reason
 
 
-def test_what_a_person_said_holds_until_the_rules_are_let_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_category_of_the_user_holds_until_set_to_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs", "micro_20261120_120000_0002", category="debug")
     typed(capsys, tmp_path, "reclassify", "micro", "--to", "baseline")
     typed(capsys, tmp_path, "reclassify", "--all")
@@ -110,6 +102,6 @@ def test_what_a_person_said_holds_until_the_rules_are_let_again(
     assert store.read(folder).category is Category.DEBUG
 
 
-def test_reclassify_wants_runs_or_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reclassify_requires_ids_or_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(capsys, tmp_path, "reclassify").code == 2
     assert typed(capsys, tmp_path, "reclassify", ID, "--all").code == 2

@@ -35,7 +35,7 @@ def test_archive_then_restore_is_the_same_to_the_byte(
     ]
 
 
-def test_a_job_of_a_sweep_goes_and_comes_back_to_its_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_job_of_a_sweep_is_restored_into_its_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs", sweep="tune_20261120_110000_beef_sweep")
     before = contents(tmp_path)
     assert typed(capsys, tmp_path, "archive", ID).code == 0
@@ -45,7 +45,7 @@ def test_a_job_of_a_sweep_goes_and_comes_back_to_its_sweep(tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize("words", [["archive", ID], ["restore", ID]], ids=["archive", "restore"])
-def test_a_dry_run_moves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_dry_run_moves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     a_run(tmp_path / "outputs", location="active" if words[0] == "archive" else "archived")
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, *words, "--dry-run")
@@ -55,15 +55,15 @@ def test_a_dry_run_moves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert move_log.read(tmp_path / "outputs") == []
 
 
-def protected(home: Path, why: str) -> None:
-    """A run that must stay, each for another reason."""
+def write_protected_run(home: Path, why: str) -> None:
+    """Write a run that must not be archived, for the reason `why`."""
     if why == "running":
         write_run(home / "outputs", a_record(ID, status="running", process=this_process()))
     elif why == "pinned":
         a_run(home / "outputs", pinned=True)
     elif why == "candidate":
         a_run(home / "outputs", candidate=True)
-    elif why == "bundle on record":
+    elif why == "recorded bundle":
         a_run(home / "outputs", promotion=Promotion(bundles=["best_v1"]))
     elif why == "bundle on disk":
         folder = a_run(home / "outputs")
@@ -76,25 +76,25 @@ def protected(home: Path, why: str) -> None:
     ("why", "sentence"),
     [
         ("running", "it is running"),
-        ("pinned", "it is pinned. Let it go with: mhc unpin"),
+        ("pinned", "it is pinned. Remove the pin with: mhc unpin"),
         ("candidate", "it is a candidate"),
-        ("bundle on record", "the bundle best_v1 was made of it"),
+        ("recorded bundle", "the bundle best_v1 was made of it"),
         ("bundle on disk", "a bundle was made of it"),
     ],
 )
-def test_a_protected_run_is_not_archived(
+def test_protected_run_is_not_archived(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], why: str, sentence: str
 ) -> None:
-    protected(tmp_path, why)
+    write_protected_run(tmp_path, why)
     a_run(tmp_path / "outputs", "other_20261120_120000_0001")
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, "archive", "other", ID)
     assert answer.code == 1
-    assert f"Run {ID} stays where it is: {sentence}" in answer.err
+    assert f"Run {ID} cannot be archived: {sentence}" in answer.err
     assert contents(tmp_path) == before
 
 
-def test_a_run_that_was_promoted_by_the_ledger_is_never_purged(
+def test_run_promoted_according_to_the_ledger_is_never_purged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = a_run(tmp_path / "outputs", location="archived")
@@ -106,7 +106,7 @@ def test_a_run_that_was_promoted_by_the_ledger_is_never_purged(
     assert folder.exists()
 
 
-def test_a_run_whose_record_cannot_be_read_is_not_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_run_is_not_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs")
     (folder / "run.json").write_text("{")
     answer = typed(capsys, tmp_path, "archive", ID)
@@ -114,29 +114,29 @@ def test_a_run_whose_record_cannot_be_read_is_not_archived(tmp_path: Path, capsy
     assert "cannot be read" in answer.err
 
 
-def test_an_archived_run_is_not_archived_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_archived_run_is_not_archived_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs", location="archived")
     answer = typed(capsys, tmp_path, "archive", ID, "--type", "archive_debug")
     assert (answer.code, answer.err) == (
         1, f"Run {ID} is archived already. Restore it first with: mhc restore {ID}\n")  # fmt: skip
 
 
-def test_a_run_that_is_not_archived_is_not_restored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_active_run_is_not_restored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     answer = typed(capsys, tmp_path, "restore", ID)
-    assert (answer.code, answer.err) == (1, f"Run {ID} is not archived; there is nothing to restore.\n")
+    assert (answer.code, answer.err) == (1, f"Run {ID} is not archived; there is nothing to restore\n")
 
 
-def test_restore_does_not_overwrite_what_took_the_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs", location="archived")
     (tmp_path / "outputs" / ID).mkdir()
     answer = typed(capsys, tmp_path, "restore", ID)
     assert answer.code == 1
-    assert "is taken" in answer.err
+    assert f"{ID} exists" in answer.err
     assert (tmp_path / "outputs" / "archived" / ID / "run.json").is_file()
 
 
-def test_a_lost_run_is_lost_on_record_before_it_is_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lost_run_is_recorded_as_lost_before_it_is_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = this_process()
     gone = type(process)(**{f: getattr(process, f) for f in process.__struct_fields__} | {"pid": 99_999_999})
     write_run(tmp_path / "outputs", a_record(ID, status="running", process=gone))
@@ -155,10 +155,10 @@ def test_bundles_are_never_moved(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert (answer.code, "is a bundle; bundles are never changed" in answer.err) == (1, True)
 
 
-def test_the_log_knows_who_archived_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_move_log_names_the_user_and_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     typed(capsys, tmp_path, "archive", ID, "--reason", "superseded")
     (entry,) = move_log.read(tmp_path / "outputs")
     assert (entry.why, bool(entry.by)) == ("to archived: superseded", True)
-    assert timestamps.parse(entry.at) <= timestamps.now()
+    assert timestamps.parse_time(entry.at) <= timestamps.now()
     assert LiveRun(tmp_path / "outputs" / "archived" / ID).record().id == ID

@@ -1,4 +1,4 @@
-"""mhc compare: what differs first, metrics, seed groups."""
+"""mhc compare: differences first, metrics, seed groups."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Mhc = Callable[..., Answer]
 
 def test_compare_shows_what_differs_first_and_counts_the_rest(mhc: Mhc, tree: Path) -> None:
     answer = mhc("compare", "a1b2", "c3d4", "e5f6")
-    told = answer.out.splitlines()
-    assert told[1:5] == [
+    lines = answer.out.splitlines()
+    assert lines[1:5] == [
         "What differs",
         "\tattention_20261120_120000_a1b2\tfocal_20261120_130000_c3d4\tfocal_20261120_140000_e5f6",
         "seed\t1\t2\t3",
         "model.name\tbaseline\tmedium\tbaseline",
     ]
-    assert "test.f1_macro\t0.58\t0.66\t0.4" in told
-    assert "g1\t3\t0.547 ± 0.133\t0.216 to 0.877\t0.607 ± 0.101\t0.357 to 0.857" in told
+    assert "test.f1_macro\t0.58\t0.66\t0.4" in lines
+    assert "g1\t3\t0.547 ± 0.133\t0.216 to 0.877\t0.607 ± 0.101\t0.357 to 0.857" in lines
     assert "other values are the same" in answer.err
     assert "trainer.max_epochs\t4\t4\t4" in mhc("compare", "a1b2", "c3d4", "e5f6", "--all").out
 
@@ -45,9 +45,9 @@ def test_run_without_a_config_is_compared_by_its_overrides(mhc: Mhc, outputs: Pa
     assert "model\tbaseline\tmedium" in mhc("compare", "one", "two").out.splitlines()
 
 
-def test_compare_takes_two_runs(mhc: Mhc, tree: Path) -> None:
+def test_compare_requires_two_runs(mhc: Mhc, tree: Path) -> None:
     answer = mhc("compare", "a1b2", "attention_2026")
-    assert (answer.code, answer.err[:44]) == (1, "To compare takes two runs; attention_2026112")
+    assert (answer.code, answer.err[:44]) == (1, "A comparison needs two runs; attention_20261")
 
 
 @pytest.mark.parametrize("columns", [80, 120])
@@ -66,9 +66,9 @@ def test_quantiles_of_t_are_those_of_scipy(probability: float, freedom: int) -> 
 
 def test_interval_of_the_mean_is_that_of_scipy() -> None:
     values = [0.61, 0.58, 0.66, 0.7, 0.59]
-    found = spread(values)
-    assert found
-    low, high = stats.t.interval(0.95, 4, loc=found.mean, scale=stats.sem(values))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    result = spread(values)
+    assert result
+    low, high = stats.t.interval(0.95, 4, loc=result.mean, scale=stats.sem(values))
+    assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
     assert spread([]) is None
     assert spread([0.5]) == (1, 0.5, None, None, None)

@@ -1,4 +1,4 @@
-"""mhc details: everything on record, readable."""
+"""mhc details: the whole record in readable sections."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def lines(answer: Answer) -> list[str]:
     return answer.out.splitlines()
 
 
-def test_details_tell_category_gates_metrics_history_lineage_and_files(mhc: Mhc, tree: Path) -> None:
-    told = lines(mhc("details", "focal_20261120_14"))
+def test_details_show_every_section(mhc: Mhc, tree: Path) -> None:
+    printed = lines(mhc("details", "focal_20261120_14"))
     folder = tree / "focal_20261120_140000_beef_sweep" / "focal_20261120_140000_e5f6"
     for line in (
         "focal_20261120_140000_e5f6",
@@ -33,7 +33,7 @@ def test_details_tell_category_gates_metrics_history_lineage_and_files(mhc: Mhc,
         "sweep\tfocal_20261120_140000_beef_sweep, job 0",
         "candidate\tno",
         "recall\tfailed\t0.080\tdepression is found in 0.08",
-        "macro-F1\t0.400\t0.400",
+        "test\t0.500\t0.400\t0.070\t0.910",
         "depression\t0.400\t0.400\t0.400\t250",
         "data\tmh4_balanced",
         "test\t1,000\t-\ttest0test0test0t",
@@ -42,48 +42,48 @@ def test_details_tell_category_gates_metrics_history_lineage_and_files(mhc: Mhc,
         "2026-11-20 14:12:00\tcompleted\tRegisterRun\tthe training ended",
         "checkpoints/best.ckpt\t64 B",
     ):
-        assert line in told
+        assert line in printed
 
 
-def test_details_tell_why_it_failed(mhc: Mhc, outputs: Path) -> None:
+def test_details_show_the_failure(mhc: Mhc, outputs: Path) -> None:
     failure = Failure(
         type="BadInput", sentence="no column text", where="mhc/data/files.py:12 read", traceback="traceback.txt"
     )
     folder = a_run(outputs, "broken", status="failed", failure=failure, status_reason="BadInput: no column text")
-    told = lines(mhc("details", "broken"))
-    assert "status\tfailed: BadInput: no column text" in told
-    assert "BadInput\tno column text" in told
-    assert f"traceback\t{folder / 'traceback.txt'}" in told
+    printed = lines(mhc("details", "broken"))
+    assert "status\tfailed: BadInput: no column text" in printed
+    assert "BadInput\tno column text" in printed
+    assert f"traceback\t{folder / 'traceback.txt'}" in printed
 
 
-def test_details_of_a_bare_record_leave_out_what_is_not_known(mhc: Mhc, outputs: Path) -> None:
+def test_details_of_a_bare_record_omit_empty_sections(mhc: Mhc, outputs: Path) -> None:
     a_run(
         outputs, "bare", status="unknown", category=None, accuracy=None, f1_macro=None, data=None, model=None,
         lineage=Lineage(imported_from="mhc_v1: registry.json"), history=[], took=None,
     )  # fmt: skip
-    told = lines(mhc("details", "bare"))
-    assert "category\tnot classified" in told
-    assert "candidate\tnot judged" in told
-    assert "taken over from\tmhc_v1: registry.json" in told
-    assert not {"Model", "Data", "History", "Failure"} & set(told)
+    printed = lines(mhc("details", "bare"))
+    assert "category\tnot classified" in printed
+    assert "candidate\tnot judged" in printed
+    assert "imported from\tmhc_v1: registry.json" in printed
+    assert not {"Model", "Data", "History", "Failure"} & set(printed)
 
 
-def test_details_tell_pins_notes_checkpoint_and_data_that_were_cut(mhc: Mhc, outputs: Path) -> None:
+def test_details_show_pin_note_checkpoint_and_cut_data(mhc: Mhc, outputs: Path) -> None:
     data = data_facts(synthetic=True, train_fraction=0.25, splits={"train": SplitFacts(rows=10, fingerprint="ab")},
                       cut={"train": "given"})  # fmt: skip
     best = Checkpoint(
         path="checkpoints/best.ckpt", sha256="f" * 64, bytes=19_000_000, monitor="val/f1_macro", score=0.61
     )
     a_run(outputs, "noted", pinned=True, note="keep", data=data, checkpoint=best)
-    told = lines(mhc("details", "noted"))
-    assert "pinned\tyes: it is never archived by rule" in told
-    assert "note\tkeep" in told
-    assert "data\tmh4_balanced (synthetic); 25% of train was used" in told
-    assert "checkpoint\tcheckpoints/best.ckpt, 19.0 MB, sha256 ffffffffffff" in told
-    assert "reached\t4 epochs, 1,000 steps, best val/f1_macro 0.610" in told
+    printed = lines(mhc("details", "noted"))
+    assert "pinned\tyes: it is never archived by rule" in printed
+    assert "note\tkeep" in printed
+    assert "data\tmh4_balanced (synthetic); 25% of train was used" in printed
+    assert "checkpoint\tcheckpoints/best.ckpt, 19.0 MB, sha256 ffffffffffff" in printed
+    assert "reached\t4 epochs, 1,000 steps, best val/f1_macro 0.610" in printed
 
 
-def test_killed_run_is_told_as_lost_with_the_reason(mhc: Mhc, outputs: Path) -> None:
+def test_killed_run_is_shown_as_lost_with_the_reason(mhc: Mhc, outputs: Path) -> None:
     from mhc.runs.liveness import this_process
 
     a_run(outputs, "killed", status="running", process=process(boot_id=this_process().boot_id))
@@ -102,10 +102,14 @@ def test_json_of_details_is_the_record_with_location_and_path(mhc: Mhc, tree: Pa
     assert (record["id"], record["location"]) == ("old_20260101_090000_000b", "archived")
 
 
-def test_diff_shows_where_another_run_differs(mhc: Mhc, tree: Path) -> None:
-    told = lines(mhc("details", "a1b2", "--diff", "c3d4"))
-    assert told[1:4] == ["What differs", "\tattention_20261120_120000_a1b2\tfocal_20261120_130000_c3d4", "seed\t1\t2"]
-    assert "test.f1_macro\t0.58\t0.66" in told
+def test_diff_shows_the_differences_to_another_run(mhc: Mhc, tree: Path) -> None:
+    printed = lines(mhc("details", "a1b2", "--diff", "c3d4"))
+    assert printed[1:4] == [
+        "What differs",
+        "\tattention_20261120_120000_a1b2\tfocal_20261120_130000_c3d4",
+        "seed\t1\t2",
+    ]
+    assert "test.f1_macro\t0.58\t0.66" in printed
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -24,8 +24,8 @@ def aged(path: Path) -> Path:
     return path
 
 
-def broken(home: Path, what: str) -> None:  # noqa: C901 (one case each)
-    """One thing that is not as it should be."""
+def break_something(home: Path, what: str) -> None:  # noqa: C901 (one case each)
+    """Create one defect."""
     outputs = home / "outputs"
     outputs.mkdir(exist_ok=True)
     if what == "folder without record":
@@ -62,7 +62,7 @@ def broken(home: Path, what: str) -> None:  # noqa: C901 (one case each)
             writer.append(ledger.draft("refused", "ann", "no again"), NOW)
 
 
-MENDED = [
+FIXABLE = [
     "folder without record",
     "lost run",
     "temporary file",
@@ -70,10 +70,10 @@ MENDED = [
     "broken-off reproduction",
     "left in production",
 ]
-LEFT = ["unreadable record", "moved run", "run twice", "link", "production"]
+NOT_FIXABLE = ["unreadable record", "moved run", "run twice", "link", "production"]
 
 
-def test_nothing_is_found_where_nothing_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_healthy_runs_have_no_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_tree(tmp_path / "outputs", 3)
     a_run(tmp_path / "outputs", location="archived")
     (tmp_path / "outputs" / "starting_20261120_120000_0001").mkdir()
@@ -81,57 +81,55 @@ def test_nothing_is_found_where_nothing_is_broken(tmp_path: Path, capsys: pytest
     assert typed(capsys, tmp_path, "doctor") == (0, "Nothing is broken.\n", "")
 
 
-def test_a_place_without_runs_is_healthy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_folder_has_no_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(capsys, tmp_path, "doctor").code == 0
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("what", MENDED + LEFT)
-def test_what_is_broken_is_found_and_looking_changes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
-) -> None:
-    broken(tmp_path, what)
+@pytest.mark.parametrize("what", FIXABLE + NOT_FIXABLE)
+def test_defect_is_found_and_nothing_is_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    break_something(tmp_path, what)
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, "doctor", "--json")
-    (found,) = json.loads(answer.out)
-    assert (answer.code, found["what"], found["fixable"], found["fixed"]) == (1, what, what in MENDED, False)
+    (finding,) = json.loads(answer.out)
+    assert (answer.code, finding["what"], finding["fixable"], finding["fixed"]) == (1, what, what in FIXABLE, False)
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("what", MENDED)
-def test_fix_mends_what_is_safe(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
-    broken(tmp_path, what)
+@pytest.mark.parametrize("what", FIXABLE)
+def test_fix_repairs_what_is_safe(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    break_something(tmp_path, what)
     answer = typed(capsys, tmp_path, "doctor", "--fix")
-    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 finding(s), 1 mended, 0 left.")
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 finding(s), 1 repaired, 0 left.")
     assert typed(capsys, tmp_path, "doctor").code == 0
 
 
-@pytest.mark.parametrize("what", LEFT)
-def test_fix_leaves_what_a_person_must_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
-    broken(tmp_path, what)
+@pytest.mark.parametrize("what", NOT_FIXABLE)
+def test_fix_leaves_what_the_user_must_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+    break_something(tmp_path, what)
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, "doctor", "--fix")
-    assert (answer.code, answer.out.splitlines()[-1]) == (1, "1 finding(s), 0 mended, 1 left.")
+    assert (answer.code, answer.out.splitlines()[-1]) == (1, "1 finding(s), 0 repaired, 1 left.")
     assert contents(tmp_path) == before
 
 
-def test_fix_persists_that_a_run_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    broken(tmp_path, "lost run")
+def test_fix_records_that_a_run_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    break_something(tmp_path, "lost run")
     typed(capsys, tmp_path, "doctor", "--fix")
     record = store.read(tmp_path / "outputs" / "gone_20261120_120000_0005")
     assert (record.status.value, record.history[-1].what, record.history[-1].by) == ("lost", "lost", "doctor")
 
 
-def test_a_folder_with_files_but_no_record_is_never_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_with_files_but_no_record_is_never_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs")
     (folder / "run.json").unlink()
     aged(folder)
     answer = typed(capsys, tmp_path, "doctor", "--fix")
-    assert (answer.code, "holds files" in answer.out) == (1, True)
+    assert (answer.code, "has files" in answer.out) == (1, True)
     assert (folder / "checkpoints" / "best.ckpt").is_file()
 
 
-def test_a_trash_that_is_a_link_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fix_does_not_follow_a_trash_that_is_a_link(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "outputs").mkdir()
     a_run(tmp_path / "elsewhere")
     (tmp_path / "outputs" / ".trash").symlink_to(tmp_path / "elsewhere")
@@ -140,13 +138,13 @@ def test_a_trash_that_is_a_link_is_left_alone(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("damage", ["deleted", "torn", "empty", "foreign"])
-def test_rebuild_makes_the_index_anew_and_every_reading_command_answers_as_before(
+def test_reading_commands_answer_the_same_after_rebuild(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
     a_tree(tmp_path / "outputs", 20)
     a_run(tmp_path / "outputs", location="archived")
-    questions = (["list", "--json"], ["details", ID, "--json"], ["search", "attention", "--json"], ["export"])
-    before = [typed(capsys, tmp_path, *question).out for question in questions]
+    commands = (["list", "--json"], ["details", ID, "--json"], ["search", "attention", "--json"], ["export"])
+    before = [typed(capsys, tmp_path, *command).out for command in commands]
     index = tmp_path / "outputs" / ".index.sqlite"
     if damage == "deleted":
         index.unlink()
@@ -154,14 +152,14 @@ def test_rebuild_makes_the_index_anew_and_every_reading_command_answers_as_befor
         index.write_bytes({"torn": index.read_bytes()[:5000], "empty": b"", "foreign": b"not a database" * 99}[damage])
     answer = typed(capsys, tmp_path, "rebuild")
     assert (answer.code, answer.out.splitlines()[0]) == (0, "21 run(s) read into the index, 0 unreadable.")
-    assert [typed(capsys, tmp_path, *question).out for question in questions] == before
+    assert [typed(capsys, tmp_path, *command).out for command in commands] == before
 
 
-def test_rebuild_makes_the_registry_from_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    broken(tmp_path, "left in production")
+def test_rebuild_derives_the_registry_from_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    break_something(tmp_path, "left in production")
     (tmp_path / "models" / "registry.json").write_text("{")
     answer = typed(capsys, tmp_path, "rebuild", "--dry-run")
     assert (tmp_path / "models" / "registry.json").read_text() == "{"
     answer = typed(capsys, tmp_path, "rebuild")
-    assert answer.out.splitlines()[-1].endswith("registry.json made from 2 ledger entries.")
+    assert answer.out.splitlines()[-1].endswith("registry.json rebuilt from 2 ledger entries.")
     assert json.loads((tmp_path / "models" / "registry.json").read_text())["entries"] == 2

@@ -1,4 +1,4 @@
-"""The example in every command's help is a command line that runs."""
+"""The example in the help of every command is a command line that runs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.support.old_files import whole_project
 from tests.support.typed import typed
 
 ID = "attention_20261120_120000_a1b2"
-MINE = (
+COMMANDS = (
     "archive", "restore", "pin", "unpin", "tag", "note", "reclassify", "cleanup", "purge", "stop", "doctor", "rebuild",
     "import", "reproduce", "export", "tensorboard",
 )  # fmt: skip
 REFUSED = ("stop",)
-"""Their example needs a live run; that it is understood is proven by the sentence it is refused with."""
+"""Their example needs a live run; the refusal shows that the example was understood."""
 
 
-@pytest.mark.parametrize("command", MINE)
-def test_the_example_in_the_help_runs(
+@pytest.mark.parametrize("command", COMMANDS)
+def test_example_in_the_help_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -33,18 +33,18 @@ def test_the_example_in_the_help_runs(
     (folder / "tensorboard").mkdir()
     (folder / "tensorboard" / "events.out.tfevents.1").touch()
     whole_project(tmp_path / "old_project")
-    found = cli.get_command(cli.make_context("mhc", ["--help"], resilient_parsing=True), command)
-    assert found is not None
-    assert found.help is not None
-    example = re.search(r"Example: mhc (.+)", found.help)
+    definition = cli.get_command(cli.make_context("mhc", ["--help"], resilient_parsing=True), command)
+    assert definition is not None
+    assert definition.help is not None
+    example = re.search(r"Example: mhc (.+)", definition.help)
     assert example, f"The help of mhc {command} has no example"
     answer = typed(capsys, tmp_path, *shlex.split(example[1]))
     expected = 1 if command in REFUSED else 0
     assert (answer.code, "there is nothing to stop" in answer.err) == (expected, command in REFUSED), answer.err
 
 
-@pytest.mark.parametrize("command", MINE)
-def test_the_help_fits_80_columns(
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")

@@ -13,7 +13,7 @@ from tests.support.typed import typed
 ID = "attention_20261120_120000_a1b2"
 
 
-def test_csv_has_one_line_a_run_and_one_column_a_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_has_a_line_per_run_and_a_column_per_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_tree(tmp_path / "outputs", 3)
     a_run(tmp_path / "outputs", location="archived", sweep="s_20261120_110000_beef_sweep", tags=["a", "b"])
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(typed(capsys, tmp_path, "export").out))}
@@ -31,7 +31,7 @@ def test_json_lines_are_the_records_of_list_json(tmp_path: Path, capsys: pytest.
     assert [json.loads(line) for line in lines] == json.loads(typed(capsys, tmp_path, "list", "--json").out)
 
 
-def test_parquet_keeps_the_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parquet_preserves_the_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     a_tree(tmp_path / "outputs", 3)
     a_run(tmp_path / "outputs", "odd_20261120_120000_0001", imported={"a": 1}, seed=None)
@@ -44,28 +44,26 @@ def test_parquet_keeps_the_types(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("name", ["runs.csv", "runs.jsonl"])
-def test_the_files_name_decides_the_format(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_suffix_of_the_file_decides_the_format(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     a_run(tmp_path / "outputs")
     assert typed(capsys, tmp_path, "export", "--to", tmp_path / name).out == ""
     assert (tmp_path / name).read_text().startswith("id,name" if name.endswith("csv") else '{"')
 
 
-def test_only_the_chosen_runs_are_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_selected_runs_are_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_tree(tmp_path / "outputs", 5)
     out = typed(capsys, tmp_path, "export", "--where", "accuracy > 0.502").out
     assert len(out.splitlines()) == 1 + 2
 
 
-def test_no_cell_is_a_formula_and_no_control_character_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_formulas_and_control_characters_are_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs", note="=cmd()", description="a\x1b[31m\nb\x9b", tags=["@x"])
     (row,) = csv.DictReader(io.StringIO(typed(capsys, tmp_path, "export").out))
     assert (row["note"], row["description"], row["tags"]) == ("'=cmd()", "a [31m b ", "'@x")
     assert "\x1b" not in typed(capsys, tmp_path, "export", "--format", "jsonl").out
 
 
-def test_no_runs_make_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_runs_the_table_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "outputs").mkdir()
     for form in ("csv", "jsonl"):
         answer = typed(capsys, tmp_path, "export", "--format", form)
@@ -73,7 +71,7 @@ def test_no_runs_make_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert typed(capsys, tmp_path, "export", "--to", tmp_path / "x.parquet").code == 0
 
 
-def test_parquet_wants_a_file_and_a_folder_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parquet_requires_a_file_in_an_existing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     assert typed(capsys, tmp_path, "export", "--format", "parquet").code == 2
     answer = typed(capsys, tmp_path, "export", "--to", tmp_path / "nowhere" / "x.csv")

@@ -1,4 +1,4 @@
-"""Paths and escapes in ids, tags, names and imported files: nothing leaves outputs/, nothing reaches a terminal raw."""
+"""Paths and escapes in ids, tags, names and imported files: nothing leaves outputs/ or reaches a terminal raw."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def assert_harmless(text: str) -> None:
 
 @pytest.mark.parametrize("command", CHANGING)
 @pytest.mark.parametrize("hostile", IDS)
-def test_a_hostile_id_changes_nothing_anywhere_and_is_not_printed_raw(
+def test_hostile_id_changes_nothing_and_is_not_printed_raw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, hostile: str
 ) -> None:
     home = tmp_path / "home"
@@ -73,25 +73,23 @@ def test_a_hostile_id_changes_nothing_anywhere_and_is_not_printed_raw(
     assert contents(tmp_path) == before
 
 
-def test_a_path_to_a_run_outside_of_outputs_is_no_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_path_to_a_run_outside_of_outputs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outside = a_run(tmp_path / "elsewhere")
     a_run(tmp_path / "outputs", "one_20261120_120000_0001")
-    for given in (outside, f"../elsewhere/{ID}", os.path.relpath(outside)):
-        answer = typed(capsys, tmp_path, "archive", given)
+    for path in (outside, f"../elsewhere/{ID}", os.path.relpath(outside)):
+        answer = typed(capsys, tmp_path, "archive", path)
         assert (answer.code, outside.is_dir()) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["archive", "pin", "purge", "cleanup", "doctor", "reclassify"])
-def test_a_link_out_of_outputs_is_not_followed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
-) -> None:
+def test_link_out_of_outputs_is_not_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     """A run behind a link, a whole archive behind a link, a sweep behind a link."""
-    for place in ("run", "sweep", "archive"):
-        home = tmp_path / place
+    for kind in ("run", "sweep", "archive"):
+        home = tmp_path / kind
         outside = a_run(home / "elsewhere", category="debug")
         (home / "outputs").mkdir()
-        name = {"run": ID, "sweep": "s_20261120_110000_beef_sweep", "archive": "archived"}[place]
-        (home / "outputs" / name).symlink_to(outside if place == "run" else outside.parent)
+        name = {"run": ID, "sweep": "s_20261120_110000_beef_sweep", "archive": "archived"}[kind]
+        (home / "outputs" / name).symlink_to(outside if kind == "run" else outside.parent)
         before = contents(home / "elsewhere")
         words = {
             "purge": ["purge", "--older-than", "0d", "--yes"],
@@ -104,9 +102,7 @@ def test_a_link_out_of_outputs_is_not_followed(
         assert outside.is_dir()
 
 
-def test_an_archive_that_is_a_link_takes_no_run_out_of_outputs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_archive_that_is_a_link_receives_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "outputs" / "archived").symlink_to(tmp_path / "elsewhere")
@@ -114,9 +110,7 @@ def test_an_archive_that_is_a_link_takes_no_run_out_of_outputs(
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_a_sweep_that_became_a_link_takes_no_run_out_of_outputs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_sweep_that_became_a_link_receives_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = "s_20261120_110000_beef_sweep"
     folder = a_run(tmp_path / "outputs", location="archived", sweep=sweep)
     (tmp_path / "elsewhere").mkdir()
@@ -125,7 +119,7 @@ def test_a_sweep_that_became_a_link_takes_no_run_out_of_outputs(
     assert (folder.is_dir(), list((tmp_path / "elsewhere").iterdir())) == (True, [])
 
 
-def test_a_run_json_that_is_a_link_is_not_changed_behind_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_target_of_a_linked_record_is_not_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outside = a_run(tmp_path / "elsewhere")
     folder = a_run(tmp_path / "outputs")
     (folder / "run.json").unlink()
@@ -161,7 +155,7 @@ def evil_run(outputs: Path, **fields: object) -> Path:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_what_stands_on_record_never_reaches_the_terminal_raw(
+def test_recorded_values_never_reach_the_terminal_raw(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     evil_run(tmp_path / "outputs")
@@ -172,7 +166,7 @@ def test_what_stands_on_record_never_reaches_the_terminal_raw(
     assert outside <= {"outputs", "models"}
 
 
-def test_a_record_whose_id_is_a_path_is_moved_by_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_whose_id_is_a_path_is_moved_by_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_run(tmp_path / "outputs")
     content = json.loads((folder / "run.json").read_bytes())
     (folder / "run.json").write_text(json.dumps({**content, "id": "../../../x"}))
@@ -184,7 +178,7 @@ def test_a_record_whose_id_is_a_path_is_moved_by_its_folder(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("sweep", ["../../x", "/tmp/x", "a/../../../x", "\x1b[31m"])
-def test_a_sweep_id_that_is_a_path_moves_nothing_out(
+def test_sweep_id_that_is_a_path_moves_nothing_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sweep: str
 ) -> None:
     record = a_record(ID, sweep="fine", category="debug")
@@ -196,13 +190,11 @@ def test_a_sweep_id_that_is_a_path_moves_nothing_out(
     home = tmp_path / "deep"
     typed(capsys, home, "cleanup", "--keep", "0")
     typed(capsys, home, "restore", ID)
-    assert [path for path, _ in folders.walk(home / "outputs")] == [folder]
+    assert [path for path, _ in folders.iter_runs(home / "outputs")] == [folder]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep"]
 
 
-def test_an_imported_tree_with_hostile_words_is_listed_harmlessly(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_imported_hostile_values_are_printed_safely(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = tmp_path / "old"
     old.mkdir()
     entry = {"experiment_id": EVIL, "experiment_name": EVIL, "tags": [EVIL], "description": EVIL * 3000, "status": EVIL}

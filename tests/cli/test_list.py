@@ -1,4 +1,4 @@
-"""mhc list: what it chooses, in which order, and how it looks in a pipe and at 80 and 120 columns."""
+"""mhc list: selection, order, and the output in a pipe and at 80 and 120 columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(answer: Answer) -> list[str]:
     return [line.split("\t")[0].split("_2026")[0] for line in answer.out.splitlines()[1:]]
 
 
-def test_list_shows_all_runs_of_all_places_newest_first(mhc: Mhc, tree: Path) -> None:
+def test_list_shows_the_runs_of_all_locations_newest_first(mhc: Mhc, tree: Path) -> None:
     answer = mhc("list")
     assert names(answer) == ["gone", "cut", "broken", "debug_loader", "focal", "focal", "attention", "old"]
     assert answer.out.splitlines()[0].split("\t") == [
@@ -60,10 +60,10 @@ def test_list_shows_all_runs_of_all_places_newest_first(mhc: Mhc, tree: Path) ->
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_options_choose(mhc: Mhc, tree: Path, words: list[str], expected: str) -> None:
+def test_options_select_and_sort(mhc: Mhc, tree: Path, words: list[str], expected: str) -> None:
     answer = mhc("list", *words)
-    found = [line.split("\t")[0].split("_2026")[0] for line in answer.out.splitlines()[1:]]
-    assert (answer.code, found) == (0, expected.split())
+    ids = [line.split("\t")[0].split("_2026")[0] for line in answer.out.splitlines()[1:]]
+    assert (answer.code, ids) == (0, expected.split())
 
 
 def test_json_is_a_list_of_records_with_location_and_path(mhc: Mhc, tree: Path) -> None:
@@ -91,12 +91,12 @@ def test_columns_show_any_field(mhc: Mhc, tree: Path) -> None:
     ]  # fmt: skip
 
 
-def test_unknown_column_or_order_is_a_sentence(mhc: Mhc, tree: Path) -> None:
+def test_unknown_column_or_order_is_an_error(mhc: Mhc, tree: Path) -> None:
     assert "did you mean 'f1_macro'" in mhc("list", "--columns", "f1_makro").err
     assert mhc("list", "--sort", "nothing").code == 1
 
 
-def test_mistake_in_where_points_at_its_place(mhc: Mhc, tree: Path) -> None:
+def test_error_in_where_points_at_its_position(mhc: Mhc, tree: Path) -> None:
     answer = mhc("list", "--where", "f1_macro >= high")
     assert (answer.code, answer.err.splitlines()[1:]) == (1, ["  f1_macro >= high", "              ^"])
 
@@ -111,11 +111,11 @@ def test_seed_group_has_mean_sd_and_t_interval(mhc: Mhc, tree: Path) -> None:
     assert models == ["medium", "baseline", "micro"]
 
 
-def test_no_runs_is_a_sentence(mhc: Mhc, outputs: Path) -> None:
+def test_empty_list_is_reported(mhc: Mhc, outputs: Path) -> None:
     assert mhc("list") == Answer(0, "", f"No such run in {outputs}.\n")
 
 
-def test_unreadable_folders_are_told_beside_the_table(mhc: Mhc, outputs: Path) -> None:
+def test_unreadable_folders_are_reported_beside_the_table(mhc: Mhc, outputs: Path) -> None:
     a_tree(outputs, 5)
     for name in ("a", "b", "c", "d"):
         (a_run(outputs, name) / "run.json").write_bytes(b"{")
@@ -137,7 +137,7 @@ def test_table_fits_the_terminal(terminal: Terminal, tree: Path, columns: int) -
     assert "\x1b[" in screen.text
 
 
-def test_shortened_id_of_a_narrow_terminal_is_understood(terminal: Terminal, mhc: Mhc, tree: Path) -> None:
+def test_shortened_id_of_a_narrow_terminal_is_resolved(terminal: Terminal, mhc: Mhc, tree: Path) -> None:
     shown = next(line.split()[0] for line in terminal("list", columns=80).lines if line.startswith("debug_loader"))
     assert "…" in shown
     assert "debug_loader_20261120_150000_0007" in mhc("details", shown).out
@@ -187,12 +187,12 @@ def test_hostile_record_does_not_reach_the_terminal_raw(
     assert max(map(len, text.splitlines())) < 20_000 or "--json" in words
 
 
-@pytest.mark.parametrize("given", ["../../etc/passwd", "/etc", "a" * 10_000, EVIL, "\udcff\udcfe", "--", "%"])
+@pytest.mark.parametrize("hostile_id", ["../../etc/passwd", "/etc", "a" * 10_000, EVIL, "\udcff\udcfe", "--", "%"])
 @pytest.mark.parametrize(
     "command", [["details"], ["compare", "attention"], ["log", "--run"]], ids=lambda words: words[0]
 )
-def test_hostile_id_is_a_short_sentence(mhc: Mhc, tree: Path, command: list[str], given: str) -> None:
-    answer = mhc(*command, given)
+def test_error_about_a_hostile_id_is_short_and_safe(mhc: Mhc, tree: Path, command: list[str], hostile_id: str) -> None:
+    answer = mhc(*command, hostile_id)
     assert answer.code in (1, 2)
     assert len(answer.err) < 600
     assert "\x1b" not in answer.err

@@ -1,4 +1,4 @@
-"""The frame of the command line: lazy commands, one handler, exit codes, help, completion."""
+"""The command group: lazy commands, error handler, exit codes, help, completion."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_help_names_every_command_and_imports_none() -> None:
 
 
 @pytest.mark.parametrize("words", [["list"], ["details", "focal_20261120_13"], ["summary"]], ids=lambda words: words[0])
-def test_reading_commands_import_nothing_that_trains(tree: Path, words: list[str]) -> None:
+def test_reading_commands_import_no_training_code(tree: Path, words: list[str]) -> None:
     code = (
         "import sys; from mhc.cli.main import run;"
         f"code = run(['--outputs', {str(tree)!r}, *{words!r}]);"
@@ -91,9 +91,9 @@ def test_wrong_usage_exits_with_2_and_shows_the_usage(mhc: Mhc, words: list[str]
     assert "Error:" not in answer.err
 
 
-def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(mhc: Mhc, outputs: Path) -> None:
+def test_refusal_is_a_sentence_and_exit_code_1(mhc: Mhc, outputs: Path) -> None:
     answer = mhc("details", "nothing")
-    assert answer == Answer(1, "", f"No run 'nothing' in {outputs}. There are no runs there yet.\n")
+    assert answer == Answer(1, "", f"No run 'nothing' in {outputs}. There are no runs in it yet\n")
 
 
 def test_bug_exits_with_3_and_a_report_without_values(mhc: Mhc, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_bug_exits_with_3_and_a_report_without_values(mhc: Mhc, monkeypatch: pyt
     def summary() -> None:
         raise ValueError("the text of a sample")
 
-    monkeypatch.setattr("mhc.cli.commands.summary.summary", summary)
+    monkeypatch.setattr("mhc.cli.commands.summary.summary_command", summary)
     answer = mhc("summary")
     assert answer.code == 3
     assert "This is a bug in mhc" in answer.err
@@ -110,12 +110,12 @@ def test_bug_exits_with_3_and_a_report_without_values(mhc: Mhc, monkeypatch: pyt
     assert "sample" not in answer.err
 
 
-def test_control_characters_in_an_error_do_not_reach_the_terminal(mhc: Mhc, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_printed_without_control_characters(mhc: Mhc, monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def summary() -> None:
         raise Conflict("two runs: a\x1b[2Jb\x07 and \u202ec")
 
-    monkeypatch.setattr("mhc.cli.commands.summary.summary", summary)
+    monkeypatch.setattr("mhc.cli.commands.summary.summary_command", summary)
     assert mhc("summary").err == "two runs: ab  and  c\n"
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_exits_with_130(outputs: Path) -> None:
     a_run(outputs)
     process = subprocess.Popen(
         [sys.executable, "-m", "mhc.cli.main", "--outputs", str(outputs), "log", "--follow"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, 
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert process.stdout
@@ -133,7 +133,7 @@ def test_ctrl_c_exits_with_130(outputs: Path) -> None:
     assert (process.returncode, err.strip()) == (130, "")
 
 
-def test_reader_that_had_enough_is_no_error(outputs: Path) -> None:
+def test_closed_pipe_is_no_error(outputs: Path) -> None:
     a_tree(outputs, 1500)
     mhc = f"{sys.executable} -m mhc.cli.main --outputs {outputs} list --limit 0"
     script = f"{mhc} | head -n 1; echo ${{PIPESTATUS[0]}}"
@@ -143,16 +143,16 @@ def test_reader_that_had_enough_is_no_error(outputs: Path) -> None:
     assert done.stderr in ("", "1,500 runs: 1,500 completed\n")
 
 
-def test_version_is_told() -> None:
+def test_version_is_printed() -> None:
     assert re.fullmatch(r"mhc, version \d+\.\d+\.\d+\n", in_process("--version").stdout)
 
 
-def test_places_come_from_the_environment(tree: Path) -> None:
+def test_folders_come_from_the_environment(tree: Path) -> None:
     done = in_process("list", "--limit", "1", MHC_OUTPUTS=str(tree))
     assert done.stdout.splitlines()[1].startswith("gone_20261120_180000_000a\tlost")
 
 
-def test_places_are_those_of_the_project_that_one_stands_in(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_are_those_of_the_surrounding_project(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     below = tree.parent / "notebooks" / "deep"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
@@ -160,7 +160,7 @@ def test_places_are_those_of_the_project_that_one_stands_in(tree: Path, monkeypa
     assert run(["details", "a1b2"]) == 0
 
 
-def test_script_is_the_same_door(tree: Path) -> None:
+def test_script_runs_the_same_command_line(tree: Path) -> None:
     script = [sys.executable, "scripts/manage_experiments.py", "--outputs", str(tree), "details", "a1b2"]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert "attention_20261120_120000_a1b2" in done.stdout
@@ -175,17 +175,17 @@ def test_completion_script_is_printed(mhc: Mhc, shell: str) -> None:
 
 
 def completed(words: str, **environment: str) -> list[str]:
-    said = words.split(" ")
-    done = in_process(_MHC_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(said) - 1), **environment)
+    parts = words.split(" ")
+    done = in_process(_MHC_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(parts) - 1), **environment)
     assert done.stderr == ""
     return [line.partition(",")[2] for line in done.stdout.split()]
 
 
 def test_shell_completes_commands_options_and_run_ids(tree: Path) -> None:
-    place = {"MHC_OUTPUTS": str(tree)}
-    assert completed("mhc comp", **place) == ["compare", "completion"]
-    assert "--where" in completed("mhc list --w", **place)
-    assert completed("mhc details foc", **place) == ["focal_20261120_140000_e5f6", "focal_20261120_130000_c3d4"]
+    folders = {"MHC_OUTPUTS": str(tree)}
+    assert completed("mhc comp", **folders) == ["compare", "completion"]
+    assert "--where" in completed("mhc list --w", **folders)
+    assert completed("mhc details foc", **folders) == ["focal_20261120_140000_e5f6", "focal_20261120_130000_c3d4"]
     assert completed(f"mhc --outputs {tree} compare a1b2 att") == ["attention_20261120_120000_a1b2"]
     assert completed("mhc details foc", MHC_OUTPUTS="/nowhere") == []
 

@@ -19,7 +19,7 @@ from tests.support.promotions import NOW, World, a_trained_run, make_world, poli
 Mhc = Callable[..., Any]
 STRONG, WEAK = "strong_20261120_130000_bbbb", "weak_20261120_120000_aaaa"
 WHO = ("--by", "ada", "--reason", "best of the week")
-MINE = ("promote", "alias", "rollback", "retire", "history", "champion", "verify", "publish", "card")
+COMMANDS = ("promote", "alias", "rollback", "retire", "history", "champion", "verify", "publish", "card")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def runs(tmp_path: Path, world: World) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_two_promotions_and_the_way_back(mhc: Mhc) -> None:
+def test_rollback_restores_the_previous_champion(mhc: Mhc) -> None:
     first = mhc("promote", "weak", *WHO)
     assert first.code == 0
     assert "weak_20261120_120000_aaaa is promoted as weak_v1" in first.out
@@ -48,13 +48,13 @@ def test_two_promotions_and_the_way_back(mhc: Mhc) -> None:
     assert re.search(
         r"champion rolled back to weak_v1 \(was strong_v1\) by bob: worse in the field", mhc("history").out
     )
-    assert mhc("verify").out.startswith("3 ledger entries and 2 bundles are whole")
+    assert mhc("verify").out.startswith("3 ledger entries and 2 bundles are intact")
     assert json.loads(mhc("champion", "--json").out)[0]["name"] == "weak_v1"
     assert mhc("champion", "--at", "2020-01-01").out.startswith("No champion on 2020-01-01")
 
 
 @pytest.mark.usefixtures("runs")
-def test_rehearsal_shows_every_gate_and_changes_nothing(mhc: Mhc, tmp_path: Path) -> None:
+def test_dry_run_shows_every_gate_and_changes_nothing(mhc: Mhc, tmp_path: Path) -> None:
     answer = mhc("promote", "strong", "--dry-run")
     assert answer.code == 0
     assert "not_worse_than_champion" in answer.out
@@ -80,7 +80,7 @@ def test_refusal_is_a_sentence_and_exit_code_1(mhc: Mhc, tmp_path: Path, world: 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("promote", "strong"), "needs who does it and why"),
+        (("promote", "strong"), "needs an author and a reason"),
         (("promote", "nobody", *WHO), "No run 'nobody'"),
         (("promote", "strong", "--name", "../x", *WHO), "cannot name a bundle or an alias"),
         (("promote", "strong", "--answer", "nonsense", *WHO), "--answer needs the gate and the answer"),
@@ -90,13 +90,13 @@ def test_refusal_is_a_sentence_and_exit_code_1(mhc: Mhc, tmp_path: Path, world: 
         (("champion", "--at", "soon"), "'soon' is no date"),
     ],
 )
-def test_mistake_gets_one_sentence(mhc: Mhc, words: tuple[str, ...], sentence: str) -> None:
+def test_wrong_arguments_are_refused(mhc: Mhc, words: tuple[str, ...], sentence: str) -> None:
     answer = mhc(*words)
     assert (answer.code, sentence in answer.err) == (1, True), answer.err
 
 
 @pytest.mark.usefixtures("runs")
-def test_tampering_is_told_by_the_exit_code(mhc: Mhc, tmp_path: Path) -> None:
+def test_verify_exits_with_1_after_tampering(mhc: Mhc, tmp_path: Path) -> None:
     mhc("promote", "strong", *WHO)
     path = tmp_path / "models" / "production" / "strong_v1" / "README.md"
     path.write_text(path.read_text() + "and it cures")
@@ -110,7 +110,7 @@ def test_tampering_is_told_by_the_exit_code(mhc: Mhc, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_people_wrote_reaches_no_terminal_raw(mhc: Mhc) -> None:
+def test_user_texts_never_reach_the_terminal_raw(mhc: Mhc) -> None:
     mhc("promote", "strong", "--by", "a\x1b[31mda", "--reason", "x\x1b]0;owned\x07")
     for words in (("history",), ("history", "--json"), ("card",), ("champion",), ("details", STRONG)):
         answer = mhc(*words)
@@ -118,24 +118,23 @@ def test_what_people_wrote_reaches_no_terminal_raw(mhc: Mhc) -> None:
         assert "\x1b" not in answer.out + answer.err
 
 
-@pytest.mark.parametrize("command", MINE)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_example_in_the_help_runs(mhc: Mhc, tmp_path: Path, world: World, command: str) -> None:
     run = a_trained_run(tmp_path / "outputs", tmp_path / "models", world)
     for alias in ("champion", "champion", "challenger"):
-        request = Request(run=run, by="ada", why="x", alias=alias)
+        request = Request(run=run, by="ada", reason="x", alias=alias)
         promote(request, outputs=tmp_path / "outputs", models=tmp_path / "models", policy=policy(), now=NOW)
     context = cli.make_context("mhc", ["--help"], resilient_parsing=True)
-    found = cli.get_command(context, command)
-    assert found is not None
-    inner = [found, *getattr(found, "commands", {}).values()]
-    for one in inner:
-        example = re.search(r"Example: mhc (.+)", one.help or "")
+    definition = cli.get_command(context, command)
+    assert definition is not None
+    for each in (definition, *getattr(definition, "commands", {}).values()):
+        example = re.search(r"Example: mhc (.+)", each.help or "")
         assert example, f"The help of mhc {command} has no example"
         answer = mhc(*shlex.split(example[1]))
         assert answer.code == 0, answer.err
 
 
-@pytest.mark.parametrize("command", MINE)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_80_columns(mhc: Mhc, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert max(map(len, mhc(command, "--help").out.splitlines())) <= 80

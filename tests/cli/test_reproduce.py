@@ -27,9 +27,7 @@ def test_reproduce_prints_the_exact_command_and_changes_nothing(
     assert contents(tmp_path) == before
 
 
-def test_a_commit_that_is_not_there_is_said_and_nothing_is_left_behind(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_commit_is_refused_without_leftovers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, "reproduce", ID, "--run")
@@ -40,7 +38,7 @@ def test_a_commit_that_is_not_there_is_said_and_nothing_is_left_behind(
 
 
 def a_project(folder: Path) -> Path:
-    """A git repository with a copy of the code, and a change of the default learning rate that is not committed."""
+    """Make a git repository with a copy of the code and an uncommitted change of a config."""
     for part in ("mhc", "callbacks", "conf"):
         shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".gitignore").write_text("__pycache__/\n")
@@ -48,13 +46,13 @@ def a_project(folder: Path) -> Path:
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     micro = folder / "conf" / "model" / "micro.yaml"
-    micro.write_text(f"{micro.read_text()}# a change that is not committed\n")
+    micro.write_text(f"{micro.read_text()}# an uncommitted change\n")
     return folder
 
 
 @pytest.mark.slow
-def test_a_training_made_again_comes_out_the_same(tmp_path: Path) -> None:
-    """A real training of some seconds, twice: as typed, and as reproduced with the commit and the diff on record."""
+def test_reproduced_training_has_the_same_metrics(tmp_path: Path) -> None:
+    """Train for some seconds, twice: directly, and reproduced with the recorded commit and diff."""
     project, outputs = a_project(tmp_path / "project"), tmp_path / "outputs"
     environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
     environment["MHC_CACHE"] = str(tmp_path / "cache")
@@ -66,12 +64,12 @@ def test_a_training_made_again_comes_out_the_same(tmp_path: Path) -> None:
     words = ["model=micro", "data=synthetic", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
     trained = python("mhc.train", *words, f"paths.outputs={outputs}")
     assert trained.returncode == 0, trained.stderr
-    (first,) = [folder for folder, _ in folders.walk(outputs)]
+    (first,) = [folder for folder, _ in folders.iter_runs(outputs)]
     assert (first / "git.diff").is_file()
     answer = python("mhc.cli.main", "--outputs", str(outputs), "reproduce", first.name, "--run")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert f"are those of {first.name} within 1e-06" in answer.stdout
-    (again,) = [folder for folder, _ in folders.walk(outputs) if folder != first]
+    (again,) = [folder for folder, _ in folders.iter_runs(outputs) if folder != first]
     record = store.read(again)
     assert record.history[-1].why == f"made again from {first.name}: reproduced"
     assert (record.lineage.git_commit, record.lineage.git_dirty) == (store.read(first).lineage.git_commit, True)

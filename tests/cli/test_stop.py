@@ -23,7 +23,7 @@ import signal, sys
 from datetime import UTC, datetime
 from mhc.policy import load
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recorded
+from mhc.runs.signals import recording
 from mhc.record import Lineage
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -34,7 +34,7 @@ run = LiveRun.register(
 if sys.argv[2] == "deaf":
     print("ready", flush=True)
     sys.stdin.read()
-with recorded(run):
+with recording(run):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -42,7 +42,7 @@ with recorded(run):
 
 @contextmanager
 def a_training(folder: Path, kind: str = "polite") -> Iterator[subprocess.Popen[str]]:
-    """A process that registers a run and then waits, as a training would."""
+    """Start a process that registers a run and then waits, as a training does."""
     folder.mkdir(parents=True)
     command = [sys.executable, "-c", TRAINING, str(folder), kind]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
@@ -54,10 +54,10 @@ def a_training(folder: Path, kind: str = "polite") -> Iterator[subprocess.Popen[
             process.kill()
 
 
-def test_stop_ends_a_live_run_and_says_how_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_ends_a_live_run_and_prints_its_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with a_training(tmp_path / "outputs" / ID) as process:
         answer = typed(capsys, tmp_path, "stop", "attention", "--dry-run")
-        assert answer.out == f"{ID}: would ask process {process.pid} to end\n"
+        assert answer.out == f"{ID}: would ask process {process.pid} to stop\n"
         assert process.poll() is None
         answer = typed(capsys, tmp_path, "stop", "attention")
         assert answer.code == 0
@@ -66,18 +66,14 @@ def test_stop_ends_a_live_run_and_says_how_it_ended(tmp_path: Path, capsys: pyte
     assert store.read(tmp_path / "outputs" / ID).status.value == "interrupted"
 
 
-def test_a_run_that_does_not_end_in_time_is_said_to_be_at_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_run_that_does_not_end_in_time_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with a_training(tmp_path / "outputs" / ID, "deaf") as process:
         answer = typed(capsys, tmp_path, "stop", ID, "--wait", "0.1")
         assert (answer.code, process.poll()) == (1, None)
-        assert "still at work after 0.1 s" in answer.out
+        assert "still running after 0.1 s" in answer.out
 
 
-def test_a_run_that_was_killed_is_lost_and_there_is_nothing_to_stop(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_killed_run_is_lost_and_cannot_be_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with a_training(tmp_path / "outputs" / ID) as process:
         process.kill()
         process.wait()
@@ -85,10 +81,8 @@ def test_a_run_that_was_killed_is_lost_and_there_is_nothing_to_stop(
     assert (answer.code, "is lost" in answer.err) == (1, True)
 
 
-def test_a_process_that_got_the_number_of_a_dead_one_is_not_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """This very test has the number on record, but another start: a SIGTERM would end it."""
+def test_process_with_a_reused_pid_is_not_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The record has the pid of this test, but another start time: a SIGTERM would end the test."""
     mine = this_process()
     reused = msgspec.structs.replace(mine, pid_started_at=mine.pid_started_at - 1000, pid_ticks=1)
     write_run(tmp_path / "outputs", a_record(ID, status="running", process=reused))
@@ -100,13 +94,13 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_stopped(
     ("changes", "sentence"),
     [
         ({"host": "elsewhere", "slurm_job_id": "77"}, "Stop it there with: scancel 77"),
-        ({"host": "elsewhere"}, "lives on elsewhere"),
-        ({"boot_id": "another boot"}, "cannot be told from here"),
-        ({"pid_namespace": "pid:[1]"}, "cannot be told from here"),
+        ({"host": "elsewhere"}, "runs on elsewhere"),
+        ({"boot_id": "another boot"}, "cannot be identified from here"),
+        ({"pid_namespace": "pid:[1]"}, "cannot be identified from here"),
     ],
     ids=["slurm", "other host", "other boot", "other container"],
 )
-def test_a_run_of_another_machine_is_not_stopped(
+def test_run_of_another_machine_is_not_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], sentence: str
 ) -> None:
     process = msgspec.structs.replace(this_process(), **changes)
@@ -116,11 +110,11 @@ def test_a_run_of_another_machine_is_not_stopped(
     assert (answer.code, sentence in answer.err) == (1, True)
 
 
-def test_an_ended_run_is_not_stopped_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ended_run_is_not_stopped_and_not_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_run(tmp_path / "outputs")
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, "stop", ID)
-    assert (answer.code, answer.err) == (1, f"Run {ID} is completed; there is nothing to stop.\n")
+    assert (answer.code, answer.err) == (1, f"Run {ID} is completed; there is nothing to stop\n")
     assert contents(tmp_path) == before
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert os.getpid() == this_process().pid

@@ -17,7 +17,7 @@ def with_logs(folder: Path) -> Path:
     return folder
 
 
-def test_a_dry_run_prints_the_command_and_readable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_the_command_and_readable_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_logs(a_run(tmp_path / "outputs"))
     a_run(tmp_path / "outputs", "other_20261120_120000_0001")
     answer = typed(capsys, tmp_path, "tensorboard", "--dry-run")
@@ -27,7 +27,7 @@ def test_a_dry_run_prints_the_command_and_readable_names(tmp_path: Path, capsys:
     assert answer.err == ""
 
 
-def test_a_chosen_run_without_logs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_selected_run_without_logs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_logs(a_run(tmp_path / "outputs"))
     a_run(tmp_path / "outputs", "other_20261120_120000_0001")
     answer = typed(capsys, tmp_path, "tensorboard", "attention", "other", "--dry-run")
@@ -36,30 +36,30 @@ def test_a_chosen_run_without_logs_is_named(tmp_path: Path, capsys: pytest.Captu
     assert (answer.code, "None of the 1 run(s) has TensorBoard logs" in answer.err) == (1, True)
 
 
-def test_without_runs_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_runs_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = typed(capsys, tmp_path, "tensorboard", "--dry-run")
     assert (answer.code, "There are no runs" in answer.err) == (1, True)
 
 
-def test_the_links_lead_to_the_logs_and_are_gone_afterwards(tmp_path: Path) -> None:
+def test_links_lead_to_the_logs_and_are_removed_afterwards(tmp_path: Path) -> None:
     folders = [with_logs(a_run(tmp_path / "outputs", f"../../x_2026112{n}_120000_000{n}"[6:])) for n in (1, 2)]
     boards, without = boards_of(folders)
     assert (len({board.name for board in boards}), without) == (2, [])
-    with linked(boards) as place:
-        assert sorted(link.resolve() for link in place.iterdir()) == sorted(f / "tensorboard" for f in folders)
-    assert not place.exists()
+    with linked(boards) as links:
+        assert sorted(link.resolve() for link in links.iterdir()) == sorted(f / "tensorboard" for f in folders)
+    assert not links.exists()
     assert all((folder / "tensorboard").is_dir() for folder in folders)
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc", "a\x1b[31m", "x" * 10_000])
-def test_a_hostile_name_makes_no_path(tmp_path: Path, name: str) -> None:
+def test_hostile_name_makes_no_path(tmp_path: Path, name: str) -> None:
     folder = with_logs(a_run(tmp_path / "outputs", name=name))
     boards, _ = boards_of([folder])
-    with linked(boards) as place:
-        assert [link.parent for link in place.iterdir()] == [place]
+    with linked(boards) as links:
+        assert [link.parent for link in links.iterdir()] == [links]
 
 
-def test_logs_that_are_a_link_out_of_the_run_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_linked_from_outside_the_run_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_logs(a_run(tmp_path / "elsewhere"))
     folder = a_run(tmp_path / "outputs")
     (folder / "tensorboard").symlink_to(tmp_path / "elsewhere" / ID / "tensorboard")
