@@ -109,13 +109,7 @@ def reclassify(
     A change of the reason alone is stored, but not returned. If there are several runs, those whose record cannot
     be read are skipped: `mhc doctor` lists them.
 
-    Args:
-        folders: the runs.
-        policy: rules that derive the category from the facts of a run.
-        to: the category that the user assigns; `RULES` discards an earlier one; None leaves it as it is.
-        by: the user, for the history.
-        now: the time, for the history.
-        dry_run: write nothing.
+    `to` is the category that the user assigns; `RULES` discards an earlier one, and None leaves it as it is.
 
     Raises:
         Unreadable: if the record of the only run cannot be read.

@@ -162,7 +162,7 @@ def archive(due: Due, outputs: Path, policy: LivenessPolicy, *, now: datetime, b
         if after.status is not due.record.status:
             raise Conflict(f"it is {after.status.value} now, not {due.record.status.value}")
         folders.archive(
-            due.folder, outputs, due.to, still=lambda folder: _check_revision(store.read(folder), after.revision)
+            due.folder, outputs, due.to, check=lambda folder: _check_revision(store.read(folder), after.revision)
         )
     except MhcError as problem:
         level = logging.WARNING if isinstance(problem.__cause__, OSError) else logging.INFO  # INFO: a lost race
