@@ -3,7 +3,8 @@
 Both are a `PreTrainedModel` whose config contains the label names, so that `save_pretrained` writes a folder that
 `transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product; attention
 dropout is 0, because any other value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of
-the data and its tokenizer; `labels` are the class names in the order of the logits.
+the data and its tokenizer, `labels` the class names in the order of the logits, `dropout` the probability in the hidden
+layers and the head while training.
 """
 
 from __future__ import annotations
@@ -42,9 +43,8 @@ def from_config(
 ) -> PreTrainedModel:
     """Return an encoder with random weights, drawn from torch's global generator.
 
-    `width` is the hidden size, a multiple of `heads`; `max_tokens` the longest text including special tokens; `dropout`
-    the probability in the hidden layers and the head while training; `architecture` one of ARCHITECTURES;
-    `feed_forward` the inner size of the feed-forward, None for 4 x width.
+    `width` is the hidden size, a multiple of `heads`; `max_tokens` the longest text including special tokens;
+    `architecture` one of ARCHITECTURES; `feed_forward` the inner size of the feed-forward, None for 4 x width.
 
     Raises:
         BadConfig: if the shape is invalid, or there is no such architecture.
@@ -89,8 +89,8 @@ def pretrained(
 ) -> PreTrainedModel:
     """Return an encoder with pretrained weights and a newly initialised head, in float32.
 
-    `name` is a hub name, or a local folder, for which the hub is not contacted; `dropout` the probability in the hidden
-    layers and the head while training; `revision` a tag or commit of the hub; `offline` uses the local cache only.
+    `name` is a hub name, or a local folder, for which the hub is not contacted; `revision` a tag or commit of the hub;
+    `offline` uses the local cache only.
 
     Raises:
         NotFound: if it cannot be loaded; also if it has no fused attention.

@@ -60,8 +60,8 @@ def encoder_layer(hidden: Tensor, layer: BertLayer, layout: Layout, pool: Dropou
         pool: of dropout masks; None: no dropout.
     """
     masks = (pool.take(hidden), pool.take(hidden)) if pool else None
-    eps = layer.output.LayerNorm.eps
-    result: Tensor = _EncoderLayer.apply(hidden, layout, masks, eps, *Weights.of(layer))  # type: ignore[no-untyped-call]
+    eps, weights = layer.output.LayerNorm.eps, Weights.of(layer)
+    result: Tensor = _EncoderLayer.apply(hidden, layout, masks, eps, *weights)  # type: ignore[no-untyped-call]
     return result
 
 
