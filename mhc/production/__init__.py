@@ -1,4 +1,4 @@
-"""Promotion that can be defended: evidence, gates, bundles, the ledger, and a way back.
+"""Promotion of runs to production: evidence, gates, bundles, the ledger, aliases and rollback.
 
 from mhc.production import Registry
 """
@@ -14,7 +14,7 @@ __all__ = ["Registry"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the registry when it is first asked for: `mhc.policy` comes by here on every start."""
+    """Import `Registry` on first use: every module of this package imports this file, and most do not need it."""
     if name == "Registry":
         from mhc.production.api import Registry
 

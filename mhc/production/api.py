@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mhc import policy as policies
+from mhc import timestamps
 from mhc.errors import NotFound
 from mhc.production import aliases, bundle, ledger, state, verify
 from mhc.production.ledger import Entry
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Registry:
-    """The bundles of a models folder: who is champion, who was, and the way from a run to one.
+    """The bundles of a models folder: current and past champions, promotion, aliases, verification.
 
     Args:
         models: the folder of the bundles and of the ledger.
@@ -38,46 +39,75 @@ class Registry:
         self.policy = policies.load(policy).promotion
 
     def state(self, at: str | None = None) -> State:
-        """All bundles and aliases, now or on a date (its end, UTC) or time. Raises BadInput, Unreadable."""
-        entries = ledger.believed(self.models)
-        return state.fold(entries if at is None else state.until(entries, state.parse_moment(at)))
+        """Return all bundles and aliases, now or at `at`: a date (its end, UTC) or a time.
+
+        Raises:
+            BadInput: if `at` is not a date or time.
+            Unreadable: if the ledger is damaged or was changed.
+        """
+        entries = ledger.verified_entries(self.models)
+        return state.fold(entries if at is None else state.until(entries, timestamps.parse_end(at)))
 
     def champion(self, task: str | None = None, at: str | None = None) -> Bundle:
-        """The champion, now or on a date. Raises NotFound, and Conflict where there are several tasks."""
-        known = self.state(at)
-        if not any(CHAMPION in mine for mine in known.aliases.values()):
-            when = "is no champion" if at is None else f"was no champion on {at}"
-            raise NotFound(f"There {when} in {self.models}. Make one with: mhc promote ID --by NAME --reason 'WHY'")
-        return state.resolve(known, CHAMPION, task)
+        """Return the champion, now or at a date or time.
+
+        Raises:
+            NotFound: if there is none.
+            Conflict: if several tasks have one, and `task` is None.
+        """
+        production = self.state(at)
+        if not any(CHAMPION in aliases for aliases in production.aliases.values()):
+            missing = "is no champion" if at is None else f"was no champion on {at}"
+            raise NotFound(
+                f"There {missing} in {self.models}. Promote a run with: mhc promote ID --by NAME --reason 'REASON'"
+            )
+        return state.resolve(production, CHAMPION, task)
 
     def champions(self, at: str | None = None) -> list[Bundle]:
-        """The champions of all tasks."""
-        known = self.state(at)
-        return [known.bundles[mine[CHAMPION]] for mine in known.aliases.values() if CHAMPION in mine]
+        """Return the champions of all tasks."""
+        production = self.state(at)
+        return [production.bundles[aliases[CHAMPION]] for aliases in production.aliases.values() if CHAMPION in aliases]
 
-    def resolve(self, word: str) -> Bundle:
-        """The bundle that a name or an alias means. Raises NotFound, Conflict."""
-        return state.resolve(self.state(), word)
+    def resolve(self, name: str) -> Bundle:
+        """Return the bundle with this name or alias.
 
-    def folder(self, word: str) -> Path:
-        """The folder of the bundle that a name or an alias means, every file of it checked. Raises Unreadable."""
-        found = self.resolve(word)
-        folder = bundle.place(self.models, found.name)
-        bundle.must_be_whole(folder, found.checksums)
+        Raises:
+            NotFound: if there is none.
+            Conflict: if the alias points to bundles of several tasks.
+        """
+        return state.resolve(self.state(), name)
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of the bundle with this name or alias, after checking every file in it.
+
+        Raises:
+            NotFound: if there is none.
+            Conflict: if the alias points to bundles of several tasks.
+            Unreadable: if the bundle is not as it was promoted.
+        """
+        target = self.resolve(name)
+        folder = bundle.folder_of(self.models, target.name)
+        bundle.require_intact(folder, target.checksums)
         return folder
 
-    def history(self, word: str | None = None) -> list[Entry]:
-        """Everything that was done, oldest first; of one bundle, alias or run, where `word` says so."""
-        entries = ledger.believed(self.models)
-        if word is None:
+    def history(self, name: str | None = None) -> list[Entry]:
+        """Return all ledger entries, oldest first, or those of one bundle, alias or run."""
+        entries = ledger.verified_entries(self.models)
+        if name is None:
             return entries
-        return [entry for entry in entries if word in (entry.bundle, entry.alias, entry.before, entry.run)]
+        return [entry for entry in entries if name in (entry.bundle, entry.alias, entry.before, entry.run)]
 
     def judge(self, run: str, answers: Mapping[str, str] | None = None) -> Verdict:
-        """The verdict of every gate on a run (an id or its beginning); changes nothing."""
+        """Return the verdict of every gate on a run (an id or its beginning); change nothing.
+
+        Raises:
+            NotFound: if no run has this id.
+            Conflict: if several runs have it.
+            Unreadable: if the record or the ledger is damaged or was changed.
+        """
         from mhc.production.promote import judge
 
-        request = self._request(run, "nobody", "a rehearsal", answers=answers)
+        request = self._request(run, by="", reason="", answers=answers)
         return judge(request, outputs=self.outputs, models=self.models, policy=self.policy)
 
     def promote(
@@ -91,17 +121,26 @@ class Registry:
         force: bool = False,
         answers: Mapping[str, str] | None = None,
     ) -> PromotionRecord:
-        """Promote a run (an id or its beginning). Raises what `mhc.production.promote.promote` raises."""
+        """Promote a run (an id or its beginning).
+
+        Raises:
+            NotFound: if no run has this id.
+            BadInput: if the author or the reason is missing, or the name is invalid.
+            Refused: if a gate was not passed; the refusal is an entry of the ledger.
+            Conflict: if several runs have the id, or the name is taken.
+            Unreadable: if the record, the ledger or the checkpoint is damaged or was changed.
+        """
         from mhc.production.promote import promote
 
-        request = self._request(run, by, reason, name, alias, force, answers)
+        request = self._request(run, by=by, reason=reason, name=name, alias=alias, force=force, answers=answers)
         return promote(request, outputs=self.outputs, models=self.models, policy=self.policy)
 
     def _request(
         self,
         run: str,
+        *,
         by: str,
-        why: str,
+        reason: str,
         name: str | None = None,
         alias: str | None = CHAMPION,
         force: bool = False,
@@ -110,33 +149,70 @@ class Registry:
         from mhc.production.decision import Request
 
         folder = resolve.find(self.outputs, run)
-        return Request(run=folder, by=by, why=why, name=name, alias=alias, force=force, answers=dict(answers or {}))
+        return Request(
+            run=folder, by=by, reason=reason, name=name, alias=alias, force=force, answers=dict(answers or {})
+        )
 
-    def set_alias(self, alias: str, word: str, *, by: str, reason: str) -> Entry:
-        """Point an alias to a bundle."""
-        return aliases.set_alias(self.models, alias, word, by=by, why=reason, policy=self.policy)
+    def set_alias(self, alias: str, name: str, *, by: str, reason: str) -> Entry:
+        """Point an alias to the bundle with this name or other alias.
+
+        Raises:
+            BadInput: if the alias is not a valid name, or the author or the reason is missing.
+            NotFound: if there is no such bundle.
+            Refused: if the bundle is retired.
+            Conflict: if the alias points to the bundle already, or is the name of a bundle.
+        """
+        return aliases.set_alias(self.models, alias, name, by=by, reason=reason, policy=self.policy)
 
     def remove_alias(self, alias: str, *, by: str, reason: str, task: str | None = None) -> Entry:
-        """Take an alias away."""
-        return aliases.remove_alias(self.models, alias, by=by, why=reason, policy=self.policy, task=task)
+        """Remove an alias; its bundle stays.
+
+        Raises:
+            BadInput: if the author or the reason is missing.
+            NotFound: if there is no such alias.
+            Conflict: if several tasks have the alias, and `task` is None.
+        """
+        return aliases.remove_alias(self.models, alias, by=by, reason=reason, policy=self.policy, task=task)
 
     def rollback(self, *, by: str, reason: str, task: str | None = None) -> Entry:
-        """Make the champion before this one champion again."""
-        return aliases.roll_back(self.models, by=by, why=reason, policy=self.policy, task=task)
+        """Make the previous champion champion again; a second rollback goes back one champion further.
+
+        Raises:
+            BadInput: if the author or the reason is missing.
+            NotFound: if there is no champion, or no previous one.
+            Conflict: if several tasks have a champion, and `task` is None.
+        """
+        return aliases.roll_back(self.models, by=by, reason=reason, policy=self.policy, task=task)
 
     def earlier_champion(self, task: str | None = None) -> str:
-        """Whom a rollback would make champion. Raises NotFound where there is nobody."""
-        known = self.state()
+        """Return the name of the bundle that a rollback would make champion.
+
+        Raises:
+            NotFound: if there is no champion, or no previous one.
+            Conflict: if several tasks have a champion, and `task` is None.
+        """
+        production = self.state()
         current = self.champion(task)
-        earlier = state.before_champion(known, current.task)
-        if earlier is None:
+        previous = state.previous_champion(production, current.task)
+        if previous is None:
             raise NotFound(f"There was no champion before {current.name} that is still in use")
-        return earlier
+        return previous
 
-    def retire(self, word: str, *, by: str, reason: str) -> Entry:
-        """Take a bundle out of use."""
-        return aliases.retire(self.models, word, by=by, why=reason, policy=self.policy)
+    def retire(self, name: str, *, by: str, reason: str) -> Entry:
+        """Take a bundle out of use. Its files and its history stay.
 
-    def verify(self, without_weights: bool = False) -> verify.Report:
-        """Check ledger, anchors, registry.json and every bundle."""
-        return verify.check(self.models, without_weights)
+        Raises:
+            BadInput: if the author or the reason is missing.
+            NotFound: if there is no such bundle.
+            Refused: if an alias points to it.
+            Conflict: if it is retired already.
+        """
+        return aliases.retire(self.models, name, by=by, reason=reason, policy=self.policy)
+
+    def verify(self, *, without_weights: bool = False) -> verify.Report:
+        """Check ledger, anchors, registry.json and every bundle.
+
+        Raises:
+            Unreadable: if the ledger cannot be opened.
+        """
+        return verify.check(self.models, without_weights=without_weights)

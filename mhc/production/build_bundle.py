@@ -1,10 +1,11 @@
-"""Build the folder of a bundle from a run: network, tokenizer, evidence, record, card, checksums, and the proof."""
+"""Build the folder of a bundle from a run: network, tokenizer, evidence, record, card, checksums, consistency check."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -12,24 +13,30 @@ from msgspec.structs import replace
 from mhc.errors import MhcError, Unreadable
 from mhc.production import bundle, decision, export, gates, model_card, rescore
 from mhc.production.decision import Anchor, ConsistencyCheck, PromotionRecord, Request
-from mhc.production.export import Trained
 from mhc.production.ledger import Writer
-from mhc.record import Gate, RunRecord
-from mhc.runs import store
+from mhc.record import RECORD_FILE, Gate, RunRecord
+
+if TYPE_CHECKING:
+    from mhc.model.weights import Loaded
 
 
-def load_run(folder: Path) -> Trained:
-    """The run's network with the best weights, and its tokenizer."""
+def load_run(folder: Path) -> Loaded:
+    """Return the run's network with the best weights, and its tokenizer.
+
+    Raises:
+        NotFound: if the run has no checkpoint, or one of its files is missing.
+        Unreadable: if the record, the checkpoint, the tokenizer or the configuration is damaged.
+    """
     from mhc.production.loading import from_run
 
     return from_run(folder)
 
 
 def texts_of_run(folder: Path, split: str) -> Sequence[str]:
-    """The normalised texts of a split of the run's data, read again as its config says.
+    """Read the data of a run again by its config, and return the normalised texts of a split.
 
     Raises:
-        MhcError: where the data cannot be read any more.
+        MhcError: if the data cannot be read any more.
     """
     from hydra.errors import HydraException
     from hydra.utils import instantiate
@@ -47,12 +54,12 @@ def texts_of_run(folder: Path, split: str) -> Sequence[str]:
 class RunSources(msgspec.Struct, frozen=True, kw_only=True):
     """The functions that load the model and the texts of a run."""
 
-    load: Callable[[Path], Trained] = load_run
+    load: Callable[[Path], Loaded] = load_run
     texts: Callable[[Path, str], Sequence[str]] = texts_of_run
 
 
 def near_copies(run: Path, similarity: float, sources: RunSources) -> int | None:
-    """Count the test rows that are near copies of a train row; None where the texts cannot be read any more."""
+    """Count the test rows that are near copies of a train row; None if the texts cannot be read any more."""
     from mhc.data.leakage import near_duplicates
 
     try:
@@ -62,60 +69,61 @@ def near_copies(run: Path, similarity: float, sources: RunSources) -> int | None
 
 
 def anchor(writer: Writer) -> Anchor:
-    """The head of the ledger, to be kept in the bundle."""
+    """Return the head of the ledger, which is stored in the bundle."""
     return Anchor(seq=len(writer.entries), head=writer.head)
 
 
 def build(
-    folder: Path, request: Request, decided: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
+    folder: Path, request: Request, draft: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
 ) -> tuple[PromotionRecord, str]:
-    """Build the bundle in `folder`; return what was decided, with the proof, and the sha256 of its checksums.
+    """Build the bundle in `folder`; return `draft` with the consistency check, and the sha256 of the checksums.
 
-    The proof is the last gate. With `force` a bundle that cannot be checked goes on; one that is wrong never does.
+    The consistency check is the last gate. With `force` a bundle that cannot be checked is accepted; one that
+    contradicts its run never is.
 
     Raises:
-        Unreadable: where the run cannot be loaded, or the bundle does not say what the run said.
+        Unreadable: if the run cannot be loaded, or the bundle gives other probabilities than the run.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        with export.silent():
-            return _built(folder, request, decided, record, models, sources)
+        with export.without_progress_bars():
+            return _build(folder, request, draft, record, models, sources)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _built(
-    folder: Path, request: Request, decided: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
+def _build(
+    folder: Path, request: Request, draft: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
 ) -> tuple[PromotionRecord, str]:
     trained = sources.load(request.run)
-    temperature = decided.scores.temperature if decided.scores else None
+    temperature = draft.scores.temperature if draft.scores else None
     export.write(trained, folder, temperature or 1.0)
     bundle.seal(folder)
     check = rescore.check_consistency(folder, request.run, trained, temperature or 1.0, models, sources.texts)
-    gate = _consistency_gate(check, request)
-    decided = replace(
-        decided,
+    verdicts = [*draft.gates, _consistency_gate(check, request)]
+    promotion = replace(
+        draft,
         standalone=export.standalone(trained),
         max_tokens=trained.max_tokens,
         proof=check,
-        gates=[*decided.gates, gate],
-        forced=bool(gates.refusals([*decided.gates, gate])),
+        gates=verdicts,
+        forced=bool(gates.refusals(verdicts)),
     )
     if request.onnx:
         _add_onnx(folder)
-    _copy(request.run, folder)
-    (folder / bundle.PROMOTION).write_bytes(decision.encode(decided))
-    (folder / bundle.CARD).write_text(model_card.render(decided, record), encoding="utf-8")
-    harmful = bundle.harm(folder)
-    if harmful:
-        raise Unreadable(f"the bundle would hold what no bundle may: {'; '.join(harmful)}")
-    return decided, bundle.seal(folder)
+    _copy_run_files(request.run, folder)
+    (folder / bundle.PROMOTION).write_bytes(decision.encode(promotion))
+    (folder / bundle.CARD).write_text(model_card.render(promotion, record), encoding="utf-8")
+    hazards = bundle.hazards(folder)
+    if hazards:
+        raise Unreadable(f"the bundle would contain files that are not allowed: {'; '.join(hazards)}")
+    return promotion, bundle.seal(folder)
 
 
 def _add_onnx(folder: Path) -> None:
-    """Write model.onnx, checked for equal outputs; the temperature is in its weights as well."""
+    """Write model.onnx, checked for equal outputs; the temperature is part of its weights as well."""
     from mhc.model.onnx_export import export as export_onnx
     from mhc.production.loading import from_bundle
 
@@ -123,33 +131,37 @@ def _add_onnx(folder: Path) -> None:
 
 
 def _consistency_gate(check: ConsistencyCheck, request: Request) -> Gate:
-    """The verdict on the bundle: one that contradicts its run is never promoted, an unchecked one by force only."""
+    """Return the verdict on the bundle.
+
+    Raises:
+        Unreadable: if the bundle contradicts its run, or cannot be checked and is not forced.
+    """
     contradiction = rescore.contradiction(check)
     if contradiction:
-        raise Unreadable(f"the bundle does not say what the run said: {contradiction}")
+        raise Unreadable(f"the bundle gives other probabilities than the run: {contradiction}")
     if check.flaw and not request.force:
         raise Unreadable(f"the bundle could not be checked against its run: {check.flaw}")
-    reason = check.flaw or f"{check.examples} test examples scored anew by {check.by} give the same probabilities"
+    reason = check.flaw or f"{check.examples} test examples scored again by {check.by} have the same probabilities"
     return Gate(
         name="same_probabilities",
         verdict=gates.UNKNOWN if check.flaw else gates.PASSED,
         reason=reason,
         measured=check.largest_gap,
-        threshold=rescore.SAME,
-        why="What was judged has to be what is served.",
+        threshold=rescore.MAX_GAP,
+        why="The model that was judged has to be the model that is served.",
     )
 
 
-def _copy(run: Path, folder: Path) -> None:
-    """Take the record, the config, the diff and the evidence of the run along."""
-    shutil.copyfile(run / store.RECORD, folder / store.RECORD)
-    wanted = {
+def _copy_run_files(run: Path, folder: Path) -> None:
+    """Copy the record, the config, the diff and the evidence of the run."""
+    shutil.copyfile(run / RECORD_FILE, folder / RECORD_FILE)
+    names = {
         ".hydra/config.yaml": "training.yaml",
         "git.diff": "git.diff",
         "evaluation/test.npz": "evaluation/test.npz",
         "evaluation/val.npz": "evaluation/val.npz",
     }
-    for source, name in wanted.items():
+    for source, name in names.items():
         if (run / source).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(run / source, folder / name)

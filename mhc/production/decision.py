@@ -1,4 +1,7 @@
-"""What a promotion is decided on: the inputs of the gates, and the content of `promotion.json`. Pure structs."""
+"""The decision on a promotion: the request, the inputs of the gates, and the content of `promotion.json`. Pure structs.
+
+The fields of `PromotionRecord` and of the structs in it are those of the file `promotion.json`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,26 @@ from mhc.production.statistics import Interval
 from mhc.record import Gate, RunRecord
 
 
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A promotion as the user requests it."""
+
+    run: Path
+    """The run's folder."""
+    by: str
+    reason: str
+    name: str | None = None
+    """None: `<name of the run>_v<N>`."""
+    alias: str | None = CHAMPION
+    """The alias that will point to the bundle; None: no alias."""
+    force: bool = False
+    onnx: bool = False
+    """Whether a `model.onnx` is added to the bundle."""
+    answers: dict[str, str] = {}
+    """Answers to the gates that require one: by gate name."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """The test split by the run's evidence."""
+    """Measurements on the test split, from the run's evidence."""
 
     examples: int
     accuracy: Interval
@@ -22,84 +43,66 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     recall: dict[str, Interval | None]
     """By label; None for a label without a test row."""
     ece: float | None
-    """Expected calibration error at the temperature; None without evidence of validation to fit one on."""
+    """Expected calibration error at the temperature; None without evidence of validation to fit the temperature on."""
     ece_before: float
-    """The same at temperature 1."""
+    """Expected calibration error at temperature 1."""
     temperature: float | None
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody to be compared with: the reference, or the champion."""
+    """A model that the run is compared with: the reference, or the champion."""
 
     name: str
-    """Of the run or the bundle; "the majority class"."""
+    """Name of the run or the bundle, or "the majority class"."""
     comparison: Comparison | None = None
     flaw: str = ""
-    """Why there is no comparison: half a sentence, with what to do."""
+    """Reason for a missing comparison, as half a sentence with the remedy."""
 
 
 class GateInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the gates need to know of one run."""
+    """All inputs of the gates for one run."""
 
     record: RunRecord
     scores: Scores | None = None
     scores_flaw: str = "the test split was not scored"
-    """Why there are no scores."""
+    """Reason for missing scores."""
     reference: Baseline | None = None
     champion: Baseline | None = None
     """None: the task has no champion yet."""
-    checkpoint_flaw: str | None = "its checkpoint was not looked at"
-    """None: whole, with the sha256 on record."""
-    diff_kept: bool = False
-    """Whether the diff of a dirty tree really lies beside the run."""
+    checkpoint_flaw: str | None = "its checkpoint was not checked"
+    """None: the checkpoint is complete and has the recorded sha256."""
+    has_diff: bool = False
+    """Whether the diff of a dirty tree is in the run's folder."""
     near_copies: int | None = None
-    """Test rows that are near or exact copies of a train row."""
+    """Number of test rows that are near or exact copies of a train row."""
     answers: dict[str, str] = {}
-    """What a person answered to a gate that asks: by gate name."""
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asks for."""
-
-    run: Path
-    """The run's folder."""
-    by: str
-    why: str
-    name: str | None = None
-    """None: `<name of the run>_v<N>`."""
-    alias: str | None = CHAMPION
-    """What the bundle is from now on; None: nothing."""
-    force: bool = False
-    onnx: bool = False
-    """Whether the bundle also gets a `model.onnx`."""
-    answers: dict[str, str] = {}
-    """To the gates that ask: by gate name."""
+    """The user's answers to the gates that require one: by gate name."""
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest ledger entry when the bundle was made: it must still be there."""
+    """The newest ledger entry at the time when the bundle was built: the ledger must still have it."""
 
     seq: int
     head: str
 
 
 class ConsistencyCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """How the bundle was checked against what the run had said."""
+    """Result of comparing the bundle's probabilities with those of the run."""
 
     examples: int
-    """Test examples that were scored anew; 0 where their texts could not be read."""
+    """Number of test examples that were scored again; 0 if their texts could not be read."""
     largest_gap: float | None = None
-    """Between the bundle's probabilities and those of the run's own network."""
+    """Largest difference between the bundle's probabilities and those of the run's own network."""
     mean_gap_to_evidence: float | None = None
-    """To the evidence, which may have been scored in a lower precision."""
+    """Mean difference to the evidence, which may have been scored in a lower precision."""
     by: str = ""
-    """transformers alone, or mhc."""
+    """The software that scored the bundle: "transformers alone" or "mhc"."""
     flaw: str = ""
-    """Why it could not be checked."""
+    """Reason why the bundle could not be checked."""
 
 
 class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole decision."""
+    """The whole decision: the content of `promotion.json`."""
 
     name: str
     task: str
@@ -108,6 +111,7 @@ class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     by: str
     why: str
+    """The reason of the request."""
     forced: bool
     policy_name: str
     policy: PromotionPolicy
@@ -123,6 +127,6 @@ class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Anchor
 
 
-def encode(dossier: PromotionRecord) -> bytes:
-    """The bytes of `promotion.json`: indented JSON with a newline at the end."""
-    return msgspec.json.format(msgspec.json.encode(dossier), indent=1) + b"\n"
+def encode(record: PromotionRecord) -> bytes:
+    """Return the bytes of `promotion.json`: indented JSON with a newline at the end."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

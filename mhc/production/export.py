@@ -1,6 +1,6 @@
-"""Write a trained network as a Hugging Face folder, and prove that the folder says what the network said.
+"""Write a trained network as a Hugging Face folder, and score texts by such a folder or by the network itself.
 
-torch and transformers are imported inside the functions: nothing else of `mhc.production` needs them.
+torch and transformers are imported inside the functions, because most of `mhc.production` does not need them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,32 +24,14 @@ from mhc.production.bundle import CALIBRATION, WEIGHTS
 if TYPE_CHECKING:
     import torch
 
+    from mhc.model.weights import Loaded
+
 Probabilities = NDArray[np.float32]
 BATCH = 16
 
 
-class Trained(Protocol):
-    """The part of `mhc.model.weights.Loaded` that is needed."""
-
-    @property
-    def network(self) -> torch.nn.Module:
-        """The network with the best weights."""
-
-    @property
-    def tokenizer_folder(self) -> Path:
-        """The tokenizer that goes with it."""
-
-    @property
-    def labels(self) -> list[str]:
-        """Names in the order of the outputs."""
-
-    @property
-    def max_tokens(self) -> int:
-        """Longer texts are cut."""
-
-
-def standalone(trained: Trained) -> bool:
-    """Whether transformers alone can load the folder: the network's config is one of its own."""
+def standalone(trained: Loaded) -> bool:
+    """Return whether transformers alone can load the folder: whether the network's config is one of its classes."""
     from transformers import PreTrainedModel
 
     network = trained.network
@@ -57,43 +39,43 @@ def standalone(trained: Trained) -> bool:
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """Keep transformers from drawing progress bars over our own lines."""
+def without_progress_bars() -> Iterator[None]:
+    """Disable the progress bars of transformers, which would overwrite our output."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 
-def write(trained: Trained, folder: Path, temperature: float) -> None:
+def write(trained: Loaded, folder: Path, temperature: float) -> None:
     """Write config.json, model.safetensors, the tokenizer and calibration.json.
 
-    The temperature is worked into the last layer (softmax(z / T) is a layer with its weights divided by T), so that
-    whoever loads the folder, with mhc or without, gets calibrated probabilities. Where there is no such layer it is
-    left to be applied.
+    The temperature is folded into the last layer (softmax(z / T) is a layer with its weights divided by T), so that
+    the folder gives calibrated probabilities with mhc and without. If there is no such layer, calibration.json has the
+    temperature to be applied.
     """
     network = copy.deepcopy(trained.network).cpu().float().eval()
-    worked_in = _divide_last_layer(network, len(trained.labels), temperature)
+    folded = _divide_last_layer(network, len(trained.labels), temperature)
     if standalone(trained):
         _save_transformers(network, trained, folder)
     else:
-        _save_ours(network, trained, folder)
+        _save_bag(network, trained, folder)
     calibration = {
-        "temperature": 1.0 if worked_in else temperature,
+        "temperature": 1.0 if folded else temperature,
         "fitted_temperature": temperature,
-        "worked_into_weights": worked_in,
+        "worked_into_weights": folded,
         "meaning": "divide the logits by `temperature`; 1 where the fitted one is already part of the weights",
     }
     (folder / CALIBRATION).write_text(json.dumps(calibration, indent=1) + "\n")
 
 
 def _divide_last_layer(network: torch.nn.Module, classes: int, temperature: float) -> bool:
-    """Divide the one layer that gives the logits by the temperature; False where it cannot be told."""
+    """Divide the layer that outputs the logits by the temperature; return False if there is no such layer."""
     import torch
 
     layers = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
@@ -106,7 +88,7 @@ def _divide_last_layer(network: torch.nn.Module, classes: int, temperature: floa
     return True
 
 
-def _save_transformers(network: torch.nn.Module, trained: Trained, folder: Path) -> None:
+def _save_transformers(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
     from transformers import AutoTokenizer, PreTrainedModel
 
     assert isinstance(network, PreTrainedModel)
@@ -118,8 +100,8 @@ def _save_transformers(network: torch.nn.Module, trained: Trained, folder: Path)
     tokenizer.save_pretrained(str(folder))
 
 
-def _save_ours(network: torch.nn.Module, trained: Trained, folder: Path) -> None:
-    """For `linear`: weights as safetensors, and a config that says how the network is built."""
+def _save_bag(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
+    """Save a network of `linear`: weights as safetensors, and a config that describes how the network is built."""
     from safetensors.torch import save_file
 
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -136,11 +118,11 @@ def _save_ours(network: torch.nn.Module, trained: Trained, folder: Path) -> None
     shutil.copyfile(trained.tokenizer_folder / ngrams.FILE, folder / ngrams.FILE)
 
 
-def score(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
-    """Score normalised texts by a folder, with transformers alone: [n, k], in the order of its labels.
+def score_with_transformers(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
+    """Return probabilities [n, k] of normalised texts by a folder, with transformers alone, in the order of its labels.
 
     Raises:
-        Unreadable: where the folder cannot be loaded without running code of its own.
+        Unreadable: if transformers cannot load it, for example because it needs code of its own.
     """
     from transformers import AutoModelForSequenceClassification
 
@@ -153,16 +135,16 @@ def score(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
         raise Unreadable(f"{folder} cannot be loaded by transformers ({type(error).__name__})") from error
 
 
-def score_ours(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
-    """Score normalised texts by a sealed folder that only mhc can load: [n, k], its temperature applied."""
+def score_with_mhc(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
+    """Return calibrated probabilities [n, k] of normalised texts by a sealed folder that only mhc can load."""
     from mhc.production.loading import from_bundle
 
     loaded = from_bundle(folder)
     return apply_temperature(_by_ngrams(loaded.network, folder, texts), loaded.temperature)
 
 
-def score_network(trained: Trained, texts: Sequence[str]) -> Probabilities:
-    """Score normalised texts by a loaded network in float32: [n, k], without a temperature."""
+def score_network(trained: Loaded, texts: Sequence[str]) -> Probabilities:
+    """Return probabilities [n, k] of normalised texts by a loaded network in float32, without a temperature."""
     network = trained.network.float().eval()
     if standalone(trained):
         return _by_transformers(network, trained.tokenizer_folder, texts, trained.max_tokens)
@@ -176,7 +158,7 @@ def _by_transformers(
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True, trust_remote_code=False)
-    found = []
+    batches = []
     with torch.inference_mode():
         for start in range(0, len(texts), BATCH):
             batch = tokenizer(
@@ -186,8 +168,8 @@ def _by_transformers(
                 padding=True,
                 return_tensors="pt",
             )
-            found.append(torch.softmax(network(**batch).logits, dim=-1).numpy())
-    return np.concatenate(found).astype(np.float32)
+            batches.append(torch.softmax(network(**batch).logits, dim=-1).numpy())
+    return np.concatenate(batches).astype(np.float32)
 
 
 def _by_ngrams(network: torch.nn.Module, tokenizer_folder: Path, texts: Sequence[str]) -> Probabilities:

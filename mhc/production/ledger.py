@@ -1,11 +1,11 @@
-"""The ledger `models/ledger.jsonl`: what was done to production, by whom and why, in a chain of hashes.
+"""The ledger `models/ledger.jsonl`: every change of production with its author and reason, in a hash chain.
 
-Each line is one entry as canonical JSON (sorted keys, no blanks, ASCII), with the hash of the line before in `prev` and
-its own in `hash`. Lines are appended under a lock with fsync and never changed. What follows the last line break is
-torn: its writer was killed before it had said that it was done, so it counts as never written.
+Each line is one entry as canonical JSON (sorted keys, no blanks, ASCII), with the hash of the previous line in `prev`
+and its own in `hash`. Lines are appended under a lock with fsync and never changed. Bytes after the last line break are
+a torn line: its writer was killed before it reported success, so the line counts as never written.
 
-A chain cannot show that its newest lines were cut off. So the hash of the newest line (the head) also stands in
-`registry.json` and in every bundle made after it (`mhc.production.verify`).
+A chain cannot show that its newest lines were cut off. Therefore the hash of the newest line (the head) is also in
+`registry.json` and in every bundle built after it (`mhc.production.verify`).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from mhc.runs import atomic
 FILE = "ledger.jsonl"
 START = "0" * 64
 """`prev` of the first entry."""
-PATIENCE = 900.0
-"""Seconds that a change of production waits for another one: a promotion holds the lock while it builds."""
+LOCK_TIMEOUT = 900.0
+"""Seconds that a change of production waits for another one: a promotion holds the lock while it builds a bundle."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One line. What has no meaning for its kind of event is left out."""
+    """One line. Fields that do not apply to the kind of event are omitted."""
 
     seq: int
     """1, 2, 3, ..."""
     at: str
-    """UTC, ISO 8601; never before that of the line before."""
+    """UTC, ISO 8601; never earlier than in the previous line."""
     what: str
     """promoted, refused, alias set, alias removed, rolled back, retired, published, mended."""
     by: str
@@ -49,31 +49,31 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     bundle: str = ""
     alias: str = ""
     before: str = ""
-    """The bundle that the alias named before."""
+    """The bundle that the alias pointed to before."""
     run: str = ""
     forced: bool = False
     policy: str = ""
     failed: list[str] = []
     """The gates that were not passed: `name: verdict: reason`."""
     answers: dict[str, str] = {}
-    """What a person answered to the gates that ask."""
+    """The user's answers to the gates that require one."""
     checksums: str = ""
     """sha256 of the bundle's checksums.sha256."""
     to: str = ""
-    """Where a bundle was published."""
+    """The address that a bundle was published to."""
     prev: str
     hash: str
 
 
-class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """The ledger as read."""
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of the ledger file."""
 
     entries: list[Entry] = []
-    """The whole and chained ones, up to the first flaw."""
+    """The valid entries, up to the first flaw."""
     flaw: str = ""
-    """The first thing that is wrong; empty when the chain holds."""
+    """The first flaw; empty if the chain is valid."""
     torn: bytes = b""
-    """What follows the last line break."""
+    """The bytes after the last line break."""
 
     @property
     def head(self) -> str:
@@ -81,55 +81,55 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         return self.entries[-1].hash if self.entries else START
 
 
-def read(models: Path) -> Book:
+def read(models: Path) -> Chain:
     """Read and check the whole chain; a missing file is an empty ledger.
 
     Raises:
-        Unreadable: where the file cannot be opened.
+        Unreadable: if the file cannot be opened.
     """
     path = models / FILE
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return Book()
+        return Chain()
     except OSError as problem:
         raise Unreadable(f"The ledger {path} cannot be read: {problem.strerror}") from None
     return decode(content)
 
 
-def decode(content: bytes) -> Book:
+def decode(content: bytes) -> Chain:
     """Check the bytes of a ledger line by line. Pure."""
     lines = content.split(b"\n")
     torn = lines.pop()
     entries: list[Entry] = []
     for number, line in enumerate(lines, start=1):
-        entry = _entry(line)
-        flaw = "is not an entry in canonical form" if entry is None else _break(entry, entries)
+        entry = _parse(line)
+        flaw = "is not an entry in canonical form" if entry is None else _chain_flaw(entry, entries)
         if entry is None or flaw:
-            return Book(entries=entries, flaw=f"line {number} {flaw}", torn=torn)
+            return Chain(entries=entries, flaw=f"line {number} {flaw}", torn=torn)
         entries.append(entry)
-    return Book(entries=entries, torn=torn)
+    return Chain(entries=entries, torn=torn)
 
 
-def believed(models: Path) -> list[Entry]:
-    """Return the entries of a ledger whose chain holds.
+def verified_entries(models: Path) -> list[Entry]:
+    """Return the entries of the ledger.
 
     Raises:
-        Unreadable: where it does not, with the first line that is wrong.
+        Unreadable: if the chain is not valid; names the first wrong line.
     """
-    return _whole(read(models), models).entries
+    return _require_valid(read(models), models).entries
 
 
-def _whole(book: Book, models: Path) -> Book:
-    if book.flaw:
+def _require_valid(chain: Chain, models: Path) -> Chain:
+    if chain.flaw:
         raise Unreadable(
-            f"The ledger {models / FILE} was changed: {book.flaw}. Nothing is decided on it. "
-            "See what else is wrong with: mhc verify"
+            f"The ledger {models / FILE} was changed: {chain.flaw}. It is not used for any decision. "
+            "List all flaws with: mhc verify"
         )
-    return book
+    return chain
 
 
-def _entry(line: bytes) -> Entry | None:
+def _parse(line: bytes) -> Entry | None:
     try:
         entry = msgspec.json.decode(line, type=Entry)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -137,27 +137,27 @@ def _entry(line: bytes) -> Entry | None:
     return entry if canonical(entry) == line else None
 
 
-def _break(entry: Entry, before: Sequence[Entry]) -> str:
-    """Return how `entry` does not follow those before it; empty when it does."""
+def _chain_flaw(entry: Entry, earlier: Sequence[Entry]) -> str:
+    """Return why `entry` does not continue the chain of the earlier entries; empty if it does."""
     if entry.hash != digest(entry):
         return "does not have the hash of its content"
-    if entry.prev != (before[-1].hash if before else START):
+    if entry.prev != (earlier[-1].hash if earlier else START):
         return "does not follow the line before it"
-    return "" if entry.seq == len(before) + 1 else f"has number {entry.seq}"
+    return "" if entry.seq == len(earlier) + 1 else f"has number {entry.seq}"
 
 
 def canonical(entry: Entry) -> bytes:
-    """The one way to write an entry, without the line break."""
+    """Return the canonical JSON of an entry, without the line break."""
     return json.dumps(msgspec.to_builtins(entry), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def digest(entry: Entry) -> str:
-    """sha256 of the entry's canonical form with an empty `hash`."""
+    """Return the sha256 of the entry's canonical JSON with an empty `hash`."""
     return hashlib.sha256(canonical(msgspec.structs.replace(entry, hash=""))).hexdigest()
 
 
 class Writer:
-    """The only way to add to the ledger; made by `changing`, while the lock is held."""
+    """Appends entries to the ledger; created by `changing`, which holds the lock."""
 
     def __init__(self, models: Path, entries: list[Entry]) -> None:
         self.models = models
@@ -169,12 +169,12 @@ class Writer:
         return self.entries[-1].hash if self.entries else START
 
     def append(self, draft: Entry, now: datetime) -> Entry:
-        """Add `draft` (its seq, at, prev and hash are filled in) and return it when it is safely on the disk.
+        """Fill in seq, at, prev and hash of `draft`, append it, and return it once it is flushed to the disk.
 
         Raises:
-            BadInput: where it cannot be written; the ledger is as before, or torn.
+            BadInput: if it cannot be written; the ledger is then unchanged, or has a torn last line.
         """
-        at = timestamps.text(now)
+        at = timestamps.format_time(now)
         entry = msgspec.structs.replace(
             draft,
             seq=len(self.entries) + 1,
@@ -192,36 +192,50 @@ class Writer:
 
 
 @contextmanager
-def changing(models: Path, now: datetime, patience: float = PATIENCE) -> Iterator[Writer]:
-    """Hold the lock of the models folder while production is changed. A torn line is put away first, and said so.
+def changing(models: Path, now: datetime, timeout: float = LOCK_TIMEOUT) -> Iterator[Writer]:
+    """Hold the lock of the models folder while production is changed; yield the writer of the ledger.
+
+    A torn last line is removed first, which is recorded as an entry of its own.
 
     Raises:
-        Unreadable: where the chain is broken.
-        Conflict: where another change holds the lock for longer than `patience` seconds.
-        BadInput: where the folder cannot be written.
+        Unreadable: if the chain is not valid.
+        Conflict: if another change holds the lock for longer than `timeout` seconds.
+        BadInput: if the folder cannot be written.
     """
     try:
         models.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise BadInput(f"Could not make {models}: {problem.strerror}. Choose another folder with --models") from problem
-    with atomic.locked(models, patience):
-        book = _whole(read(models), models)
-        writer = Writer(models, book.entries)
-        if book.torn:
-            _cut(models / FILE, len(book.torn))
-            writer.append(mended(book.torn), now)
+        raise BadInput(
+            f"Could not create {models}: {problem.strerror}. Choose another folder with --models"
+        ) from problem
+    with atomic.locked(models, timeout):
+        chain = _require_valid(read(models), models)
+        writer = Writer(models, chain.entries)
+        if chain.torn:
+            _truncate(models / FILE, len(chain.torn))
+            writer.append(torn_line_entry(chain.torn), now)
         yield writer
 
 
-def draft(what: str, by: str, why: str) -> Entry:
-    """An entry to be filled in and appended."""
-    return Entry(seq=0, at="", what=what, by=by, why=why, prev="", hash="")
+def require_author(action: str, by: str, reason: str) -> None:
+    """Check that a change of production has an author and a reason.
+
+    Raises:
+        BadInput: if one of them is blank; `action` is the subject of its sentence.
+    """
+    if not by.strip() or not reason.strip():
+        raise BadInput(f"{action} needs an author and a reason: --by NAME --reason 'REASON'")
 
 
-def mended(torn: bytes) -> Entry:
-    """The entry that tells of a torn last line."""
-    seal = hashlib.sha256(torn).hexdigest()
-    return draft("mended", "mhc", f"a torn last line of {len(torn)} bytes (sha256 {seal}) was put away")
+def draft(what: str, by: str, reason: str) -> Entry:
+    """Return an entry to be completed and appended."""
+    return Entry(seq=0, at="", what=what, by=by, why=reason, prev="", hash="")
+
+
+def torn_line_entry(torn: bytes) -> Entry:
+    """Return the entry that records the removal of a torn last line."""
+    checksum = hashlib.sha256(torn).hexdigest()
+    return draft("mended", "mhc", f"a torn last line of {len(torn)} bytes (sha256 {checksum}) was removed")
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -234,20 +248,11 @@ def _append(path: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if new:
-        sync_folder(path.parent)
+        atomic.sync(path.parent)
 
 
-def _cut(path: Path, length: int) -> None:
+def _truncate(path: Path, length: int) -> None:
     with path.open("r+b") as file:
         file.seek(-length, os.SEEK_END)
         file.truncate()
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Have a folder's entries on the disk, as far as its file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

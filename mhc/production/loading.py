@@ -1,7 +1,7 @@
-"""A model to predict with, from where mhc keeps models: the folder of a run, or a bundle.
+"""Load a model for prediction, from the folder of a run or from a bundle.
 
-A run's configuration says which of our functions builds its network, so a run's folder is trusted as the code is. A
-bundle may come from anywhere: it is checked, and nothing in it is run.
+The configuration of a run names the function that builds its network, so a run's folder is trusted like code. A bundle
+may have any origin: it is checked, and nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -21,47 +21,51 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def find_run(outputs: Path, said: str) -> Path:
-    """Return the folder of a run: by a path to it, or by the beginning of its id.
+def find_run(outputs: Path, run: str) -> Path:
+    """Return the folder of a run, given its path or the beginning of its id.
 
     Raises:
-        NotFound, Conflict: there is none, or several.
+        NotFound: if there is none.
+        Conflict: if there are several.
     """
-    return Path(said) if folders.holds_record(said) else resolve.find(outputs, said)
+    return Path(run) if folders.has_record(run) else resolve.find(outputs, run)
 
 
-def find_bundle(models: Path, said: str) -> tuple[Path, str | None]:
-    """Return the folder of a bundle, and the sha256 of its checksums as the ledger has it.
+def find_bundle(models: Path, name: str) -> tuple[Path, str | None]:
+    """Return the folder of a bundle, and the sha256 of its checksums in the ledger.
 
-    `said` is a name, an alias, or a path (which no ledger vouches for: None).
+    `name` is a name, an alias, or a path; the sha256 of a path is None, because no ledger has it.
 
     Raises:
-        NotFound, Conflict: there is none, or the alias means several.
-        Unreadable: the ledger cannot be believed.
+        NotFound: if there is none.
+        Conflict: if the alias points to bundles of several tasks.
+        Unreadable: if the ledger is damaged or was changed.
     """
-    if "/" in said:
-        return Path(said), None
-    found = state.resolve(state.fold(ledger.believed(models)), said)
-    return bundle.place(models, found.name), found.checksums
+    if "/" in name:
+        return Path(name), None
+    entry = state.resolve(state.fold(ledger.verified_entries(models)), name)
+    return bundle.folder_of(models, entry.name), entry.checksums
 
 
 def from_run(folder: Path) -> Loaded:
-    """Load the best checkpoint of a run, checked against the sha256 on its record.
+    """Load the best checkpoint of a run, checked against the recorded sha256.
 
     Raises:
-        NotFound: the run has no checkpoint, or a file of it is gone.
-        Unreadable: the record, the checkpoint, the tokenizer or the configuration is damaged.
+        NotFound: if the run has no checkpoint, or one of its files is missing.
+        Unreadable: if the record, the checkpoint, the tokenizer or the configuration is damaged.
     """
     record = store.read(folder)
     labels = record.data.labels if record.data else []
     path = checkpoint_of(folder, record)
     if not labels:
-        raise NotFound(f"The run {record.id} has no labels on record: it is {record.status}. Choose another run")
+        raise NotFound(f"The run {record.id} has no recorded labels: it is {record.status}. Choose another run")
     tokenizer_folder = _tokenizer_folder(folder / "tokenizer")
     cfg = recorded_model(folder)
     max_tokens = int(cfg.model.tokenizer.max_tokens)
-    shape = folder / "network"
-    empty = _shaped(shape) if shape.is_dir() else _network(cfg, labels, tokenizer_folder, max_tokens)
+    config = folder / "network"
+    empty = (
+        _network_from_config(config) if config.is_dir() else _build_network(cfg, labels, tokenizer_folder, max_tokens)
+    )
     network = fill(empty, checkpoint_weights(path), path)
     return Loaded(
         network=network, tokenizer_folder=tokenizer_folder, labels=labels, max_tokens=max_tokens, name=record.id
@@ -69,21 +73,21 @@ def from_run(folder: Path) -> Loaded:
 
 
 def checkpoint_of(folder: Path, record: RunRecord) -> Path:
-    """Return the run's best checkpoint, whole as it was recorded.
+    """Return the path of the run's best checkpoint, after checking its sha256.
 
     Raises:
-        NotFound: there is none.
-        Unreadable: its bytes are not those on record.
+        NotFound: if there is none.
+        Unreadable: if it does not have the recorded sha256.
     """
     if record.checkpoint is None:
-        raise NotFound(f"The run {record.id} has no checkpoint on record: it is {record.status}. Choose another run")
+        raise NotFound(f"The run {record.id} has no recorded checkpoint: it is {record.status}. Choose another run")
     path = folder / record.checkpoint.path
     if not path.is_file():
-        raise NotFound(f"The checkpoint {path} of run {record.id} is gone. Bring the file back, or choose another run")
+        raise NotFound(f"The checkpoint {path} of run {record.id} is missing. Restore the file, or choose another run")
     if checkpoints.sha256(path) != record.checkpoint.sha256:
         raise Unreadable(
-            f"The checkpoint {path} is not the one on record (its sha256 differs): it was cut short or changed. "
-            "Bring the original back, or choose another run"
+            f"The checkpoint {path} does not have the recorded sha256: it was cut short or changed. "
+            "Restore the original, or choose another run"
         )
     return path
 
@@ -92,7 +96,8 @@ def recorded_model(folder: Path) -> DictConfig:
     """Return the configuration that the run was trained with.
 
     Raises:
-        NotFound, Unreadable: it was not kept, or is damaged.
+        NotFound: if there is none.
+        Unreadable: if it is damaged.
     """
     from omegaconf import DictConfig, OmegaConf
     from yaml import YAMLError
@@ -101,19 +106,21 @@ def recorded_model(folder: Path) -> DictConfig:
     try:
         cfg = OmegaConf.load(path)
     except FileNotFoundError:
-        raise NotFound(f"There is no {path}, which says how the network is built. Choose another run") from None
+        raise NotFound(f"There is no {path}, which describes the network. Choose another run") from None
     except (OSError, YAMLError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read ({type(error).__name__}). Choose another run") from error
     if not isinstance(cfg, DictConfig) or OmegaConf.select(cfg, "model.network._target_") is None:
-        raise Unreadable(f"{path} does not say how the network is built (model.network). Choose another run")
+        raise Unreadable(f"{path} does not describe the network (model.network). Choose another run")
     return cfg
 
 
-def _shaped(folder: Path) -> nn.Module:
-    """Build an encoder without its weights from the config that its training kept; the same, wherever it came from.
+def _network_from_config(folder: Path) -> nn.Module:
+    """Build an encoder without its weights from the config that its training saved.
+
+    The source of a pretrained encoder is not needed.
 
     Raises:
-        Unreadable: the config is damaged.
+        Unreadable: if the config is damaged.
     """
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
@@ -127,8 +134,13 @@ def _shaped(folder: Path) -> nn.Module:
     return network
 
 
-def _network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, max_tokens: int) -> nn.Module:
-    """Build the network without its weights; torch's random numbers are left as they were."""
+def _build_network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, max_tokens: int) -> nn.Module:
+    """Build the network without its weights from the run's configuration; torch's random state is unchanged.
+
+    Raises:
+        MhcError: of the function that builds the network.
+        Unreadable: if that function does not exist any more, or has other parameters.
+    """
     import torch
     from hydra.errors import HydraException
     from hydra.utils import instantiate
@@ -156,23 +168,23 @@ def _network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, max_tok
 
 def _tokenizer_folder(folder: Path) -> Path:
     if not folder.is_dir():
-        raise NotFound(f"There is no tokenizer in {folder}: the run ended before it was kept. Choose another run")
+        raise NotFound(f"There is no tokenizer in {folder}: the run ended before it was saved. Choose another run")
     return folder
 
 
 def from_bundle(folder: Path, checksums: str | None = None) -> Loaded:
-    """Load a bundle after checking every file of it against its checksums, and these against `checksums`.
+    """Load a bundle after checking its files against its checksums, and their sha256 against `checksums` if given.
 
     Raises:
-        NotFound: there is no such folder.
-        Unreadable: it is not what was sealed, or could do harm.
+        NotFound: if there is no such folder.
+        Unreadable: if it is not intact, or could do harm.
     """
     if not folder.is_dir():
-        raise NotFound(f"There is no bundle {folder}. See what there is with: mhc champion")
-    bundle.must_be_whole(folder, checksums)
+        raise NotFound(f"There is no bundle {folder}. List the champions with: mhc champion")
+    bundle.require_intact(folder, checksums)
     config = json_object(folder / "config.json")
     labels = labels_of(config, folder / "config.json")
-    linear = (folder / ngrams.FILE).is_file()  # ours, not one of transformers
+    linear = (folder / ngrams.FILE).is_file()  # a network of mhc, not one of transformers
     return Loaded(
         network=_linear(folder, labels) if linear else _transformer(folder),
         tokenizer_folder=folder,
@@ -184,7 +196,11 @@ def from_bundle(folder: Path, checksums: str | None = None) -> Loaded:
 
 
 def _transformer(folder: Path) -> nn.Module:
-    """Build the network from its config; transformers' own loader, 30 times slower, is for names that differ only."""
+    """Build the network from its config; the loader of transformers is 30 times slower, and used only if names differ.
+
+    Raises:
+        Unreadable: if transformers cannot build the network.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -233,18 +249,19 @@ def _linear(folder: Path, labels: list[str]) -> nn.Module:
 
 
 def _max_tokens(folder: Path) -> int:
-    """Return the longest text of a bundle, as its tokenizer says."""
-    ours = folder / ngrams.FILE
-    path, key = (ours, "max_tokens") if ours.is_file() else (folder / "tokenizer_config.json", "model_max_length")
-    said = json_object(path).get(key)
-    if not isinstance(said, int) or not 0 < said < 1_000_000:
-        raise Unreadable(f"{path} does not say how long a text may be ({key})")
-    return said
+    """Return the maximal number of tokens of a text, from the bundle's tokenizer."""
+    path, key = folder / ngrams.FILE, "max_tokens"
+    if not path.is_file():
+        path, key = folder / "tokenizer_config.json", "model_max_length"
+    value = json_object(path).get(key)
+    if not isinstance(value, int) or not 0 < value < 1_000_000:
+        raise Unreadable(f"{path} has no valid maximal length of a text ({key})")
+    return value
 
 
 def _temperature(folder: Path) -> float:
     path = folder / bundle.CALIBRATION
-    said = json_object(path).get("temperature") if path.is_file() else 1.0
-    if not isinstance(said, int | float) or not 0 < said < 1_000:
-        raise Unreadable(f"{path} holds no temperature")
-    return float(said)
+    value = json_object(path).get("temperature") if path.is_file() else 1.0
+    if not isinstance(value, int | float) or not 0 < value < 1_000:
+        raise Unreadable(f"{path} has no valid temperature")
+    return float(value)

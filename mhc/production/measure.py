@@ -1,4 +1,4 @@
-"""Gather what the gates need to know of a run: from its folder, from the other runs, from the champion. Reads only."""
+"""Collect the inputs of the gates for a run: from its folder, from the other runs, from the champion. Reads only."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mhc.production import ledger, state, statistics
 from mhc.production.decision import Baseline, GateInputs, Scores
 from mhc.production.ledger import Entry
 from mhc.production.paired_comparison import Comparison, compare, joint_table
-from mhc.record import RunRecord, Status
+from mhc.record import RECORD_FILE, RunRecord, Status
 from mhc.runs import checkpoints, evidence, folders, store
 from mhc.runs.evidence import Evidence
 
 REFERENCE_MODEL = "linear"
 MAJORITY = "the majority class"
-SCORE = "python -m mhc.evaluate bundle={0} data=... output=models/evaluations/{0}/today.npz"
+SCORE_COMMAND = "python -m mhc.evaluate bundle={0} data=... output=models/evaluations/{0}/today.npz"
 
 Rescore = Callable[[str, Evidence], Evidence]
-"""Called with a bundle's name and the evidence of a run: what the bundle says of the same examples."""
+"""Called with a bundle's name and the evidence of a run; returns the bundle's evidence on the same examples."""
 
 
 def measure(
@@ -40,63 +40,70 @@ def measure(
     rescore: Rescore | None = None,
     entries: Sequence[Entry] | None = None,
 ) -> GateInputs:
-    """Gather the findings of the run in `folder`, as its `record` tells.
+    """Return the inputs of the gates for the run in `folder`.
 
-    `near_copies` of the test split, where they were counted anew, go before those on record. `rescore` scores the
-    champion on the run's test split, where it was scored on another one. `entries` of the ledger, if the caller has
-    read and verified it already.
+    Args:
+        folder: the run's folder.
+        record: the run's record.
+        outputs: the folder of the runs, for the comparison with other runs.
+        models: the folder of the bundles and of the ledger.
+        policy: confidence, levels and numbers of resamples.
+        near_copies: of the test split, if they were counted again; else those of the record are used.
+        answers: the user's answers to the gates that require one.
+        rescore: scores the champion on the run's test split, if it was scored on another one.
+        entries: the ledger's entries, if the caller has read and verified them already.
 
     Raises:
-        Unreadable: where the ledger cannot be believed.
+        Unreadable: if the ledger is damaged or was changed.
     """
-    entries = ledger.believed(models) if entries is None else entries
-    scored = test_evidence(folder, record)
-    found = GateInputs(
+    entries = ledger.verified_entries(models) if entries is None else entries
+    inputs = GateInputs(
         record=record,
         checkpoint_flaw=checkpoint_flaw(folder, record),
-        diff_kept=_diff_kept(folder, record),
+        has_diff=_has_diff(folder, record),
         near_copies=_near_copies(record) if near_copies is None else near_copies,
         answers=dict(answers or {}),
     )
-    if isinstance(scored, str):
-        return replace(found, scores_flaw=scored)
-    peers = list(others_on_test(outputs, record))
-    picked = picked_from(record, [peer for _, peer in peers], policy)
+    test = test_evidence(folder, record)
+    if isinstance(test, str):
+        return replace(inputs, scores_flaw=test)
+    others = list(runs_on_same_test(outputs, record))
+    picked = picked_from(record, [other for _, other in others], policy)
     return replace(
-        found,
-        scores=scores(scored, validation_evidence(folder), policy),
-        reference=reference(scored, [] if is_reference(record) else peers, policy),
-        champion=champion(scored, models, entries, picked, policy, rescore),
+        inputs,
+        scores=scores(test, validation_evidence(folder), policy),
+        reference=reference(test, [] if is_reference(record) else others, policy),
+        champion=champion(test, models, entries, picked, policy, rescore),
     )
 
 
 def test_evidence(folder: Path, record: RunRecord) -> Evidence | str:
-    """The evidence of the whole test split, or why there is none that can be believed."""
+    """Return the evidence of the whole test split, or the reason why there is no valid one."""
     split = record.data.splits.get("test") if record.data else None
     if record.data is None or split is None:
         return "the run has no test split"
     try:
-        found = evidence.read(folder / "evaluation" / "test.npz")
+        test = evidence.read(folder / "evaluation" / "test.npz")
     except MhcError as problem:
         return str(problem)
-    if found.label_names != record.data.labels:
-        return "its evidence knows other labels than its record"
-    if len(found) != split.rows:
-        return f"its evidence covers {len(found)} of the {split.rows} test rows"
-    return found
+    if test.label_names != record.data.labels:
+        return "its evidence has other labels than its record"
+    if len(test) != split.rows:
+        return f"its evidence covers {len(test)} of the {split.rows} test rows"
+    return test
 
 
 def validation_evidence(folder: Path) -> Evidence | None:
-    """The evidence of validation; None where there is none to be believed."""
+    """Return the evidence of validation; None if there is no valid one."""
     try:
-        found = evidence.read(folder / "evaluation" / "val.npz")
+        validation = evidence.read(folder / "evaluation" / "val.npz")
     except MhcError:
         return None
-    return found if len(found) else None
+    return validation if len(validation) else None
 
 
 def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy) -> Scores:
-    """All numbers of the test split, with their intervals, and the calibration at validation's temperature."""
+    """Return all measurements on the test split with their intervals; calibrated at the temperature of validation."""
     counts = statistics.confusion(test.labels, test.probabilities.argmax(axis=1), len(test.label_names))
     temperature = fit_temperature(validation.probabilities, validation.labels) if validation else None
     recalls = statistics.recall_intervals(counts, policy.confidence)
@@ -115,26 +122,26 @@ def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy)
     )
 
 
-def reference(test: Evidence, peers: Sequence[tuple[Path, RunRecord]], policy: PromotionPolicy) -> Baseline:
-    """The best linear run on the same test split, or the majority class where none is on record or it is better."""
+def reference(test: Evidence, others: Sequence[tuple[Path, RunRecord]], policy: PromotionPolicy) -> Baseline:
+    """Return the best linear run among `others`, or the majority class if there is none or it is better."""
     majority = np.full(len(test), np.bincount(test.labels).argmax())
-    known = [Baseline(name=MAJORITY, comparison=_compare(test, majority, 1, policy))]
-    known += [
-        against(test, record.id, folder / "evaluation" / "test.npz", 1, policy)
-        for folder, record in peers
+    baselines = [Baseline(name=MAJORITY, comparison=_compare(test, majority, 1, policy))]
+    baselines += [
+        baseline_from_file(test, record.id, folder / "evaluation" / "test.npz", 1, policy)
+        for folder, record in others
         if is_reference(record)
     ]
-    flawed = [rival for rival in known if rival.comparison is None]
-    return flawed[0] if flawed else max(known, key=_strength)
+    flawed = [baseline for baseline in baselines if baseline.comparison is None]
+    return flawed[0] if flawed else max(baselines, key=_f1_macro)
 
 
 def is_reference(record: RunRecord) -> bool:
-    """Tell whether the run trained the reference itself; it is held against the majority class alone."""
+    """Return whether the run trained the reference model; such a run is compared only with the majority class."""
     return record.model is not None and record.model.name == REFERENCE_MODEL
 
 
-def _strength(rival: Baseline) -> float:
-    return rival.comparison.incumbent_f1_macro if rival.comparison else 0.0
+def _f1_macro(baseline: Baseline) -> float:
+    return baseline.comparison.incumbent_f1_macro if baseline.comparison else 0.0
 
 
 def champion(
@@ -145,31 +152,38 @@ def champion(
     policy: PromotionPolicy,
     rescore: Rescore | None = None,
 ) -> Baseline | None:
-    """The champion of the run's task on the same test examples; None where the task has none."""
+    """Return the champion of the run's task, compared on the same test examples; None if the task has none.
+
+    Tries the evidence in the bundle, then that of `python -m mhc.evaluate`, then `rescore`.
+    """
     name = state.champion(state.fold(entries), state.task_of(test.label_names))
     if name is None:
         return None
     bundle = models / "production" / name
-    tried = [
-        against(test, name, path, picked, policy)
-        for path in [bundle / "evaluation" / "test.npz", *sorted((models / "evaluations" / name).glob("*.npz"))]
-    ]
-    found = next((rival for rival in tried if rival.comparison), None)
-    if found is None and rescore is not None:
-        found = _paired(test, name, lambda: rescore(name, test), picked, policy)
-    if found is None or found.comparison:
-        return found or replace(tried[0], flaw=f"{tried[0].flaw}; score it on this one with: {SCORE.format(name)}")
-    return replace(found, flaw=f"{tried[0].flaw}; and it could not be scored on this one: {found.flaw}")
+    paths = [bundle / "evaluation" / "test.npz", *sorted((models / "evaluations" / name).glob("*.npz"))]
+    baselines = [baseline_from_file(test, name, path, picked, policy) for path in paths]
+    comparable = next((baseline for baseline in baselines if baseline.comparison), None)
+    if comparable is not None:
+        return comparable
+    flaw = baselines[0].flaw
+    if rescore is None:
+        return replace(baselines[0], flaw=f"{flaw}; score it on this one with: {SCORE_COMMAND.format(name)}")
+    rescored = _baseline(test, name, lambda: rescore(name, test), picked, policy)
+    if rescored.comparison:
+        return rescored
+    return replace(rescored, flaw=f"{flaw}; and it could not be scored on this one: {rescored.flaw}")
 
 
-def against(test: Evidence, name: str, path: Path, picked: int, policy: PromotionPolicy) -> Baseline:
-    """Compare with the evidence at `path`, which must be of the very same examples."""
-    return _paired(test, name, lambda: evidence.read(path), picked, policy)
+def baseline_from_file(test: Evidence, name: str, path: Path, picked: int, policy: PromotionPolicy) -> Baseline:
+    """Compare with the evidence at `path`, which must be of exactly the same examples."""
+    return _baseline(test, name, lambda: evidence.read(path), picked, policy)
 
 
-def _paired(test: Evidence, name: str, rival: Callable[[], Evidence], picked: int, policy: PromotionPolicy) -> Baseline:
+def _baseline(
+    test: Evidence, name: str, read: Callable[[], Evidence], picked: int, policy: PromotionPolicy
+) -> Baseline:
     try:
-        paired = evidence.pair(rival(), test)
+        paired = evidence.pair(read(), test)
     except (MhcError, OSError) as problem:
         return Baseline(name=name, flaw=str(problem))
     if paired.only_first or paired.only_second:
@@ -186,53 +200,54 @@ def _paired(test: Evidence, name: str, rival: Callable[[], Evidence], picked: in
     return Baseline(name=name, comparison=compare(joint, policy.champion.level, picked, policy.resamples, _random()))
 
 
-def _compare(test: Evidence, rival: NDArray[np.integer], picked: int, policy: PromotionPolicy) -> Comparison:
-    joint = joint_table(test.labels, rival, test.probabilities.argmax(axis=1), len(test.label_names))
+def _compare(test: Evidence, predictions: NDArray[np.integer], picked: int, policy: PromotionPolicy) -> Comparison:
+    joint = joint_table(test.labels, predictions, test.probabilities.argmax(axis=1), len(test.label_names))
     return compare(joint, policy.champion.level, picked, policy.resamples, _random())
 
 
-def picked_from(record: RunRecord, peers: Sequence[RunRecord], policy: PromotionPolicy) -> int:
-    """How many runs, this one included, the run may have been picked from by their test scores."""
+def picked_from(record: RunRecord, others: Sequence[RunRecord], policy: PromotionPolicy) -> int:
+    """Return the number of runs, this one included, from which it may have been picked by the test scores."""
     if policy.champion.picked_from == "test_set":
-        return 1 + len(peers)
+        return 1 + len(others)
     if record.sweep is None:
         return 1
-    return 1 + sum(peer.sweep is not None and peer.sweep.id == record.sweep.id for peer in peers)
+    return 1 + sum(other.sweep is not None and other.sweep.id == record.sweep.id for other in others)
 
 
-def others_on_test(outputs: Path, record: RunRecord) -> Iterator[tuple[Path, RunRecord]]:
-    """The other completed runs that were scored on the same test split; what cannot be read is left out."""
-    split = record.data.splits.get("test") if record.data else None
-    mark = split.fingerprint.encode() if split else b""
-    for folder, _ in folders.walk(outputs) if mark else ():
+def runs_on_same_test(outputs: Path, record: RunRecord) -> Iterator[tuple[Path, RunRecord]]:
+    """Yield the other completed runs that were scored on the same test split; unreadable ones are left out."""
+    fingerprint = _test_fingerprint(record)
+    for folder, _ in folders.iter_runs(outputs) if fingerprint else ():
         try:
-            content = (folder / store.RECORD).read_bytes()
-            peer = store.decode(content, folder) if mark in content and folder.name != record.id else None
+            content = (folder / RECORD_FILE).read_bytes()
+            if fingerprint.encode() not in content or folder.name == record.id:
+                continue  # without decoding, which takes most of the time
+            other = store.decode(content, folder)
         except (OSError, Unreadable):
             continue
-        if peer and peer.status == Status.COMPLETED and peer.metrics.test and _fingerprint(peer) == mark.decode():
-            yield folder, peer
+        if other.status == Status.COMPLETED and other.metrics.test and _test_fingerprint(other) == fingerprint:
+            yield folder, other
 
 
-def _fingerprint(record: RunRecord) -> str:
+def _test_fingerprint(record: RunRecord) -> str:
     split = record.data.splits.get("test") if record.data else None
     return split.fingerprint if split else ""
 
 
 def checkpoint_flaw(folder: Path, record: RunRecord) -> str | None:
-    """What is wrong with the best checkpoint; None where it is whole and has the sha256 on record."""
-    known = record.checkpoint
-    if known is None:
-        return "no checkpoint is on record"
-    path = folder / known.path
+    """Return the flaw of the best checkpoint; None if it is complete and has the recorded sha256."""
+    checkpoint = record.checkpoint
+    if checkpoint is None:
+        return "no checkpoint was recorded"
+    path = folder / checkpoint.path
     if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-        return f"the checkpoint {known.path} lies outside of the run's folder"
+        return f"the checkpoint {checkpoint.path} is outside of the run's folder"
     if not path.is_file():
-        return f"the checkpoint {known.path} is gone"
-    if path.stat().st_size != known.bytes:
-        return f"the checkpoint {known.path} has {path.stat().st_size} bytes, on record are {known.bytes}"
-    if checkpoints.sha256(path) != known.sha256:
-        return f"the checkpoint {known.path} does not have the sha256 on record"
+        return f"the checkpoint {checkpoint.path} is missing"
+    if path.stat().st_size != checkpoint.bytes:
+        return f"the checkpoint {checkpoint.path} has {path.stat().st_size} bytes instead of {checkpoint.bytes}"
+    if checkpoints.sha256(path) != checkpoint.sha256:
+        return f"the checkpoint {checkpoint.path} does not have the recorded sha256"
     return None
 
 
@@ -241,11 +256,11 @@ def _near_copies(record: RunRecord) -> int | None:
     return split.near_duplicates if split else None
 
 
-def _diff_kept(folder: Path, record: RunRecord) -> bool:
+def _has_diff(folder: Path, record: RunRecord) -> bool:
     diff = record.lineage.git_diff
     return diff is not None and (folder / Path(diff).name).is_file()
 
 
 def _random() -> np.random.Generator:
-    """Seeded: the same evidence gives the same verdict, whoever asks."""
+    """Return a generator with a fixed seed, so that the same evidence always gives the same verdict."""
     return np.random.default_rng(0)

@@ -1,6 +1,6 @@
-"""The model card: `README.md` of a bundle, with the Hub's metadata block. Pure: a dossier and a record in, text out.
+"""The model card: `README.md` of a bundle, with the Hub's metadata block. Pure: promotion and run record in, text out.
 
-What people wrote (names, descriptions, reasons, labels) is shown as text: neither HTML nor Markdown of theirs is live.
+Text by users (names, descriptions, reasons, labels) is escaped, so that HTML and Markdown in it have no effect.
 """
 
 from __future__ import annotations
@@ -13,55 +13,60 @@ from mhc.production.decision import PromotionRecord
 from mhc.production.statistics import Interval
 from mhc.record import RunRecord
 
-_LIVE = re.compile(r"([\\`*_{}\[\]()#+!|~^$:@-])")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_LONGEST = 500
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$:@-])")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_MAX_LENGTH = 500
 
 
 def text(value: object) -> str:
-    """Show a value as plain text: one line, HTML escaped, everything that Markdown reads escaped."""
-    line = " ".join(_UNSEEN.sub(" ", str(value)).split())[:_LONGEST]
-    return _LIVE.sub(r"\\\1", html.escape(line, quote=True).replace("://", ":\u200b//"))
+    """Return a value as plain text in one line, with HTML and Markdown escaped."""
+    line = " ".join(_INVISIBLE.sub(" ", str(value)).split())[:_MAX_LENGTH]
+    return _MARKDOWN.sub(r"\\\1", html.escape(line, quote=True).replace("://", ":\u200b//"))
 
 
-def render(dossier: PromotionRecord, record: RunRecord) -> str:
-    """The whole card."""
-    parts = [_metadata(dossier, record), f"# {text(dossier.name)}"]
-    if dossier.forced:
-        parts.append(_forced(dossier))
+def render(promotion: PromotionRecord, record: RunRecord) -> str:
+    """Return the model card."""
+    parts = [_metadata(promotion, record), f"# {text(promotion.name)}"]
+    if promotion.forced:
+        parts.append(_forced(promotion))
     parts += [
-        _about(dossier, record),
-        _use(dossier),
+        _about(promotion, record),
+        _use(promotion),
         _limits(),
         _data(record),
-        _results(dossier),
-        _gates(dossier),
-        _approval(dossier, record),
+        _results(promotion),
+        _gates(promotion),
+        _approval(promotion, record),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _metadata(dossier: PromotionRecord, record: RunRecord) -> str:
-    """The YAML block that the Hugging Face Hub reads; see huggingface.co/docs/hub/model-cards."""
+def _metadata(promotion: PromotionRecord, record: RunRecord) -> str:
+    """Return the YAML block for the Hugging Face Hub; see huggingface.co/docs/hub/model-cards."""
     import yaml
 
-    scores = dossier.scores
-    found = {"accuracy": scores.accuracy.point, "f1": scores.f1_macro.point} if scores else {}
+    scores = promotion.scores
+    metrics = {"accuracy": scores.accuracy.point, "f1": scores.f1_macro.point} if scores else {}
     values: dict[str, object] = {
-        "library_name": "transformers" if dossier.standalone else "mhc",
+        "library_name": "transformers" if promotion.standalone else "mhc",
         "pipeline_tag": "text-classification",
-        "tags": ["text-classification", "mental-health", "not-for-diagnosis", *(["forced"] if dossier.forced else [])],
+        "tags": [
+            "text-classification",
+            "mental-health",
+            "not-for-diagnosis",
+            *(["forced"] if promotion.forced else []),
+        ],
         "metrics": ["accuracy", "f1"],
     }
-    if found and record.data:
+    if metrics and record.data:
         values["model-index"] = [
             {
-                "name": dossier.name,
+                "name": promotion.name,
                 "results": [
                     {
                         "task": {"type": "text-classification"},
                         "dataset": {"name": record.data.name, "type": record.data.name, "split": "test"},
-                        "metrics": [{"type": name, "value": round(value, 4)} for name, value in found.items()],
+                        "metrics": [{"type": name, "value": round(value, 4)} for name, value in metrics.items()],
                     }
                 ],
             }
@@ -69,26 +74,27 @@ def _metadata(dossier: PromotionRecord, record: RunRecord) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=False)}---"
 
 
-def _forced(dossier: PromotionRecord) -> str:
-    missed = ", ".join(text(gate.name) for gate in dossier.gates if gate.verdict != "passed") or "none"
+def _forced(promotion: PromotionRecord) -> str:
+    missed = ", ".join(text(gate.name) for gate in promotion.gates if gate.verdict != "passed") or "none"
     return (
-        f"> **Promoted by force** by {text(dossier.by)}: {text(dossier.why)}\n>\n> Gates that were not passed: {missed}"
+        f"> **Promoted by force** by {text(promotion.by)}: {text(promotion.why)}\n>\n"
+        f"> Gates that were not passed: {missed}"
     )
 
 
-def _about(dossier: PromotionRecord, record: RunRecord) -> str:
+def _about(promotion: PromotionRecord, record: RunRecord) -> str:
     model = record.model
     size = f" with {model.parameters:,} parameters" if model else ""
     kind = f"{text(model.architecture)}{size}" if model else "A classifier"
     start = f", fine-tuned from {text(model.pretrained)}" if model and model.pretrained else ""
-    described = f"\n\n{text(record.description)}" if record.description else ""
-    labels = ", ".join(text(label) for label in dossier.labels)
-    return f"{kind}{start}. It sorts a text into one of: {labels}.{described}"
+    description = f"\n\n{text(record.description)}" if record.description else ""
+    labels = ", ".join(text(label) for label in promotion.labels)
+    return f"{kind}{start}. It sorts a text into one of: {labels}.{description}"
 
 
-def _use(dossier: PromotionRecord) -> str:
-    with_mhc = f'python -m mhc.predict bundle={dossier.name} text="..."'
-    if not dossier.standalone:
+def _use(promotion: PromotionRecord) -> str:
+    with_mhc = f'python -m mhc.predict bundle={promotion.name} text="..."'
+    if not promotion.standalone:
         return (
             "## How to use\n\nThis is a bag of n-grams, not a model of transformers: `transformers.pipeline` cannot "
             f"load it. Use it with mhc:\n\n```\n{with_mhc}\n```"
@@ -99,24 +105,24 @@ def _use(dossier: PromotionRecord) -> str:
         'classify = pipeline("text-classification", model=".", truncation=True, top_k=None)\n'
         'classify("...")\n```\n\n'
         f"or with mhc, which also cleans the text as in training (NFC, control characters, white space):\n\n"
-        f"```\n{with_mhc}\n```\n\nTexts are cut at {dossier.max_tokens} tokens."
+        f"```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} tokens."
     )
 
 
 def _limits() -> str:
     return (
         "## What it must not be used for\n\n"
-        "**Not for diagnosis.** It has seen how people write, not how they are. It must not decide on care, on "
-        "admission, on insurance or on employment, nor watch people who did not agree to it. A text that it finds "
-        "harmless is no proof that its author is safe. It is meant for research, and for sorting texts that people "
-        "look at afterwards."
+        "**Not for diagnosis.** It was trained on how people write, not on how they are. It must not decide on care, "
+        "on admission, on insurance or on employment, nor monitor people who did not agree to it. A text that it "
+        "classifies as harmless does not prove that its author is safe. It is meant for research, and for sorting "
+        "texts that people review afterwards."
     )
 
 
 def _data(record: RunRecord) -> str:
     data = record.data
     if data is None:
-        return "## Data\n\nNot on record."
+        return "## Data\n\nNot recorded."
     rows = [
         [name, str(split.rows), split.fingerprint[:16], "" if split.near_duplicates is None else split.near_duplicates]
         for name, split in data.splits.items()
@@ -130,14 +136,14 @@ def _data(record: RunRecord) -> str:
     )
 
 
-def _results(dossier: PromotionRecord) -> str:
-    scores = dossier.scores
+def _results(promotion: PromotionRecord) -> str:
+    scores = promotion.scores
     if scores is None:
         return "## Results\n\n**The test split was not scored.**"
     rows = [["accuracy", *_numbers(scores.accuracy)], ["macro-F1", *_numbers(scores.f1_macro)]]
     rows += [
-        [f"recall of {label}", *(_numbers(found) if found else ["not measured", "", "0"])]
-        for label, found in scores.recall.items()
+        [f"recall of {label}", *(_numbers(interval) if interval else ["not measured", "", "0"])]
+        for label, interval in scores.recall.items()
     ]
     ece = "not measured" if scores.ece is None else f"{scores.ece:.3f}"
     temperature = "none" if scores.temperature is None else f"{scores.temperature:.3f}"
@@ -149,22 +155,22 @@ def _results(dossier: PromotionRecord) -> str:
     )
 
 
-def _gates(dossier: PromotionRecord) -> str:
-    rows = [[gate.name, gate.verdict, gate.reason, gate.why] for gate in dossier.gates]
+def _gates(promotion: PromotionRecord) -> str:
+    rows = [[gate.name, gate.verdict, gate.reason, gate.why] for gate in promotion.gates]
     table = _table(["gate", "verdict", "reason", "why"], rows)
-    return f"## Gates\n\nBy the policy {text(dossier.policy_name)}.\n\n{table}"
+    return f"## Gates\n\nBy the policy {text(promotion.policy_name)}.\n\n{table}"
 
 
-def _approval(dossier: PromotionRecord, record: RunRecord) -> str:
-    commit = record.lineage.git_commit or "not on record"
+def _approval(promotion: PromotionRecord, record: RunRecord) -> str:
+    commit = record.lineage.git_commit or "not recorded"
     changed = " with uncommitted changes" if record.lineage.git_dirty else ""
-    answers = "".join(f"\n- answer to {text(name)}: {text(said)}" for name, said in dossier.answers.items())
+    answers = "".join(f"\n- answer to {text(name)}: {text(answer)}" for name, answer in promotion.answers.items())
     return (
-        f"## Who approved it\n\n- {'promoted by force by' if dossier.forced else 'promoted by'} {text(dossier.by)} at "
-        f"{dossier.at}\n- reason: {text(dossier.why)}\n- run: {text(dossier.run)}\n"
+        f"## Approval\n\n- {'promoted by force by' if promotion.forced else 'promoted by'} {text(promotion.by)} at "
+        f"{promotion.at}\n- reason: {text(promotion.why)}\n- run: {text(promotion.run)}\n"
         f"- code: {text(commit)}{changed}{answers}\n"
-        f"- ledger: after entry {dossier.ledger.seq} ({dossier.ledger.head[:16]})\n\n"
-        "`promotion.json` has the whole evidence, `run.json` the run, `checksums.sha256` the files."
+        f"- ledger: after entry {promotion.ledger.seq} ({promotion.ledger.head[:16]})\n\n"
+        "`promotion.json` has the whole decision, `run.json` the record of the run, `checksums.sha256` the checksums."
     )
 
 

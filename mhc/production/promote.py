@@ -1,7 +1,7 @@
-"""Promote a run: judge it, build and prove its bundle, and only then put it into the ledger. All or nothing.
+"""Promote a run: judge it, build and check its bundle, and only then append it to the ledger. All or nothing.
 
-The order makes it so: everything is built in a hidden folder, renamed to its place, and counts from the moment its
-entry stands in the ledger. What a kill leaves before that is known to no entry; `mhc verify --fix` clears it.
+The order guarantees that: the bundle is built in a hidden folder, renamed to its final name, and exists only from the
+moment its entry is in the ledger. No entry refers to the leftovers of an earlier kill; `mhc verify --fix` removes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mhc import timestamps
-from mhc.errors import BadInput, Conflict, MhcError, Refused
+from mhc.errors import Conflict, MhcError, Refused
 from mhc.policy import PromotionPolicy, name_of
 from mhc.production import build_bundle, bundle, gates, ledger, snapshot, state
 from mhc.production.build_bundle import RunSources
@@ -26,13 +26,13 @@ from mhc.production.ledger import Entry, Writer
 from mhc.production.measure import measure
 from mhc.production.rescore import rescore_bundle
 from mhc.record import Event, Gate, RunRecord
-from mhc.runs import store
+from mhc.runs import atomic, store
 
 log = logging.getLogger("mhc.production")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What would come of a request, before anything is done."""
+    """The expected outcome of a request."""
 
     name: str
     inputs: GateInputs
@@ -55,17 +55,25 @@ def judge(
     sources: RunSources | None = None,
     entries: Sequence[Entry] | None = None,
 ) -> Verdict:
-    """Put the run through every gate, and write nothing: what `--dry-run` shows.
+    """Judge the run by every gate, and write nothing: the result of `--dry-run`.
 
-    `entries` of the ledger, if the caller has read and verified it already.
+    Args:
+        request: the run, the name and the alias.
+        outputs: the folder of the runs, for the comparison with other runs.
+        models: the folder of the bundles and of the ledger.
+        policy: the thresholds of the gates.
+        record: the run's record, if the caller has read it already.
+        sources: the functions that load the model and the texts of a run.
+        entries: the ledger's entries, if the caller has read and verified them already.
 
     Raises:
-        BadInput, Conflict: where the name cannot be had.
-        Unreadable: where the record or the ledger cannot be believed.
+        BadInput: if the name or the alias is invalid.
+        Conflict: if the name is taken, or the alias is the name of a bundle.
+        Unreadable: if the record or the ledger is damaged or was changed.
     """
     record = record or store.read(request.run)
     sources = sources or RunSources()
-    entries = ledger.believed(models) if entries is None else entries
+    entries = ledger.verified_entries(models) if entries is None else entries
     inputs = measure(
         request.run,
         record,
@@ -91,15 +99,15 @@ def promote(
     sources: RunSources | None = None,
     now: datetime | None = None,
 ) -> PromotionRecord:
-    """Make a bundle of the run, and the alias of the request point to it.
+    """Build a bundle from the run, and point the alias of the request to it.
 
     Raises:
-        BadInput: where nobody, or no reason, is named.
-        Refused: where a gate was not passed; the refusal stands in the ledger.
-        Conflict: where the name is taken.
-        Unreadable: where the record, the ledger or the checkpoint cannot be believed.
+        BadInput: if the author or the reason is missing, or the name is invalid.
+        Refused: if a gate was not passed; the refusal is an entry of the ledger.
+        Conflict: if the name is taken.
+        Unreadable: if the record, the ledger or the checkpoint is damaged or was changed.
     """
-    _must_be_signed(request)
+    ledger.require_author("A promotion, forced or not,", request.by, request.reason)
     now, sources = now or timestamps.now(), sources or RunSources()
     with ledger.changing(models, now) as writer:
         verdict = judge(
@@ -112,51 +120,54 @@ def promote(
             entries=writer.entries,
         )
         if verdict.missed and not request.force:
-            raise _refuse(writer, request, verdict, [_line(gate) for gate in verdict.missed], now)
+            raise _refuse(writer, request, verdict, [_gate_line(gate) for gate in verdict.missed], now)
         promotion = _promotion_record(request, verdict, policy, writer, now)
-        draft = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
+        folder = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
         try:
-            promotion, seal = build_bundle.build(draft, request, promotion, verdict.inputs.record, models, sources)
+            promotion, checksums = build_bundle.build(
+                folder, request, promotion, verdict.inputs.record, models, sources
+            )
         except MhcError as problem:
             raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem
-        _put_in_place(draft, models, verdict.name)
-        writer.append(_promotion(request, verdict, promotion, seal, writer), now)
+        _move_into_place(folder, models, verdict.name)
+        writer.append(_promotion_entry(request, verdict, promotion, checksums, writer), now)
         snapshot.write(models, writer.entries, policy, f"Promote {verdict.name}", tag=verdict.name)
-    _note(request, promotion, now)
+    _update_run_record(request, promotion, now)
     return promotion
 
 
-def _must_be_signed(request: Request) -> None:
-    if not request.by.strip() or not request.why.strip():
-        raise BadInput("A promotion needs who does it and why, forced or not: --by NAME --reason 'WHY'")
-
-
 def _name(request: Request, record: RunRecord, entries: Sequence[Entry]) -> str:
-    """The bundle's name: as asked for, or the next free version.
+    """Return the bundle's name: the requested one, or the next free version.
 
     Raises:
-        Conflict: where it is taken, by a retired bundle too: a bundle is never overwritten.
+        BadInput: if the name or the alias is invalid.
+        Conflict: if the name is taken, by a retired bundle too: a bundle is never overwritten.
     """
-    known = state.fold(entries)
-    taken = set(known.bundles) | {alias for mine in known.aliases.values() for alias in mine} | {state.CHAMPION}
+    production = state.fold(entries)
     if request.alias is not None:
         bundle.checked_name(request.alias)
-        if request.alias in known.bundles:
+        if request.alias in production.bundles:
             raise Conflict(f"{request.alias} is a bundle, so it cannot be an alias")
+    aliases = {alias for task_aliases in production.aliases.values() for alias in task_aliases}
+    reserved = {*production.bundles, *aliases, state.CHAMPION}
     if request.name is not None:
-        if bundle.checked_name(request.name) in taken:
+        if bundle.checked_name(request.name) in reserved:
             raise Conflict(
                 f"The name {request.name} is taken. Choose another --name, or leave it out for the next free one"
             )
         return request.name
-    stem = "".join(
-        letter if letter in "abcdefghijklmnopqrstuvwxyz0123456789._-" else "-" for letter in record.name.lower()
-    )
-    stem = stem.strip("._-").replace("..", ".")[:90] or "model"
-    number = 1 + sum(name.rpartition("_v")[0] == stem for name in known.bundles)
-    while f"{stem}_v{number}" in taken:
+    stem = _stem(record.name)
+    number = 1 + sum(name.rpartition("_v")[0] == stem for name in production.bundles)
+    while f"{stem}_v{number}" in reserved:
         number += 1
     return f"{stem}_v{number}"
+
+
+def _stem(run_name: str) -> str:
+    """Return a run's name in the characters that a bundle's name may have."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789._-"
+    stem = "".join(letter if letter in letters else "-" for letter in run_name.lower())
+    return stem.strip("._-").replace("..", ".")[:90] or "model"
 
 
 def _promotion_record(
@@ -169,9 +180,9 @@ def _promotion_record(
         task=state.task_of(labels),
         labels=labels,
         run=inputs.record.id,
-        at=timestamps.text(now),
+        at=timestamps.format_time(now),
         by=request.by,
-        why=request.why,
+        why=request.reason,
         forced=bool(verdict.missed),
         policy_name=verdict.policy_name,
         policy=policy,
@@ -185,9 +196,9 @@ def _promotion_record(
 
 
 def _refuse(writer: Writer, request: Request, verdict: Verdict, failed: Sequence[str], now: datetime) -> Refused:
-    """Put the refusal into the ledger, and return the sentence for the person."""
+    """Append the refusal to the ledger, and return the error for the user."""
     entry = replace(
-        ledger.draft("refused", request.by, request.why),
+        ledger.draft("refused", request.by, request.reason),
         run=verdict.inputs.record.id,
         policy=verdict.policy_name,
         failed=list(failed),
@@ -195,30 +206,32 @@ def _refuse(writer: Writer, request: Request, verdict: Verdict, failed: Sequence
     )
     writer.append(entry, now)
     snapshot.write(writer.models, writer.entries, None, "")
-    listed = "\n".join(f"  {line}" for line in failed)
-    hint = "" if request.force else "\nOverrule the gates with --force and a reason; it shows for ever."
-    return Refused(f"{verdict.inputs.record.id} was not promoted:\n{listed}{hint}")
+    lines = "\n".join(f"  {line}" for line in failed)
+    hint = "" if request.force else "\nOverrule the gates with --force and a reason, which are recorded permanently"
+    return Refused(f"{verdict.inputs.record.id} was not promoted:\n{lines}{hint}")
 
 
-def _line(gate: Gate) -> str:
+def _gate_line(gate: Gate) -> str:
     return f"{gate.name}: {gate.verdict}: {gate.reason}"
 
 
-def _put_in_place(draft: Path, models: Path, name: str) -> None:
-    """Rename the draft to its place; what a killed promotion left there was never in the ledger, and is cleared."""
-    to = bundle.place(models, name)
+def _move_into_place(draft: Path, models: Path, name: str) -> None:
+    """Rename the draft to the bundle's name; a folder there is the leftover of a killed promotion, without an entry."""
+    to = bundle.folder_of(models, name)
     if to.exists():
         shutil.rmtree(to)
     bundle.sync(draft)
     draft.rename(to)
-    ledger.sync_folder(to.parent)
+    atomic.sync(to.parent)
 
 
-def _promotion(request: Request, verdict: Verdict, promotion: PromotionRecord, seal: str, writer: Writer) -> Entry:
+def _promotion_entry(
+    request: Request, verdict: Verdict, promotion: PromotionRecord, checksums: str, writer: Writer
+) -> Entry:
     alias = request.alias or ""
     aliases = state.fold(writer.entries).aliases.get(promotion.task, {})
     return replace(
-        ledger.draft("promoted", request.by, request.why),
+        ledger.draft("promoted", request.by, request.reason),
         task=promotion.task,
         labels=promotion.labels,
         bundle=promotion.name,
@@ -227,22 +240,23 @@ def _promotion(request: Request, verdict: Verdict, promotion: PromotionRecord, s
         run=promotion.run,
         forced=promotion.forced,
         policy=verdict.policy_name,
-        failed=[_line(gate) for gate in gates.refusals(promotion.gates)],
+        failed=[_gate_line(gate) for gate in gates.refusals(promotion.gates)],
         answers=promotion.answers,
-        checksums=seal,
+        checksums=checksums,
     )
 
 
-def _note(request: Request, made: PromotionRecord, now: datetime) -> None:
-    """Tell the run's own record. The ledger has it already, so a record that cannot be written is no failure."""
-    what = "promoted by force" if made.forced else "promoted"
-    event = Event(at=timestamps.text(now), what=what, by=made.by, why=f"as {made.name}: {made.why}")
+def _update_run_record(request: Request, promotion: PromotionRecord, now: datetime) -> None:
+    """Add the promotion to the run's own record; a failure is only logged, because the ledger has it already."""
+    what = "promoted by force" if promotion.forced else "promoted"
+    why = f"as {promotion.name}: {promotion.why}"
+    event = Event(at=timestamps.format_time(now), what=what, by=promotion.by, why=why)
 
-    def noted(record: RunRecord) -> RunRecord:
-        bundles = [*record.promotion.bundles, made.name]
-        return replace(record, promotion=replace(record.promotion, gates=made.gates, bundles=bundles))
+    def with_bundle(record: RunRecord) -> RunRecord:
+        bundles = [*record.promotion.bundles, promotion.name]
+        return replace(record, promotion=replace(record.promotion, gates=promotion.gates, bundles=bundles))
 
     try:
-        store.update(request.run, noted, event)
+        store.update(request.run, with_bundle, event)
     except MhcError as problem:
-        log.warning("%s is promoted, but its run's record does not say so: %s", made.name, problem)
+        log.warning("%s is promoted, but the record of its run could not be updated: %s", promotion.name, problem)

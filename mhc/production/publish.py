@@ -1,106 +1,122 @@
-"""Copy a bundle to where others use it: a folder or any URL of fsspec, a Hugging Face repository, an MLflow registry.
+"""Copy a bundle to a folder or any URL of fsspec, to a Hugging Face repository, or to an MLflow registry.
 
-Each way needs its own package (fsspec with the protocol's driver, huggingface_hub, mlflow); one that is missing is
-said by name. A bundle is checked before it leaves, and where it went stands in the ledger.
+Each target needs its own package (fsspec with the protocol's driver, huggingface_hub, mlflow); an error names a missing
+one. A bundle is checked before it is copied, and its new address is recorded in the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 from mhc.errors import BadConfig, BadInput, Conflict
-from mhc.production import aliases, bundle
+from mhc.production import aliases, bundle, ledger
 from mhc.production.api import Registry
 from mhc.production.state import Bundle
 
-Send = Callable[[Path, Bundle, str, list[str], bool], str]
-"""Called with folder, bundle, address, its aliases, and whether everybody may see it; returns where it lies."""
+
+class Publisher(Protocol):
+    """A function that copies a bundle to one kind of target."""
+
+    def __call__(self, folder: Path, source: Bundle, to: str, names: list[str], *, public: bool) -> str:
+        """Copy the bundle in `folder` with the aliases `names`, and return its address; `public` is for the Hub."""
 
 
 def publish(registry: Registry, name: str, to: str, *, by: str, reason: str, public: bool = False) -> str:
-    """Copy the bundle `name` to `to`, put that on record, and return where it lies.
+    """Copy the bundle `name` to `to`, record that in the ledger, and return the address of the copy.
 
     Raises:
-        BadInput: where nobody or no reason is named, or the address cannot be used.
-        BadConfig: where the package for it is missing.
-        Conflict: where something lies there already.
-        Unreadable: where the bundle is not what was promoted.
+        BadInput: if the author or the reason is missing, or the address cannot be used.
+        BadConfig: if the package for the target is missing.
+        NotFound: if there is no such bundle.
+        Conflict: if the target exists already.
+        Unreadable: if the bundle is not as it was promoted.
     """
-    if not by.strip() or not reason.strip():
-        raise BadInput("Publishing needs who does it and why: --by NAME --reason 'WHY'")
-    found = registry.resolve(name)
-    folder = registry.folder(found.name)
-    mine = registry.state().aliases.get(found.task, {})
-    names = sorted(alias for alias, meant in mine.items() if meant == found.name)
-    where = _way(to)(folder, found, to, names, public)
-    aliases.note_published(registry.models, found.name, where, by=by, why=reason, policy=registry.policy)
-    return where
+    ledger.require_author("Publishing", by, reason)
+    source = registry.resolve(name)
+    folder = registry.folder(source.name)
+    task_aliases = registry.state().aliases.get(source.task, {})
+    names = sorted(alias for alias, bundle_name in task_aliases.items() if bundle_name == source.name)
+    address = _publisher(to)(folder, source, to, names, public=public)
+    aliases.note_published(registry.models, source.name, address, by=by, reason=reason, policy=registry.policy)
+    return address
 
 
-def _way(to: str) -> Send:
+def _publisher(to: str) -> Publisher:
     if to.startswith("hf://"):
         return to_hugging_face
     return to_mlflow if to.startswith("mlflow:") else to_folder
 
 
-def to_folder(folder: Path, found: Bundle, to: str, names: list[str], public: bool) -> str:
-    """Copy the files to `<to>/<name>`, checksums last: a copy without them is not finished."""
+def to_folder(folder: Path, source: Bundle, to: str, names: list[str], *, public: bool) -> str:
+    """Copy the files to `<to>/<name>`, checksums last: a copy without them is not complete.
+
+    Raises:
+        BadInput: if fsspec cannot use the address, or copying fails.
+        Conflict: if the target has this bundle already.
+    """
     fsspec = _package("fsspec", "fsspec")
     try:
         system, path = fsspec.core.url_to_fs(to)
     except (ValueError, ImportError) as problem:
-        raise BadInput(f"{to} is no address that fsspec knows: {problem}") from problem
-    target = f"{path.rstrip('/')}/{found.name}"
+        raise BadInput(f"{to} is not an address that fsspec can use: {problem}") from problem
+    target = f"{path.rstrip('/')}/{source.name}"
     if system.exists(f"{target}/{bundle.CHECKSUMS}"):
-        raise Conflict(f"{to} holds {found.name} already; a published bundle is never overwritten")
+        raise Conflict(f"{to} has {source.name} already; a published bundle is never overwritten")
     try:
-        for one in [*sorted(set(bundle.files(folder)) - {bundle.CHECKSUMS}), bundle.CHECKSUMS]:
-            system.makedirs(f"{target}/{one}".rpartition("/")[0], exist_ok=True)
-            system.put_file(str(folder / one), f"{target}/{one}")
+        for file in [*sorted(set(bundle.files(folder)) - {bundle.CHECKSUMS}), bundle.CHECKSUMS]:
+            system.makedirs(f"{target}/{file}".rpartition("/")[0], exist_ok=True)
+            system.put_file(str(folder / file), f"{target}/{file}")
     except OSError as problem:
-        raise BadInput(f"{found.name} could not be copied to {to}: {problem}") from problem
+        raise BadInput(f"{source.name} could not be copied to {to}: {problem}") from problem
     return str(system.unstrip_protocol(target))
 
 
-def to_hugging_face(folder: Path, found: Bundle, to: str, names: list[str], public: bool) -> str:
-    """Upload to the model repository `hf://owner/name` in one commit, tagged with the bundle's name."""
+def to_hugging_face(folder: Path, source: Bundle, to: str, names: list[str], *, public: bool) -> str:
+    """Upload to the model repository `hf://owner/name` in one commit, tagged with the bundle's name.
+
+    Raises:
+        BadInput: if the address is not that of a repository, or uploading fails.
+    """
     hub = _package("huggingface_hub", "huggingface_hub")
     repository = to.removeprefix("hf://").strip("/")
     if repository.count("/") != 1:
-        raise BadInput(f"{to} is no repository; write hf://owner/name")
+        raise BadInput(f"{to} is not a repository. Write hf://owner/name")
     api = hub.HfApi()
     try:
         api.create_repo(repository, private=not public, exist_ok=True)
-        api.upload_folder(repo_id=repository, folder_path=str(folder), commit_message=f"Publish {found.name}")
-        api.create_tag(repository, tag=found.name)
+        api.upload_folder(repo_id=repository, folder_path=str(folder), commit_message=f"Publish {source.name}")
+        api.create_tag(repository, tag=source.name)
     except (OSError, ValueError, hub.errors.HfHubHTTPError) as problem:
-        raise BadInput(f"{found.name} could not be published to {to}: {type(problem).__name__}") from problem
-    return f"hf://{repository}@{found.name}"
+        raise BadInput(f"{source.name} could not be published to {to}: {type(problem).__name__}") from problem
+    return f"hf://{repository}@{source.name}"
 
 
-def to_mlflow(folder: Path, found: Bundle, to: str, names: list[str], public: bool) -> str:
+def to_mlflow(folder: Path, source: Bundle, to: str, names: list[str], *, public: bool) -> str:
     """Register the files as a version of the MLflow model `mlflow:NAME`, with the bundle's aliases.
 
-    The server is MLflow's own affair: MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI.
+    The server is set by MLflow's own variables: MLFLOW_TRACKING_URI, MLFLOW_REGISTRY_URI.
+
+    Raises:
+        BadInput: if MLflow refuses.
     """
     mlflow = _package("mlflow", "mhc[mlflow]")
-    model = to.removeprefix("mlflow:").strip("/") or found.name
+    model = to.removeprefix("mlflow:").strip("/") or source.name
     client = mlflow.MlflowClient()
     try:
-        with mlflow.start_run(run_name=found.name) as run:
+        with mlflow.start_run(run_name=source.name) as run:
             mlflow.log_artifacts(str(folder), artifact_path="bundle")
         if not client.search_registered_models(f"name = '{bundle.checked_name(model)}'"):
             client.create_registered_model(model)
-        source = f"{run.info.artifact_uri}/bundle"
-        tags = {"bundle": found.name, "forced": str(found.forced), "checksums": found.checksums}
-        version = client.create_model_version(model, source, run.info.run_id, tags=tags).version
+        artifacts = f"{run.info.artifact_uri}/bundle"
+        tags = {"bundle": source.name, "forced": str(source.forced), "checksums": source.checksums}
+        version = client.create_model_version(model, artifacts, run.info.run_id, tags=tags).version
         for alias in names:
             client.set_registered_model_alias(model, alias, version)
     except (OSError, mlflow.exceptions.MlflowException) as problem:
-        raise BadInput(f"{found.name} could not be published to {to}: {problem}") from problem
+        raise BadInput(f"{source.name} could not be published to {to}: {problem}") from problem
     return f"models:/{model}/{version}"
 
 
@@ -108,4 +124,6 @@ def _package(module: str, install: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as problem:
-        raise BadConfig(f"Publishing there needs a package that is not installed: pip install '{install}'") from problem
+        raise BadConfig(
+            f"Publishing to this target needs a package that is not installed. Install it with: pip install '{install}'"
+        ) from problem

@@ -1,9 +1,10 @@
-"""Score a bundle again: on the test split of another run, or on a sample to check that it equals its run."""
+"""Score a bundle on the test texts of a run: to compare the champion with it, or to check a new bundle against it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,36 +13,39 @@ from mhc.errors import MhcError
 from mhc.model.calibration import apply_temperature
 from mhc.production import bundle, export, state
 from mhc.production.decision import ConsistencyCheck
-from mhc.production.export import Trained
 from mhc.production.ledger import Entry
 from mhc.runs import evidence
 from mhc.runs.evidence import Evidence
 
-SAMPLE = 64
-"""Test examples that are scored anew."""
-SAME = 1e-4
-"""Largest gap between the bundle and the run's own network, both in float32."""
-SAME_IN_BF16 = 2e-2
-"""Mean gap to the evidence: bfloat16 keeps 8 bits, and its errors average out; other weights differ by far more."""
+if TYPE_CHECKING:
+    from mhc.model.weights import Loaded
+
+SAMPLE_SIZE = 64
+"""Number of test examples that are scored to check a new bundle."""
+MAX_GAP = 1e-4
+"""Largest accepted difference between the bundle and the run's own network, both in float32."""
+MAX_MEAN_GAP = 2e-2
+"""Largest accepted mean difference to the evidence. The evidence may be in bfloat16, which has 8 bits; its errors
+average out, while other weights differ by far more."""
 
 Texts = Callable[[Path, str], Sequence[str]]
-"""The normalised texts of a run's split, in row order: `texts(run folder, "test")`."""
+"""Called as `texts(run folder, "test")`; returns the normalised texts of a run's split, in row order."""
 
 
 def rescore_bundle(
     run: Path, models: Path, entries: Sequence[Entry], texts: Texts, name: str, test: Evidence
 ) -> Evidence:
-    """What the bundle `name` says of the examples of `test`, the evidence of `run`.
+    """Return the evidence of the bundle `name` on the examples of `test`, the evidence of `run`.
 
     Raises:
-        MhcError: where the texts of those examples, or the bundle, cannot be read.
+        MhcError: if the texts of those examples, or the bundle, cannot be read.
     """
     from mhc.data.tokenizer import Encoder
     from mhc.model.scoring import Scorer
     from mhc.production.loading import from_bundle
 
     test_texts = texts_of(test, texts(run, "test"), evidence.key(models))
-    loaded = from_bundle(bundle.place(models, name), state.resolve(state.fold(entries), name).checksums)
+    loaded = from_bundle(bundle.folder_of(models, name), state.resolve(state.fold(entries), name).checksums)
     encoder = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
     scorer = Scorer(loaded.network, pad_id=encoder.pad_id, masked=loaded.masked, precision="fp32", device="cpu")
     order = np.array([loaded.labels.index(label) for label in test.label_names])
@@ -53,63 +57,69 @@ def rescore_bundle(
     )
 
 
-def texts_of(test: Evidence, texts: Sequence[str], key: bytes) -> list[str]:
-    """The text of every example, found by its keyed id.
-
-    Raises:
-        MhcError: where some are not among `texts`.
-    """
-    by_id = {evidence.example_id(text, key): text for text in texts}
-    found = [by_id.get(row.tobytes()) for row in test.ids]
-    known = [text for text in found if text is not None]
-    if len(known) < len(found):
-        raise MhcError(
-            f"the test texts that can be read now hold {len(known)} of the {len(found)} examples of the evidence; "
-            "the data, or the key models/.evidence_key, is another one"
-        )
-    return known
-
-
 def check_consistency(
-    folder: Path, run: Path, trained: Trained, temperature: float, models: Path, texts: Texts
+    folder: Path, run: Path, trained: Loaded, temperature: float, models: Path, texts: Texts
 ) -> ConsistencyCheck:
-    """Score a sample by the bundle in `folder`, by the network `trained`, and hold both against the run's evidence."""
+    """Compare the bundle in `folder` with the network `trained` and with the run's evidence, on a sample of the test.
+
+    A bundle that cannot be compared gets a check with a flaw.
+    """
     try:
-        known = evidence.read(run / "evaluation" / "test.npz")
-        rows, sample = sampled(known, texts(run, "test"), evidence.key(models))
+        test = evidence.read(run / "evaluation" / "test.npz")
+        rows, sample = sample_rows(test, texts(run, "test"), evidence.key(models))
         standalone = export.standalone(trained)
-        score = export.score if standalone else export.score_ours
-        found = score(folder, sample, trained.max_tokens)
-        own = apply_temperature(export.score_network(trained, sample), temperature)
+        score = export.score_with_transformers if standalone else export.score_with_mhc
+        probabilities = score(folder, sample, trained.max_tokens)
+        by_network = apply_temperature(export.score_network(trained, sample), temperature)
     except (MhcError, OSError) as problem:
         return ConsistencyCheck(examples=0, flaw=str(problem))
-    said = apply_temperature(known.probabilities[rows], temperature)
+    by_evidence = apply_temperature(test.probabilities[rows], temperature)
     return ConsistencyCheck(
         examples=len(rows),
-        largest_gap=float(np.abs(found - own).max()),
-        mean_gap_to_evidence=float(np.abs(found - said).mean()),
+        largest_gap=float(np.abs(probabilities - by_network).max()),
+        mean_gap_to_evidence=float(np.abs(probabilities - by_evidence).mean()),
         by="transformers alone" if standalone else "mhc",
     )
 
 
-def sampled(known: Evidence, texts: Sequence[str], key: bytes) -> tuple[NDArray[np.int64], list[str]]:
-    """Rows of the evidence, evenly spread, and their texts. Raises MhcError where the texts are others."""
-    rows = np.unique(np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(np.int64))
-    few = Evidence(
-        ids=known.ids[rows],
-        labels=known.labels[rows],
-        probabilities=known.probabilities[rows],
-        label_names=known.label_names,
-    )
-    return rows, texts_of(few, texts, key)
-
-
-def contradiction(proof: ConsistencyCheck) -> str:
-    """How the bundle differs from its run; empty where it does not, or where it could not be checked."""
-    if proof.largest_gap is None or proof.mean_gap_to_evidence is None:
+def contradiction(check: ConsistencyCheck) -> str:
+    """Return how the bundle differs from its run; empty if it does not, or if it could not be checked."""
+    if check.largest_gap is None or check.mean_gap_to_evidence is None:
         return ""
-    if not proof.largest_gap <= SAME:
-        return f"its probabilities differ from the run's network by up to {proof.largest_gap:.2g}"
-    if not proof.mean_gap_to_evidence <= SAME_IN_BF16:
-        return f"its probabilities differ from the run's evidence by {proof.mean_gap_to_evidence:.2g} on average"
+    if not check.largest_gap <= MAX_GAP:
+        return f"its probabilities differ from the run's network by up to {check.largest_gap:.2g}"
+    if not check.mean_gap_to_evidence <= MAX_MEAN_GAP:
+        return f"its probabilities differ from the run's evidence by {check.mean_gap_to_evidence:.2g} on average"
     return ""
+
+
+def sample_rows(test: Evidence, texts: Sequence[str], key: bytes) -> tuple[NDArray[np.int64], list[str]]:
+    """Return at most `SAMPLE_SIZE` evenly spaced rows of the evidence, and their texts.
+
+    Raises:
+        MhcError: if some of them are not among `texts`.
+    """
+    rows = np.unique(np.linspace(0, len(test) - 1, min(SAMPLE_SIZE, len(test))).astype(np.int64))
+    sample = Evidence(
+        ids=test.ids[rows],
+        labels=test.labels[rows],
+        probabilities=test.probabilities[rows],
+        label_names=test.label_names,
+    )
+    return rows, texts_of(sample, texts, key)
+
+
+def texts_of(test: Evidence, texts: Sequence[str], key: bytes) -> list[str]:
+    """Return the text of every example, matched by its keyed id.
+
+    Raises:
+        MhcError: if some of them are not among `texts`.
+    """
+    by_id = {evidence.example_id(text, key): text for text in texts}
+    matches = [text for row in test.ids if (text := by_id.get(row.tobytes())) is not None]
+    if len(matches) < len(test.ids):
+        raise MhcError(
+            f"the available test texts contain {len(matches)} of the {len(test.ids)} examples of the evidence; "
+            "the data, or the key models/.evidence_key, has changed"
+        )
+    return matches

@@ -1,4 +1,4 @@
-"""Write `registry.json`, the readable snapshot of the ledger, and commit a change of production to git.
+"""Write `registry.json`, the readable snapshot of the ledger, and commit changes of production to git.
 
 The ledger is committed, weights never are.
 """
@@ -11,68 +11,61 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mhc.policy import PromotionPolicy
-from mhc.production import ledger, state
-from mhc.production.bundle import FOLDER, UNTRACKED, files
+from mhc.production import bundle, ledger, state
 from mhc.production.ledger import Entry
-from mhc.runs import atomic
+from mhc.runs import atomic, git
+
+log = logging.getLogger("mhc.production")
 
 FILE = "registry.json"
+GIT_TIMEOUT = 60.0
+"""Seconds that one call of git may take."""
 
 
 def write(
     models: Path, entries: Sequence[Entry], policy: PromotionPolicy | None, message: str, tag: str | None = None
 ) -> None:
-    """Write the snapshot of these entries; commit it where the policy says so (never without a policy)."""
+    """Write the snapshot of these entries, and commit it if a policy is given and requires it."""
     atomic.write(models / FILE, state.snapshot(entries))
     if policy is not None and policy.git.commit:
         commit(models, message, tag)
 
 
 def rebuild(models: Path) -> Path:
-    """Make `registry.json` anew from the ledger, and return its path.
+    """Write `registry.json` again from the ledger, and return its path.
 
     Raises:
-        Unreadable: where the ledger cannot be believed.
+        Unreadable: if the ledger is damaged or was changed.
     """
     path = models / FILE
-    atomic.write(path, state.snapshot(ledger.believed(models)))
+    atomic.write(path, state.snapshot(ledger.verified_entries(models)))
     return path
 
 
-log = logging.getLogger("mhc.production")
-PATIENCE = 60
-
-
 def commit(models: Path, message: str, tag: str | None) -> None:
-    """Commit ledger, registry and the bundles' small files, and tag the commit.
+    """Commit ledger, registry and the small files of the bundles, and tag the commit.
 
-    The ledger is the truth and has been written: where git refuses, that is logged with what it said.
+    The ledger is the source of truth and is already written, so a failure of git is only logged.
     """
     paths = sorted(_tracked(models))
     try:
-        _git(models, "add", "--force", "--", *paths)
-        changed = _git(models, "diff", "--cached", "--name-only", "--", *paths).strip()
-        if changed:
-            _git(models, "commit", "--quiet", "--only", "--message", message, "--", *paths)
+        git.run(models, "add", "--force", "--", *paths, timeout=GIT_TIMEOUT)
+        changes = git.run(models, "diff", "--cached", "--name-only", "--", *paths, timeout=GIT_TIMEOUT).strip()
+        if changes:
+            arguments = ("commit", "--quiet", "--only", "--message", message, "--", *paths)
+            git.run(models, *arguments, timeout=GIT_TIMEOUT)
         if tag is not None:
-            _git(models, "tag", "--annotate", "--message", message, "--", tag)
+            git.run(models, "tag", "--annotate", "--message", message, "--", tag, timeout=GIT_TIMEOUT)
     except (OSError, subprocess.SubprocessError) as problem:
-        said = getattr(problem, "stderr", "") or str(problem)
-        log.warning("%s is done, but was not committed to git: %s", message, said.strip())
+        log.warning("%s is done, but was not committed to git: %s", message, git.message_of(problem))
 
 
 def _tracked(models: Path) -> Iterator[str]:
-    """Paths relative to the models folder: no weights, no key, no lock, no draft."""
-    for name in ("ledger.jsonl", "registry.json"):
+    """Yield the paths to commit, relative to the models folder: no weights, no key, no lock, no draft."""
+    for name in (ledger.FILE, FILE):
         if (models / name).is_file():
             yield name
-    production = models / FOLDER
-    for path in files(production) if production.is_dir() else ():
-        if not path.startswith(".") and not path.endswith(UNTRACKED):
-            yield f"{FOLDER}/{path}"
-
-
-def _git(models: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(models), *arguments], capture_output=True, text=True, check=True, timeout=PATIENCE
-    ).stdout
+    production = models / bundle.FOLDER
+    for path in bundle.files(production) if production.is_dir() else ():
+        if not path.startswith(".") and not path.endswith(bundle.UNTRACKED):
+            yield f"{bundle.FOLDER}/{path}"

@@ -52,7 +52,7 @@ def test_run_that_passes_every_gate_is_a_candidate(world: World, place: Place) -
 
 
 @pytest.mark.parametrize("wrong", [{"data": {"synthetic": True}}, {"category": "debug"}], ids=["synthetic", "debug"])
-def test_run_that_fails_a_gate_is_none_and_says_why(world: World, place: Place, wrong: dict[str, object]) -> None:
+def test_run_that_fails_a_gate_is_no_candidate(world: World, place: Place, wrong: dict[str, object]) -> None:
     run = a_trained_run(*place, world, **wrong)
     flag(run, place)
     found = store.read(run).promotion
@@ -60,31 +60,31 @@ def test_run_that_fails_a_gate_is_none_and_says_why(world: World, place: Place, 
     assert "failed: the " in found.reason
 
 
-def test_flag_and_promotion_judge_the_same(world: World, place: Place) -> None:
+def test_flag_and_promotion_have_the_same_verdicts(world: World, place: Place) -> None:
     run = a_trained_run(*place, world)
     flag(run, place)
     flagged = store.read(run).promotion.gates
     store.update(run, lambda old: replace(old, status=Status.COMPLETED))
     verdict = judge(
-        Request(run=run, by="", why=""), outputs=place[0], models=place[1], policy=policies.load().promotion
+        Request(run=run, by="", reason=""), outputs=place[0], models=place[1], policy=policies.load().promotion
     )
     assert flagged == verdict.gates
     assert {gate.verdict for gate in flagged} == {gates.PASSED}
 
 
-def test_policy_promotes_by_itself_where_it_says_so(world: World, place: Place) -> None:
+def test_policy_without_approval_promotes_automatically(world: World, place: Place) -> None:
     flag(a_trained_run(*place, world), place, require_manual_approval=False)
     [entry] = ledger.verified_entries(place[1])
     assert entry.what == "promoted"
     assert entry.by.startswith("policy custom ")
 
 
-def test_policy_promotes_nothing_that_fails(world: World, place: Place) -> None:
+def test_policy_promotes_no_run_that_fails_a_gate(world: World, place: Place) -> None:
     flag(a_trained_run(*place, world, data={"synthetic": True}), place, require_manual_approval=False)
     assert ledger.verified_entries(place[1]) == []
 
 
-def test_failure_to_judge_is_logged_and_costs_no_training(
+def test_error_while_judging_is_logged_and_not_raised(
     world: World, place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = still_running(a_trained_run(*place, world))
@@ -104,6 +104,6 @@ def test_run_without_a_test_split_is_no_candidate(world: World, place: Place) ->
     assert (found.candidate, found.reason) == (False, "the data has no test split to judge on")
 
 
-def test_empty_folders_are_a_sentence(place: Place) -> None:
+def test_empty_folder_names_are_refused(place: Place) -> None:
     with pytest.raises(BadConfig, match="needs its outputs and models"):
         FlagForPromotion(LiveRun(place[0]), policies.load(), "", place[1])

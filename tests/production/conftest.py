@@ -9,11 +9,11 @@ from tests.support.promotions import World, make_world
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Toy data and two tiny trained encoders, made once."""
+    """Return toy data and two tiny trained encoders, built once per session."""
     return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> tuple[Path, Path]:
-    """Folders for runs and for models."""
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Return the folders for runs and for models."""
     return tmp_path / "outputs", tmp_path / "models"

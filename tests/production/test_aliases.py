@@ -13,21 +13,21 @@ from tests.support.promotions import NOW, World, a_trained_run, policy
 
 
 @pytest.fixture
-def registry(world: World, place: tuple[Path, Path]) -> Registry:
-    """attention_v1 and attention_v2, which is champion."""
-    run = a_trained_run(*place, world)
+def registry(world: World, folders: tuple[Path, Path]) -> Registry:
+    """Return a registry with attention_v1 and with attention_v2, which is champion."""
+    run = a_trained_run(*folders, world)
     for _ in range(2):
-        promote(Request(run=run, by="ada", why="x"), outputs=place[0], models=place[1], policy=policy(), now=NOW)
-    return Registry(place[1], place[0])
+        promote(Request(run=run, by="ada", reason="x"), outputs=folders[0], models=folders[1], policy=policy(), now=NOW)
+    return Registry(folders[1], folders[0])
 
 
-def test_rollback_makes_the_one_before_champion_and_says_why(registry: Registry) -> None:
+def test_rollback_makes_the_previous_champion_champion(registry: Registry) -> None:
     assert registry.earlier_champion() == "attention_v1"
     entry = registry.rollback(by="bob", reason="worse in the field")
     assert (entry.what, entry.bundle, entry.before, entry.by) == ("rolled back", "attention_v1", "attention_v2", "bob")
     assert registry.champion().name == "attention_v1"
     with pytest.raises(NotFound, match="There was no champion before attention_v1"):
-        registry.rollback(by="bob", reason="once more")
+        registry.rollback(by="bob", reason="again")
 
 
 def test_alias_is_set_and_removed(registry: Registry) -> None:
@@ -44,7 +44,7 @@ def test_alias_may_be_named_by_another_alias(registry: Registry) -> None:
     assert registry.resolve("stable").name == "attention_v2"
 
 
-def test_what_has_an_alias_is_not_retired(registry: Registry) -> None:
+def test_bundle_with_an_alias_is_not_retired(registry: Registry) -> None:
     with pytest.raises(Refused, match=r"attention_v2 is champion. Give that to another bundle first"):
         registry.retire("attention_v2", by="ada", reason="x")
 
@@ -61,7 +61,7 @@ def test_retired_bundle_gets_no_alias_and_keeps_its_files(registry: Registry) ->
 
 
 @pytest.mark.parametrize("alias", ["../x", "A", "", "a b", "<b>"])
-def test_alias_that_could_mean_another_place_is_refused(registry: Registry, alias: str) -> None:
+def test_alias_that_could_lead_to_another_folder_is_refused(registry: Registry, alias: str) -> None:
     with pytest.raises(BadInput, match="cannot name a bundle or an alias"):
         registry.set_alias(alias, "attention_v1", by="ada", reason="x")
 
@@ -71,40 +71,40 @@ def test_alias_cannot_take_the_name_of_a_bundle(registry: Registry) -> None:
         registry.set_alias("attention_v1", "attention_v2", by="ada", reason="x")
 
 
-def test_alias_that_is_so_already_is_no_event(registry: Registry) -> None:
+def test_unchanged_alias_is_not_recorded(registry: Registry) -> None:
     with pytest.raises(Conflict, match="champion is attention_v2 already"):
         registry.set_alias("champion", "attention_v2", by="ada", reason="x")
     assert len(registry.history()) == 2
 
 
 @pytest.mark.parametrize(("by", "reason"), [("", "x"), ("ada", "")])
-def test_every_change_needs_who_and_why(registry: Registry, by: str, reason: str) -> None:
-    for act in (
+def test_every_change_needs_an_author_and_a_reason(registry: Registry, by: str, reason: str) -> None:
+    for action in (
         lambda: registry.rollback(by=by, reason=reason),
         lambda: registry.set_alias("x", "attention_v1", by=by, reason=reason),
         lambda: registry.remove_alias("champion", by=by, reason=reason),
         lambda: registry.retire("attention_v1", by=by, reason=reason),
     ):
-        with pytest.raises(BadInput, match="needs who does it and why"):
-            act()
+        with pytest.raises(BadInput, match="needs an author and a reason"):
+            action()
     assert len(registry.history()) == 2
 
 
-def test_history_of_one_bundle_tells_all_that_touched_it(registry: Registry) -> None:
+def test_history_of_a_bundle_has_all_of_its_entries(registry: Registry) -> None:
     registry.rollback(by="bob", reason="x")
     assert [entry.what for entry in registry.history("attention_v2")] == ["promoted", "rolled back"]
     assert [entry.what for entry in registry.history("champion")] == ["promoted", "promoted", "rolled back"]
 
 
-def test_registry_json_is_renewed_with_each_change(registry: Registry) -> None:
+def test_registry_json_is_rewritten_with_each_change(registry: Registry) -> None:
     from mhc.production import state
 
     registry.rollback(by="bob", reason="x")
     content = (registry.models / "registry.json").read_bytes()
-    assert content == state.snapshot(ledger.believed(registry.models))
+    assert content == state.snapshot(ledger.verified_entries(registry.models))
 
 
-def test_nothing_is_champion_where_nothing_was_promoted(tmp_path: Path) -> None:
+def test_models_folder_without_promotions_has_no_champion(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"There is no champion in .*mhc promote"):
         Registry(tmp_path).champion()
     assert Registry(tmp_path).champions() == []

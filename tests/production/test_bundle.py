@@ -13,16 +13,17 @@ from safetensors.numpy import save_file
 from mhc.errors import BadInput, MhcError, Unreadable
 from mhc.production import bundle
 from mhc.production.loading import from_bundle
+from mhc.runs import checkpoints
 
 
 class Bomb:
-    """What a pickle can do when it is loaded."""
+    """A pickle that runs a command when it is loaded."""
 
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
 
     def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return os.system, (f"touch {self.mark}",)
+        return os.system, (f"touch {self.marker}",)
 
 
 def a_bundle(folder: Path) -> Path:
@@ -34,83 +35,81 @@ def a_bundle(folder: Path) -> Path:
     return folder
 
 
-def test_sealed_bundle_is_whole(tmp_path: Path) -> None:
+def test_sealed_bundle_is_intact(tmp_path: Path) -> None:
     folder = a_bundle(tmp_path / "b")
-    seal = bundle.sha256(folder / bundle.CHECKSUMS)
+    seal = checkpoints.sha256(folder / bundle.CHECKSUMS)
     assert bundle.flaws(folder, seal) == []
-    bundle.must_be_whole(folder, seal)
+    bundle.require_intact(folder, seal)
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     import subprocess
 
     folder = a_bundle(tmp_path / "b")
-    done = subprocess.run(["sha256sum", "--check", "--strict", bundle.CHECKSUMS], cwd=folder, capture_output=True)
-    assert done.returncode == 0
+    process = subprocess.run(["sha256sum", "--check", "--strict", bundle.CHECKSUMS], cwd=folder, capture_output=True)
+    assert process.returncode == 0
 
 
-def put_a_pickle_in_place_of_the_weights(folder: Path, mark: Path) -> None:
-    (folder / bundle.WEIGHTS).write_bytes(pickle.dumps(Bomb(mark)))
+def replace_the_weights_by_a_pickle(folder: Path, marker: Path) -> None:
+    (folder / bundle.WEIGHTS).write_bytes(pickle.dumps(Bomb(marker)))
 
 
-def add_a_pickle(folder: Path, mark: Path) -> None:
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(mark)))
+def add_a_pickle(folder: Path, marker: Path) -> None:
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
 
 
-def remove_the_weights_and_add_a_pickle(folder: Path, mark: Path) -> None:
+def remove_the_weights_and_add_a_pickle(folder: Path, marker: Path) -> None:
     (folder / bundle.WEIGHTS).unlink()
-    add_a_pickle(folder, mark)
+    add_a_pickle(folder, marker)
 
 
-def ask_for_remote_code(folder: Path, mark: Path) -> None:
+def request_remote_code(folder: Path, marker: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoModelForSequenceClassification": "evil.Evil"}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "evil.py").write_text(f"import os; os.system('touch {mark}')")
+    (folder / "evil.py").write_text(f"import os; os.system('touch {marker}')")
 
 
-def link_out_of_the_folder(folder: Path, mark: Path) -> None:
+def link_out_of_the_folder(folder: Path, marker: Path) -> None:
     (folder / "README.md").unlink()
     (folder / "README.md").symlink_to("/etc/hostname")
 
 
-def link_a_folder(folder: Path, mark: Path) -> None:
+def link_a_folder(folder: Path, marker: Path) -> None:
     (folder / "evaluation").symlink_to("/etc")
 
 
-def lie_about_the_header(folder: Path, mark: Path) -> None:
+def write_a_false_header(folder: Path, marker: Path) -> None:
     path = folder / bundle.WEIGHTS
     path.write_bytes((10**15).to_bytes(8, "little") + path.read_bytes()[8:])
 
 
-def hide_bytes_behind_the_weights(folder: Path, mark: Path) -> None:
+def append_bytes_to_the_weights(folder: Path, marker: Path) -> None:
     path = folder / bundle.WEIGHTS
-    path.write_bytes(path.read_bytes() + pickle.dumps(Bomb(mark)))
+    path.write_bytes(path.read_bytes() + pickle.dumps(Bomb(marker)))
 
 
-HOSTILE = (
-    put_a_pickle_in_place_of_the_weights, add_a_pickle, remove_the_weights_and_add_a_pickle, ask_for_remote_code,
-    link_out_of_the_folder, link_a_folder, lie_about_the_header, hide_bytes_behind_the_weights,
+ATTACKS = (
+    replace_the_weights_by_a_pickle, add_a_pickle, remove_the_weights_and_add_a_pickle, request_remote_code,
+    link_out_of_the_folder, link_a_folder, write_a_false_header, append_bytes_to_the_weights,
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("deed", HOSTILE, ids=lambda deed: deed.__name__)
-@pytest.mark.parametrize("resealed", [False, True], ids=["as it was sealed", "sealed anew"])
-def test_hostile_bundle_is_not_loaded_and_does_nothing(
-    tmp_path: Path, deed: Callable[[Path, Path], None], resealed: bool
-) -> None:
-    folder, mark = a_bundle(tmp_path / "b"), tmp_path / "mark"
-    deed(folder, mark)
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+@pytest.mark.parametrize("resealed", [False, True], ids=["old checksums", "new checksums"])
+def test_hostile_bundle_is_not_loaded(tmp_path: Path, attack: Callable[[Path, Path], None], resealed: bool) -> None:
+    folder, marker = a_bundle(tmp_path / "b"), tmp_path / "mark"
+    attack(folder, marker)
     if resealed:
         reseal(folder)
     assert bundle.flaws(folder, None)
     with pytest.raises(MhcError):
         from_bundle(folder)
-    assert not mark.exists()
+    assert not marker.exists()
 
 
 def reseal(folder: Path) -> None:
-    """As somebody would who wants to be believed: every file listed, links followed."""
+    """Write valid checksums as an attacker would: every file listed, links followed."""
     import hashlib
 
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != bundle.CHECKSUMS]
@@ -122,27 +121,27 @@ def reseal(folder: Path) -> None:
     "line",
     ["{0}  ../../etc/passwd", "{0}  /etc/passwd", "{0}  a/../../b", "{0}  .ssh/key", "{0} config.json", "nonsense", ""],
 )
-def test_checksums_that_name_another_place_are_not_believed(tmp_path: Path, line: str) -> None:
+def test_checksums_of_other_folders_are_refused(tmp_path: Path, line: str) -> None:
     folder = a_bundle(tmp_path / "b")
     with (folder / bundle.CHECKSUMS).open("a") as file:
         file.write(line.format("0" * 64) + "\n")
-    assert bundle.flaws(folder, None) == ["checksums.sha256 has a line that is no checksum of a file in the bundle"]
+    assert bundle.flaws(folder, None) == ["checksums.sha256 has a line that is not a checksum of a file in the bundle"]
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/b", "", ".", "..", "A", "a\0b", "a\nb", "-x", "é", "x" * 101])
-def test_name_that_means_another_place_is_refused(tmp_path: Path, name: str) -> None:
+def test_name_that_leads_to_another_folder_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match="cannot name a bundle or an alias"):
-        bundle.place(tmp_path, name)
+        bundle.folder_of(tmp_path, name)
 
 
 def test_linked_bundle_is_not_used(tmp_path: Path) -> None:
     a_bundle(tmp_path / "b")
     (tmp_path / "link").symlink_to(tmp_path / "b")
-    with pytest.raises(Unreadable, match="is not there, or is a link"):
-        bundle.must_be_whole(tmp_path / "link", None)
+    with pytest.raises(Unreadable, match="does not exist, or is a link"):
+        bundle.require_intact(tmp_path / "link", None)
 
 
-def test_clone_without_weights_is_told_from_a_whole_one(tmp_path: Path) -> None:
+def test_missing_weights_are_accepted_only_in_a_clone(tmp_path: Path) -> None:
     folder = a_bundle(tmp_path / "b")
     (folder / bundle.WEIGHTS).unlink()
     assert bundle.flaws(folder, None) == ["model.safetensors is missing"]

@@ -18,7 +18,7 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with one commit and one staged change that is none of ours."""
+    """Return a repository with one commit and one staged change that is not ours."""
     for variable in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
         monkeypatch.setenv(variable, "Ada")
     for variable in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
@@ -36,8 +36,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def promoted(repository: Path, world: World) -> None:
     outputs, models = repository / "outputs", repository / "models"
     run = a_trained_run(outputs, models, world)
-    chosen = policy(git={"commit": True})
-    promote(Request(run=run, by="ada", why="x"), outputs=outputs, models=models, policy=chosen, now=NOW)
+    committing = policy(git={"commit": True})
+    promote(Request(run=run, by="ada", reason="x"), outputs=outputs, models=models, policy=committing, now=NOW)
 
 
 def test_promotion_is_committed_and_tagged_without_weights(repository: Path, world: World) -> None:
@@ -62,7 +62,7 @@ def test_clone_of_the_commit_verifies_without_weights(repository: Path, world: W
     assert verify.check(repository / "outputs" / "clone" / "models", without_weights=True).ok
 
 
-def test_promotion_outside_of_a_repository_is_done_and_says_that_git_refused(
+def test_promotion_outside_of_a_repository_logs_git_failure(
     tmp_path: Path, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -71,8 +71,8 @@ def test_promotion_outside_of_a_repository_is_done_and_says_that_git_refused(
     assert "was not committed to git" in caplog.text
 
 
-def test_nothing_is_committed_unless_the_policy_says_so(repository: Path, world: World) -> None:
+def test_nothing_is_committed_unless_the_policy_requires_it(repository: Path, world: World) -> None:
     outputs, models = repository / "outputs", repository / "models"
     run = a_trained_run(outputs, models, world)
-    promote(Request(run=run, by="ada", why="x"), outputs=outputs, models=models, policy=policy(), now=NOW)
+    promote(Request(run=run, by="ada", reason="x"), outputs=outputs, models=models, policy=policy(), now=NOW)
     assert git(repository, "log", "--format=%s").split() == ["Start"]

@@ -1,4 +1,4 @@
-"""SIGKILL at every kind of place. A child kills itself just before its n-th file operation, told by an audit hook."""
+"""SIGKILL at many points: an audit hook kills the child process just before its n-th file operation."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.support.promotions import World, a_trained_run, policy
 FILE_OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
 FORK = multiprocessing.get_context("fork")
 NEVER = 10**9
-Act = Callable[[Path, Path, Path], object]
+Action = Callable[[Path, Path, Path], object]
 
 
 def promote_strong(outputs: Path, models: Path, run: Path) -> object:
-    return promote(Request(run=run, by="ada", why="better"), outputs=outputs, models=models, policy=policy())
+    return promote(Request(run=run, by="ada", reason="better"), outputs=outputs, models=models, policy=policy())
 
 
 def roll_back(outputs: Path, models: Path, run: Path) -> object:
@@ -36,50 +36,50 @@ def set_alias(outputs: Path, models: Path, run: Path) -> object:
     return Registry(models, outputs).set_alias("challenger", "weak_v1", by="ada", reason="to be compared")
 
 
-ACTS: dict[str, tuple[Act, int]] = {
+ACTIONS: dict[str, tuple[Action, int]] = {
     "promote": (promote_strong, 30),
     "rollback": (roll_back, 10),
     "alias": (set_alias, 10),
 }
-"""What is done, and how often it is killed: 50 times in all."""
+"""The action, and the number of kills: 50 in total."""
 
 
-def child(
-    act: Act,
+def run_child(
+    action: Action,
     outputs: Path,
     models: Path,
     run: Path,
     die_at: int,
-    done: multiprocessing.sharedctypes.Synchronized[int],
+    counter: multiprocessing.sharedctypes.Synchronized[int],
 ) -> None:
-    """Do it; die before file operation number `die_at` on anything in the models folder."""
+    """Run the action; die before file operation number `die_at` on anything in the models folder."""
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
         if event in FILE_OPERATIONS and str(models) in str(arguments):
-            done.value += 1
-            if done.value == die_at:
+            counter.value += 1
+            if counter.value == die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 1)
     os.dup2(devnull, 2)
     sys.addaudithook(count)
-    act(outputs, models, run)
+    action(outputs, models, run)
 
 
-def carry_out(act: Act, outputs: Path, models: Path, run: Path, die_at: int = NEVER) -> tuple[int, int]:
-    """The child's exit code, and how many file operations it came to."""
-    done = FORK.Value("i", 0)
-    process = FORK.Process(target=child, args=(act, outputs, models, run, die_at, done))
+def carry_out(action: Action, outputs: Path, models: Path, run: Path, die_at: int = NEVER) -> tuple[int, int]:
+    """Run the action in a child; return its exit code and its number of file operations."""
+    counter = FORK.Value("i", 0)
+    process = FORK.Process(target=run_child, args=(action, outputs, models, run, die_at, counter))
     process.start()
     process.join(120)
     assert process.exitcode is not None, "the child hangs"
-    return process.exitcode, done.value
+    return process.exitcode, counter.value
 
 
 @pytest.fixture(scope="module")
-def before(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two weak bundles, the second one champion, and a strong run."""
+def prepared(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two weak bundles, the second one champion, and a strong run."""
     root = tmp_path_factory.mktemp("before")
     weak = a_trained_run(root / "outputs", root / "models", world, "weak_20261120_120000_aaaa", quality="weak")
     for _ in range(2):
@@ -89,53 +89,53 @@ def before(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def facts(models: Path) -> tuple[list[str], list[str], str | None]:
-    """What production is: the entries' kinds, the bundles on the disk that an entry knows, and the champion."""
-    known = state.fold(ledger.believed(models))
-    [champion] = [mine.get("champion") for mine in known.aliases.values()]
-    there = sorted(name for name in known.bundles if (models / "production" / name).is_dir())
-    return [entry.what for entry in ledger.believed(models)], there, champion
+    """Return the kinds of the entries, the recorded bundles on the disk, and the champion."""
+    production = state.fold(ledger.verified_entries(models))
+    [champion] = [aliases.get("champion") for aliases in production.aliases.values()]
+    bundles = sorted(name for name in production.bundles if (models / "production" / name).is_dir())
+    return [entry.what for entry in ledger.verified_entries(models)], bundles, champion
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("act", "kills"), ACTS.values(), ids=ACTS)
-def test_kill_leaves_all_or_nothing(before: Path, tmp_path: Path, act: Act, kills: int) -> None:
+@pytest.mark.parametrize(("action", "kills"), ACTIONS.values(), ids=ACTIONS)
+def test_kill_leaves_all_or_nothing(prepared: Path, tmp_path: Path, action: Action, kills: int) -> None:
     def fresh(name: str) -> tuple[Path, Path, Path]:
-        root = Path(shutil.copytree(before, tmp_path / name))
+        root = Path(shutil.copytree(prepared, tmp_path / name))
         return root / "outputs", root / "models", root / "outputs" / "strong_20261120_130000_bbbb"
 
-    whole = fresh("whole")
-    nothing = facts(whole[1])
-    code, operations = carry_out(act, *whole)
-    everything = facts(whole[1])
+    reference = fresh("whole")
+    initial = facts(reference[1])
+    code, operations = carry_out(action, *reference)
+    final = facts(reference[1])
     assert code == 0
-    assert nothing != everything
+    assert initial != final
     outcomes = []
     for number in range(kills):
-        place = fresh(f"kill{number}")
-        code, _ = carry_out(act, *place, die_at=1 + number * (operations - 1) // (kills - 1))
+        paths = fresh(f"kill{number}")
+        code, _ = carry_out(action, *paths, die_at=1 + number * (operations - 1) // (kills - 1))
         assert code == -signal.SIGKILL
-        found = facts(place[1])
-        assert found in (nothing, everything)
-        assert verify.check(place[1]).wrong == []
-        assert verify.fix(place[1]).ok
-        assert facts(place[1]) == found, "mending must not change what production is"
-        if found == nothing:
-            assert carry_out(act, *place)[0] == 0
-            assert facts(place[1]) == everything, "after a kill it can be done again"
-        outcomes.append(found == everything)
-        shutil.rmtree(place[1].parent)
+        outcome = facts(paths[1])
+        assert outcome in (initial, final)
+        assert verify.check(paths[1]).wrong == []
+        assert verify.fix(paths[1]).ok
+        assert facts(paths[1]) == outcome, "a repair must not change the state of production"
+        if outcome == initial:
+            assert carry_out(action, *paths)[0] == 0
+            assert facts(paths[1]) == final, "the action can be repeated after a kill"
+        outcomes.append(outcome == final)
+        shutil.rmtree(paths[1].parent)
     assert False in outcomes
-    assert sorted(outcomes) == outcomes, "what is there stays, from one point on"
+    assert sorted(outcomes) == outcomes, "from one point on, the change is permanent"
 
 
 def promote_at_once(outputs: Path, models: Path, run: Path, start: multiprocessing.synchronize.Barrier) -> None:
     start.wait()
-    chosen = policy(champion={"margin": 1.0})
-    promote(Request(run=run, by=str(os.getpid()), why="x"), outputs=outputs, models=models, policy=chosen)
+    lenient = policy(champion={"margin": 1.0})
+    promote(Request(run=run, by=str(os.getpid()), reason="x"), outputs=outputs, models=models, policy=lenient)
 
 
 @pytest.mark.slow
-def test_eight_promotions_at_once_are_all_in_the_ledger_and_leave_one_champion(world: World, tmp_path: Path) -> None:
+def test_eight_promotions_at_once_leave_one_champion(world: World, tmp_path: Path) -> None:
     outputs, models = tmp_path / "outputs", tmp_path / "models"
     runs = [a_trained_run(outputs, models, world, f"run_20261120_12000{n}_aaa{n}") for n in range(4)]
     start = FORK.Barrier(8)
@@ -145,7 +145,7 @@ def test_eight_promotions_at_once_are_all_in_the_ledger_and_leave_one_champion(w
     for worker in workers:
         worker.join(200)
     assert [worker.exitcode for worker in workers] == [0] * 8
-    entries = ledger.believed(models)
+    entries = ledger.verified_entries(models)
     assert [entry.what for entry in entries] == ["promoted"] * 8
     assert sorted(entry.bundle for entry in entries) == [f"run_v{n}" for n in range(1, 9)]
     assert Registry(models, outputs).champion().name == entries[-1].bundle

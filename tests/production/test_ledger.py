@@ -18,16 +18,16 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
 def written(models: Path, count: int) -> list[bytes]:
-    """A ledger of `count` entries, and its lines."""
+    """Write a ledger of `count` entries, and return its lines."""
     with ledger.changing(models, NOW) as writer:
         for number in range(count):
             writer.append(replace(ledger.draft("alias set", "ada", f"reason {number}"), alias="x"), NOW)
     return (models / ledger.FILE).read_bytes().splitlines(keepends=True)
 
 
-def test_missing_ledger_is_an_empty_one(tmp_path: Path) -> None:
-    assert ledger.read(tmp_path) == ledger.Book()
-    assert ledger.believed(tmp_path) == []
+def test_missing_ledger_is_empty(tmp_path: Path) -> None:
+    assert ledger.read(tmp_path) == ledger.Chain()
+    assert ledger.verified_entries(tmp_path) == []
 
 
 def test_each_line_carries_the_hash_of_the_line_before(tmp_path: Path) -> None:
@@ -38,17 +38,17 @@ def test_each_line_carries_the_hash_of_the_line_before(tmp_path: Path) -> None:
 
 def test_lines_are_canonical(tmp_path: Path) -> None:
     for line in written(tmp_path, 2):
-        again = json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")).encode() + b"\n"
-        assert line == again
+        canonical = json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        assert line == canonical
 
 
-def test_appending_never_changes_what_stands_there(tmp_path: Path) -> None:
+def test_appending_never_changes_earlier_lines(tmp_path: Path) -> None:
     before = b"".join(written(tmp_path, 2))
     written(tmp_path, 1)
     assert (tmp_path / ledger.FILE).read_bytes().startswith(before)
 
 
-MEDDLING: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+CHANGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "deleted": lambda lines: [lines[0], *lines[2:]],
     "doubled": lambda lines: [*lines[:2], lines[1], *lines[2:]],
     "swapped": lambda lines: [lines[1], lines[0], *lines[2:]],
@@ -61,17 +61,17 @@ MEDDLING: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 }
 
 
-@pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
-def test_changed_ledger_is_not_believed(tmp_path: Path, meddle: Callable[[list[bytes]], list[bytes]]) -> None:
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_changed_ledger_is_refused(tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
     lines = written(tmp_path, 4)
-    (tmp_path / ledger.FILE).write_bytes(b"".join(meddle(lines)))
-    with pytest.raises(Unreadable, match=r"was changed: line \d .*Nothing is decided on it"):
-        ledger.believed(tmp_path)
+    (tmp_path / ledger.FILE).write_bytes(b"".join(change(lines)))
+    with pytest.raises(Unreadable, match=r"was changed: line \d .*It is not used for any decision"):
+        ledger.verified_entries(tmp_path)
     with pytest.raises(Unreadable), ledger.changing(tmp_path, NOW):
         pytest.fail("a change must not begin on a broken chain")
 
 
-def test_entry_rewritten_with_a_right_hash_breaks_the_chain(tmp_path: Path) -> None:
+def test_rewritten_entry_with_a_valid_hash_breaks_the_chain(tmp_path: Path) -> None:
     lines = written(tmp_path, 3)
     entry = ledger.decode(lines[0]).entries[0]
     forged = replace(entry, by="bob")
@@ -80,7 +80,7 @@ def test_entry_rewritten_with_a_right_hash_breaks_the_chain(tmp_path: Path) -> N
     assert ledger.read(tmp_path).flaw == "line 2 does not follow the line before it"
 
 
-def test_line_torn_at_any_byte_is_told_from_a_broken_chain(tmp_path: Path) -> None:
+def test_line_torn_at_any_byte_is_not_a_flaw(tmp_path: Path) -> None:
     lines = written(tmp_path, 3)
     for length in range(1, len(lines[2])):
         (tmp_path / ledger.FILE).write_bytes(b"".join(lines[:2]) + lines[2][:length])
@@ -88,37 +88,40 @@ def test_line_torn_at_any_byte_is_told_from_a_broken_chain(tmp_path: Path) -> No
         assert (len(book.entries), book.flaw, book.torn) == (2, "", lines[2][:length])
 
 
-def test_next_change_puts_a_torn_line_away_and_says_so(tmp_path: Path) -> None:
+def test_next_change_removes_a_torn_line_and_records_it(tmp_path: Path) -> None:
     lines = written(tmp_path, 3)
     (tmp_path / ledger.FILE).write_bytes(b"".join(lines[:2]) + lines[2][:40])
     written(tmp_path, 1)
-    entries = ledger.believed(tmp_path)
+    entries = ledger.verified_entries(tmp_path)
     assert [entry.what for entry in entries] == ["alias set", "alias set", "mended", "alias set"]
     assert "a torn last line of 40 bytes" in entries[2].why
 
 
-def test_times_never_go_back_though_the_clock_does(tmp_path: Path) -> None:
+def test_times_never_decrease_even_if_the_clock_does(tmp_path: Path) -> None:
     with ledger.changing(tmp_path, NOW) as writer:
         first = writer.append(ledger.draft("alias set", "ada", "x"), NOW)
         second = writer.append(ledger.draft("alias set", "ada", "y"), NOW - timedelta(days=3))
     assert first.at == second.at
 
 
-def test_unwritable_models_folder_is_a_sentence(tmp_path: Path) -> None:
+def test_models_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(BadInput, match=r"Could not make .*models.*--models"), ledger.changing(tmp_path / "models", NOW):
+    with (
+        pytest.raises(BadInput, match=r"Could not create .*models.*--models"),
+        ledger.changing(tmp_path / "models", NOW),
+    ):
         pytest.fail("there is no folder")
 
 
 @given(text=st.text(max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_whatever_people_write_is_read_back_the_same(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_read_back_unchanged(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     models = tmp_path_factory.mktemp("models")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         return
     with ledger.changing(models, NOW) as writer:
         writer.append(ledger.draft("alias set", text, text), NOW)
-    assert (ledger.believed(models)[0].by, ledger.believed(models)[0].why) == (text, text)
+    assert (ledger.verified_entries(models)[0].by, ledger.verified_entries(models)[0].why) == (text, text)
     assert (models / ledger.FILE).read_bytes().isascii()
 
 
@@ -129,7 +132,7 @@ def append_some(models: Path, start: multiprocessing.synchronize.Barrier, who: s
             writer.append(ledger.draft("alias set", who, "because"), NOW)
 
 
-def test_eight_writers_at_once_make_one_chain(tmp_path: Path) -> None:
+def test_eight_concurrent_writers_make_one_chain(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     start = context.Barrier(8)
     workers = [context.Process(target=append_some, args=(tmp_path, start, f"w{n}")) for n in range(8)]
@@ -137,6 +140,6 @@ def test_eight_writers_at_once_make_one_chain(tmp_path: Path) -> None:
         worker.start()
     for worker in workers:
         worker.join(60)
-    entries = ledger.believed(tmp_path)
+    entries = ledger.verified_entries(tmp_path)
     assert [worker.exitcode for worker in workers] == [0] * 8
     assert sorted(entry.by for entry in entries) == sorted(f"w{n}" for n in range(8) for _ in range(10))

@@ -28,19 +28,19 @@ def a_trained_bag(folder: Path) -> Loaded:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 1.7])
-def test_linear_bundle_says_what_the_network_said_at_the_temperature(tmp_path: Path, temperature: float) -> None:
+def test_linear_bundle_has_calibrated_network_probabilities(tmp_path: Path, temperature: float) -> None:
     trained = a_trained_bag(tmp_path / "tokenizer")
     folder = tmp_path / "bundle"
     folder.mkdir()
     export.write(trained, folder, temperature)
     bundle.seal(folder)
-    found = export.score_ours(folder, TEXTS, 20)
+    probabilities = export.score_with_mhc(folder, TEXTS, 20)
     expected = apply_temperature(export.score_network(trained, TEXTS), temperature)
-    assert np.abs(found - expected).max() < 1e-6
+    assert np.abs(probabilities - expected).max() < 1e-6
     assert from_bundle(folder).labels == LABELS
 
 
-def test_linear_bundle_holds_no_pickle_and_says_that_it_is_not_one_of_transformers(tmp_path: Path) -> None:
+def test_linear_bundle_has_no_pickle_and_is_not_standalone(tmp_path: Path) -> None:
     trained = a_trained_bag(tmp_path / "tokenizer")
     folder = tmp_path / "bundle"
     folder.mkdir()

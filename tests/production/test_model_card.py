@@ -15,29 +15,30 @@ from mhc.record import Gate, RunRecord
 from tests.support.builders import LABELS, a_record, data_facts
 from tests.support.promotions import policy
 
-EVIL = (
+HOSTILE = (
     "<script>alert(1)</script> [click](javascript:alert(1)) ![x](http://evil/x.png) | `code` \n# title \x1b[31m\u202e"
 )
 
 
-def a_dossier(**changes: Any) -> PromotionRecord:
-    half = wilson(60, 100, 0.95)
-    found = PromotionRecord(
+def a_promotion_record(**changes: Any) -> PromotionRecord:
+    interval = wilson(60, 100, 0.95)
+    promotion = PromotionRecord(
         name="attention_v1", task=state.task_of(LABELS), labels=list(LABELS), run="attention_20261120_120000_a1b2",
         at="2026-11-21T09:00:00.000Z", by="ada", why="best of the week", forced=False, policy_name="default",
         policy=policy(), answers={}, standalone=True, max_tokens=256, ledger=Anchor(seq=3, head="ab" * 32),
-        gates=[Gate(name="accuracy", verdict="passed", reason="accuracy 0.600", why="because")],
+        gates=[Gate(name="accuracy", verdict="passed", reason="accuracy 0.600", why="a purpose")],
         scores=Scores(
-            examples=100, accuracy=half, f1_macro=half, recall=dict.fromkeys(LABELS, half) | {"normal": None},
+            examples=100, accuracy=interval, f1_macro=interval,
+            recall=dict.fromkeys(LABELS, interval) | {"normal": None},
             ece=0.05, ece_before=0.11, temperature=1.4,
         ),
         reference=Baseline(name="the majority class"), champion=None,
     )  # fmt: skip
-    return msgspec.structs.replace(found, **changes)
+    return msgspec.structs.replace(promotion, **changes)
 
 
 def rendered(record: RunRecord | None = None, **changes: Any) -> str:
-    return model_card.render(a_dossier(**changes), record or a_record())
+    return model_card.render(a_promotion_record(**changes), record or a_record())
 
 
 def test_card_begins_with_the_hubs_metadata() -> None:
@@ -54,24 +55,24 @@ def test_card_begins_with_the_hubs_metadata() -> None:
 def test_hub_accepts_the_metadata() -> None:
     from huggingface_hub import ModelCard
 
-    found = ModelCard(rendered())
-    assert found.data.eval_results is not None
-    assert found.data.eval_results[0].dataset_name == "mh4_balanced"
+    card = ModelCard(rendered())
+    assert card.data.eval_results is not None
+    assert card.data.eval_results[0].dataset_name == "mh4_balanced"
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "Not for diagnosis", "How to use", "pipeline(", "accuracy | 0.600 | 0.502 to 0.691 | 100",
         "recall of normal | not measured", "Calibration error 0.050 at temperature 1.400", "by ada", "best of the week",
         "after entry 3", "test0test0test0t",
     ],
 )  # fmt: skip
-def test_card_says(said: str) -> None:
-    assert said in rendered()
+def test_card_contains(text: str) -> None:
+    assert text in rendered()
 
 
-def test_card_of_a_linear_bundle_says_how_it_is_used() -> None:
+def test_card_of_a_linear_bundle_shows_its_usage() -> None:
     text = rendered(standalone=False)
     assert "transformers.pipeline` cannot load it" in text
     assert "python -m mhc.predict bundle=attention_v1" in text
@@ -84,15 +85,16 @@ def test_forced_promotion_shows_at_the_top() -> None:
     assert "Gates that were not passed: accuracy" in text
 
 
-@pytest.mark.parametrize("place", ["by", "why", "labels", "description", "name", "gate", "answers", "policy", "rival"])
-def test_what_people_wrote_is_never_live(place: str) -> None:
-    data = data_facts(labels=[EVIL, *LABELS[1:]], name=EVIL, source=EVIL, high_risk=[EVIL])
-    record = a_record(description=EVIL, data=data)
+@pytest.mark.parametrize("field", ["by", "why", "labels", "description", "name", "gate", "answers", "policy", "run"])
+def test_text_of_users_is_escaped(field: str) -> None:
+    data = data_facts(labels=[HOSTILE, *LABELS[1:]], name=HOSTILE, source=HOSTILE, high_risk=[HOSTILE])
+    record = a_record(description=HOSTILE, data=data)
     changes: dict[str, Any] = {
-        "by": {"by": EVIL}, "why": {"why": EVIL, "forced": True}, "labels": {"labels": [EVIL]},
-        "gate": {"gates": [Gate(name=EVIL, verdict=EVIL, reason=EVIL, why=EVIL)]}, "answers": {"answers": {EVIL: EVIL}},
-        "policy": {"policy_name": EVIL}, "rival": {"run": EVIL},
-    }.get(place, {})  # fmt: skip
+        "by": {"by": HOSTILE}, "why": {"why": HOSTILE, "forced": True}, "labels": {"labels": [HOSTILE]},
+        "gate": {"gates": [Gate(name=HOSTILE, verdict=HOSTILE, reason=HOSTILE, why=HOSTILE)]},
+        "answers": {"answers": {HOSTILE: HOSTILE}},
+        "policy": {"policy_name": HOSTILE}, "run": {"run": HOSTILE},
+    }.get(field, {})  # fmt: skip
     text = rendered(record, **changes).split("---\n", 2)[2]
     assert "<script" not in text
     assert "](javascript" not in text
@@ -101,17 +103,17 @@ def test_what_people_wrote_is_never_live(place: str) -> None:
     assert not any(letter in text for letter in "\x1b\u202e")
 
 
-def test_evil_names_do_not_break_the_metadata() -> None:
-    data = data_facts(name=f"---\n{EVIL}\n---\nlicense: mit")
+def test_hostile_names_do_not_break_the_metadata() -> None:
+    data = data_facts(name=f"---\n{HOSTILE}\n---\nlicense: mit")
     _, block, rest = rendered(a_record(data=data)).split("---\n", 2)
     assert "license" not in yaml.safe_load(block)
     assert rest.lstrip().startswith("# attention")
 
 
-def test_dossier_is_read_back_the_same(tmp_path: Path) -> None:
+def test_promotion_record_is_read_back_unchanged(tmp_path: Path) -> None:
     comparison = Comparison(
         examples=240, discordant=30, incumbent_f1_macro=0.5, challenger_f1_macro=0.6, difference=0.1, low=0.02,
         high=0.2, level=0.05, picked_from=1, accuracy_difference=0.1, mcnemar_p=0.01,
     )  # fmt: skip
-    kept = a_dossier(champion=Baseline(name="attention_v0", comparison=comparison))
-    assert msgspec.json.decode(decision.encode(kept), type=PromotionRecord) == kept
+    promotion = a_promotion_record(champion=Baseline(name="attention_v0", comparison=comparison))
+    assert msgspec.json.decode(decision.encode(promotion), type=PromotionRecord) == promotion

@@ -20,11 +20,11 @@ def two_models(seed: int, examples: int = 300, better: float = 0.1) -> tuple[np.
 
 @pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (3, 9), (9, 3), (10, 10), (0, 7), (40, 61)])
 def test_mcnemar_equals_statsmodels_and_scipy(only_first: int, only_second: int) -> None:
-    found = paired_comparison.mcnemar(only_first, only_second)
+    p_value = paired_comparison.mcnemar(only_first, only_second)
     table = [[50, only_first], [only_second, 50]]
-    assert found == pytest.approx(mcnemar_of_statsmodels(table, exact=True).pvalue, abs=1e-9)
+    assert p_value == pytest.approx(mcnemar_of_statsmodels(table, exact=True).pvalue, abs=1e-9)
     if only_first + only_second:
-        assert found == pytest.approx(binomtest(only_first, only_first + only_second).pvalue, abs=1e-9)
+        assert p_value == pytest.approx(binomtest(only_first, only_first + only_second).pvalue, abs=1e-9)
 
 
 def test_joint_table_holds_both_confusion_matrices() -> None:
@@ -36,39 +36,40 @@ def test_joint_table_holds_both_confusion_matrices() -> None:
 
 def test_comparison_has_the_plain_differences() -> None:
     labels, first, second = two_models(1)
-    found = paired_comparison.compare(
+    comparison = paired_comparison.compare(
         paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 2000, np.random.default_rng(0)
     )
-    f1 = [float(statistics.f1_macro(statistics.confusion(labels, said, 4))) for said in (first, second)]
-    assert found.difference == pytest.approx(f1[1] - f1[0], abs=1e-12)
-    assert found.accuracy_difference == pytest.approx(np.mean(second == labels) - np.mean(first == labels), abs=1e-12)
-    assert found.low < found.difference < found.high
-    assert found.discordant == int((first != second).sum())
-    assert found.better
+    f1 = [float(statistics.f1_macro(statistics.confusion(labels, predictions, 4))) for predictions in (first, second)]
+    assert comparison.difference == pytest.approx(f1[1] - f1[0], abs=1e-12)
+    assert comparison.accuracy_difference == pytest.approx(
+        np.mean(second == labels) - np.mean(first == labels), abs=1e-12
+    )
+    assert comparison.low < comparison.difference < comparison.high
+    assert comparison.discordant == int((first != second).sum())
+    assert comparison.low > 0
 
 
-def test_models_that_say_the_same_tie_exactly() -> None:
+def test_models_with_equal_predictions_tie_exactly() -> None:
     labels, first, _ = two_models(2)
-    found = paired_comparison.compare(
+    comparison = paired_comparison.compare(
         paired_comparison.joint_table(labels, first, first, 4), 0.05, 20, 2000, np.random.default_rng(0)
     )
-    assert (found.difference, found.low, found.high, found.mcnemar_p) == (0, 0, 0, 1)
-    assert not found.better
+    assert (comparison.difference, comparison.low, comparison.high, comparison.mcnemar_p) == (0, 0, 0, 1)
 
 
 def test_swapping_the_models_mirrors_the_bounds() -> None:
     labels, first, second = two_models(3)
-    there = paired_comparison.compare(
+    forward = paired_comparison.compare(
         paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 20_000, np.random.default_rng(0)
     )
-    back = paired_comparison.compare(
+    backward = paired_comparison.compare(
         paired_comparison.joint_table(labels, second, first, 4), 0.05, 1, 20_000, np.random.default_rng(1)
     )
-    assert back.difference == pytest.approx(-there.difference)
-    assert back.high == pytest.approx(-there.low, abs=0.005)
+    assert backward.difference == pytest.approx(-forward.difference)
+    assert backward.high == pytest.approx(-forward.low, abs=0.005)
 
 
-def test_picking_from_many_asks_for_more() -> None:
+def test_picking_from_many_widens_the_bound() -> None:
     joint = paired_comparison.joint_table(*two_models(4), 4)
     alone, of_twenty = (
         paired_comparison.compare(joint, 0.05, picked, 10_000, np.random.default_rng(0)) for picked in (1, 20)
@@ -78,16 +79,16 @@ def test_picking_from_many_asks_for_more() -> None:
     assert of_twenty.difference == alone.difference
 
 
-def test_pairing_sees_what_two_separate_intervals_do_not() -> None:
+def test_pairing_detects_more_than_two_separate_intervals() -> None:
     labels, first, second = two_models(5, examples=400, better=0.12)
     paired = paired_comparison.compare(
         paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 5000, np.random.default_rng(0)
     )
     intervals = [
-        statistics.f1_macro_interval(statistics.confusion(labels, said, 4), 0.9, 5000, np.random.default_rng(0))
-        for said in (first, second)
+        statistics.f1_macro_interval(statistics.confusion(labels, predictions, 4), 0.9, 5000, np.random.default_rng(0))
+        for predictions in (first, second)
     ]
-    assert paired.better
+    assert paired.low > 0
     assert intervals[0].high > intervals[1].low
 
 

@@ -21,81 +21,81 @@ from mhc.record import Category, Lineage
 from mhc.runs import store
 from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
 
-Place = tuple[Path, Path]
+Folders = tuple[Path, Path]
 
 
-def ask(run: Path, place: Place, **said: Any) -> PromotionRecord:
-    chosen = said.pop("policy", None) or policy()
-    sources = said.pop("sources", None)
-    request = Request(run=run, **({"by": "ada", "why": "best of the week"} | said))
-    return promote(request, outputs=place[0], models=place[1], policy=chosen, now=NOW, sources=sources)
+def promote_run(run: Path, folders: Folders, **changes: Any) -> PromotionRecord:
+    selected = changes.pop("policy", None) or policy()
+    sources = changes.pop("sources", None)
+    request = Request(run=run, **({"by": "ada", "reason": "best of the week"} | changes))
+    return promote(request, outputs=folders[0], models=folders[1], policy=selected, now=NOW, sources=sources)
 
 
-def entries(place: Place) -> list[ledger.Entry]:
-    return ledger.believed(place[1])
+def entries(folders: Folders) -> list[ledger.Entry]:
+    return ledger.verified_entries(folders[1])
 
 
-def test_run_that_passes_becomes_champion(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
-    made = ask(run, place)
-    assert made.name == "attention_v1"
-    assert not made.forced
-    assert {gate.verdict for gate in made.gates} == {"passed"}
-    assert Registry(place[1], place[0]).champion().name == "attention_v1"
-    assert verify.check(place[1]).ok
-    [entry] = entries(place)
+def test_run_that_passes_becomes_champion(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    promotion = promote_run(run, folders)
+    assert promotion.name == "attention_v1"
+    assert not promotion.forced
+    assert {gate.verdict for gate in promotion.gates} == {"passed"}
+    assert Registry(folders[1], folders[0]).champion().name == "attention_v1"
+    assert verify.check(folders[1]).ok
+    [entry] = entries(folders)
     assert (entry.what, entry.bundle, entry.alias, entry.run, entry.by, entry.why) == (
         "promoted", "attention_v1", "champion", run.name, "ada", "best of the week",
     )  # fmt: skip
 
 
-def test_bundle_is_self_contained(world: World, place: Place) -> None:
-    ask(a_trained_run(*place, world), place)
-    shutil.rmtree(place[0])
-    folder = place[1] / "production" / "attention_v1"
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert there >= {
+def test_bundle_is_self_contained(world: World, folders: Folders) -> None:
+    promote_run(a_trained_run(*folders, world), folders)
+    shutil.rmtree(folders[0])
+    folder = folders[1] / "production" / "attention_v1"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files >= {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md", "promotion.json",
         "run.json", "training.yaml", "calibration.json", "evaluation/val.npz", "evaluation/test.npz",
         "checksums.sha256",
     }  # fmt: skip
     assert json.loads((folder / "config.json").read_text())["id2label"] == dict(zip("0123", LABELS, strict=True))
-    assert verify.check(place[1]).ok
+    assert verify.check(folders[1]).ok
 
 
-def test_bundle_was_proved_by_scoring_with_transformers_alone(world: World, place: Place) -> None:
-    proof = ask(a_trained_run(*place, world), place).proof
-    assert proof.by == "transformers alone"
-    assert proof.examples == 64
-    assert proof.largest_gap is not None
-    assert proof.largest_gap < 1e-5
-    assert proof.mean_gap_to_evidence is not None
-    assert proof.mean_gap_to_evidence < 1e-5
+def test_bundle_is_checked_with_transformers_alone(world: World, folders: Folders) -> None:
+    check = promote_run(a_trained_run(*folders, world), folders).proof
+    assert check.by == "transformers alone"
+    assert check.examples == 64
+    assert check.largest_gap is not None
+    assert check.largest_gap < 1e-5
+    assert check.mean_gap_to_evidence is not None
+    assert check.mean_gap_to_evidence < 1e-5
 
 
-def test_run_on_record_tells_of_its_bundle(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
-    ask(run, place)
+def test_record_of_the_run_names_its_bundle(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    promote_run(run, folders)
     record = store.read(run)
     assert record.promotion.bundles == ["attention_v1"]
     assert (record.history[-1].what, record.history[-1].by) == ("promoted", "ada")
 
 
-def test_versions_count_up(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
-    assert [ask(run, place).name for _ in range(3)] == ["attention_v1", "attention_v2", "attention_v3"]
+def test_versions_count_up(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    assert [promote_run(run, folders).name for _ in range(3)] == ["attention_v1", "attention_v2", "attention_v3"]
 
 
-def test_better_run_follows_with_the_paired_comparison_shown(world: World, place: Place) -> None:
-    ask(a_trained_run(*place, world, "weak_20261120_120000_aaaa", quality="weak"), place)
-    made = ask(a_trained_run(*place, world, "strong_20261120_130000_bbbb"), place)
-    assert made.champion is not None
-    assert made.champion.name == "weak_v1"
-    found = made.champion.comparison
-    assert found is not None
-    assert found.examples == 240
-    assert found.difference > 0
-    card = (place[1] / "production" / "strong_v1" / "README.md").read_text()
+def test_better_run_is_promoted_with_its_paired_comparison(world: World, folders: Folders) -> None:
+    promote_run(a_trained_run(*folders, world, "weak_20261120_120000_aaaa", quality="weak"), folders)
+    promotion = promote_run(a_trained_run(*folders, world, "strong_20261120_130000_bbbb"), folders)
+    assert promotion.champion is not None
+    assert promotion.champion.name == "weak_v1"
+    comparison = promotion.champion.comparison
+    assert comparison is not None
+    assert comparison.examples == 240
+    assert comparison.difference > 0
+    card = (folders[1] / "production" / "strong_v1" / "README.md").read_text()
     assert "on the same 240 examples" in card
 
 
@@ -106,7 +106,7 @@ def never_says_suicidal(world: World) -> np.ndarray:
 
 
 def with_copies(world: World, tmp_path: Path) -> World:
-    """The same data, but 20 test texts were put into train, in capitals and with a full stop."""
+    """Return the same data, with 20 test texts added to train, in capitals and with a full stop."""
     folder = tmp_path / "leaking"
     shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("cache"))
     with (folder / "train.csv").open("a") as file:
@@ -139,17 +139,17 @@ REFUSALS: dict[str, tuple[Callable[[World], dict[str, Any]], str]] = {
     ),
     "the run without a git commit": (
         lambda world: {"lineage": Lineage()},
-        r"git_state: not enough evidence: no git commit is on record",
+        r"git_state: not enough evidence: no git commit was recorded",
     ),
     "the dirty run without its diff": (
         lambda world: {"lineage": Lineage(git_commit="0" * 40, git_dirty=True, git_diff="git.diff")},
-        r"git_state: failed: uncommitted changes on 000000000000, and its diff is not on record",
+        r"git_state: failed: uncommitted changes on 000000000000, without a recorded diff",
     ),
     "the run with authors on both sides": (
         lambda world: {
             "data": {"splits": world.facts.splits | {"test": shared(world)}},
         },
-        r"no_leakage: failed: .*; 7 author\(s\) stand in both",
+        r"no_leakage: failed: .*; 7 author\(s\) are in both",
     ),
     "the run that is too good to be true": (
         lambda world: {"probabilities": np.eye(4)[world.labels["test"]]},
@@ -170,186 +170,184 @@ def larger(world: World) -> Any:
     return msgspec.structs.replace(world.facts.splits["test"], rows=480)
 
 
-def must_be_refused(run: Path, place: Place, sentence: str) -> None:
-    before = len(entries(place))
+def must_be_refused(run: Path, folders: Folders, sentence: str) -> None:
+    before = len(entries(folders))
     with pytest.raises(Refused, match=sentence):
-        ask(run, place)
-    refusal = entries(place)[before]
+        promote_run(run, folders)
+    refusal = entries(folders)[before]
     assert (refusal.what, refusal.run, refusal.by, refusal.why) == ("refused", run.name, "ada", "best of the week")
     assert refusal.failed
-    assert not list((place[1] / "production").glob(f"{run.name}*"))
-    assert verify.check(place[1]).ok
+    assert not list((folders[1] / "production").glob(f"{run.name}*"))
+    assert verify.check(folders[1]).ok
 
 
 @pytest.mark.parametrize(("wrong", "sentence"), REFUSALS.values(), ids=REFUSALS)
-def test_is_refused_with_a_ledger_entry(
-    world: World, place: Place, wrong: Callable[[World], dict[str, Any]], sentence: str
+def test_run_is_refused_with_a_ledger_entry(
+    world: World, folders: Folders, wrong: Callable[[World], dict[str, Any]], sentence: str
 ) -> None:
-    must_be_refused(a_trained_run(*place, world, **wrong(world)), place, sentence)
+    must_be_refused(a_trained_run(*folders, world, **wrong(world)), folders, sentence)
 
 
-def test_run_with_planted_near_copies_is_refused_though_its_record_denies_them(
-    world: World, place: Place, tmp_path: Path
-) -> None:
-    run = a_trained_run(*place, with_copies(world, tmp_path))
+def test_near_copies_that_the_record_denies_are_found(world: World, folders: Folders, tmp_path: Path) -> None:
+    run = a_trained_run(*folders, with_copies(world, tmp_path))
     test = store.read(run).data.splits["test"]  # type: ignore[union-attr]
     assert test.near_duplicates == 0
-    must_be_refused(run, place, r"no_leakage: failed: 20 of 240 test rows \(8.3%\) are near copies of a train row")
+    must_be_refused(run, folders, r"no_leakage: failed: 20 of 240 test rows \(8.3%\) are near copies of a train row")
 
 
-def test_run_worse_than_the_champion_is_refused(world: World, place: Place) -> None:
-    ask(a_trained_run(*place, world), place)
-    worse = a_trained_run(*place, world, "weak_20261121_120000_cccc", quality="weak")
-    must_be_refused(worse, place, r"not_worse_than_champion: failed: macro-F1 0.\d+ against 0.\d+ of attention_v1")
+def test_run_worse_than_the_champion_is_refused(world: World, folders: Folders) -> None:
+    promote_run(a_trained_run(*folders, world), folders)
+    worse = a_trained_run(*folders, world, "weak_20261121_120000_cccc", quality="weak")
+    must_be_refused(worse, folders, r"not_worse_than_champion: failed: macro-F1 0.\d+ against 0.\d+ of attention_v1")
 
 
-def test_run_on_another_test_set_is_refused_until_the_champion_is_scored_on_it(world: World, place: Place) -> None:
-    ask(a_trained_run(*place, world), place)
+def test_run_on_a_test_set_without_champion_scores_is_refused(world: World, folders: Folders) -> None:
+    promote_run(a_trained_run(*folders, world), folders)
     other = [f"{text} more" for text in world.texts["test"]]
-    run = a_trained_run(*place, world, "other_20261121_120000_cccc", texts=other)
-    must_be_refused(run, place, r"not enough evidence: compared with the champion attention_v1: .*another test set")
+    run = a_trained_run(*folders, world, "other_20261121_120000_cccc", texts=other)
+    must_be_refused(run, folders, r"not enough evidence: compared with the champion attention_v1: .*another test set")
 
 
-def test_champion_scored_on_the_new_test_set_is_compared(world: World, place: Place) -> None:
-    ask(a_trained_run(*place, world), place)
+def test_champion_scored_on_the_new_test_set_is_compared(world: World, folders: Folders) -> None:
+    promote_run(a_trained_run(*folders, world), folders)
     other = [f"{text} more" for text in world.texts["test"]]
-    run = a_trained_run(*place, world, "other_20261121_120000_cccc", texts=other)
-    there = place[1] / "evaluations" / "attention_v1"
-    there.mkdir(parents=True)
-    shutil.copyfile(run / "evaluation" / "test.npz", there / "today.npz")
-    verdict = judge(Request(run=run, by="", why=""), outputs=place[0], models=place[1], policy=policy())
+    run = a_trained_run(*folders, world, "other_20261121_120000_cccc", texts=other)
+    evaluations = folders[1] / "evaluations" / "attention_v1"
+    evaluations.mkdir(parents=True)
+    shutil.copyfile(run / "evaluation" / "test.npz", evaluations / "today.npz")
+    verdict = judge(Request(run=run, by="", reason=""), outputs=folders[0], models=folders[1], policy=policy())
     [gate] = [gate for gate in verdict.gates if gate.name == "not_worse_than_champion"]
     assert gate.verdict == "passed"
     assert "on the same 240 examples" in gate.reason
 
 
-def test_cut_checkpoint_is_refused(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
+def test_cut_checkpoint_is_refused(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
     path = run / "checkpoints" / "best.ckpt"
     path.write_bytes(path.read_bytes()[:-100])
-    must_be_refused(
-        run, place, r"checkpoint: failed: the checkpoint checkpoints/best.ckpt has \d+ bytes, on record are"
-    )
+    must_be_refused(run, folders, r"checkpoint: failed: the checkpoint checkpoints/best.ckpt has \d+ bytes instead of")
 
 
-def test_exchanged_checkpoint_is_refused(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
+def test_exchanged_checkpoint_is_refused(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
     path = run / "checkpoints" / "best.ckpt"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    must_be_refused(run, place, r"checkpoint: failed: .* does not have the sha256 on record")
+    must_be_refused(run, folders, r"checkpoint: failed: .* does not have the recorded sha256")
 
 
-def test_linear_run_on_record_has_to_be_beaten(world: World, place: Place) -> None:
-    linear = a_trained_run(*place, world, "linear_20261119_120000_dddd", quality="strong")
+def test_recorded_linear_run_has_to_be_beaten(world: World, folders: Folders) -> None:
+    linear = a_trained_run(*folders, world, "linear_20261119_120000_dddd", quality="strong")
     store.update(
         linear, lambda old: msgspec.structs.replace(old, model=msgspec.structs.replace(old.model, name="linear"))
     )
-    weak = a_trained_run(*place, world, "weak_20261121_120000_cccc", quality="weak")
-    must_be_refused(weak, place, r"better_than_reference: failed: .* of linear_20261119_120000_dddd")
+    weak = a_trained_run(*folders, world, "weak_20261121_120000_cccc", quality="weak")
+    must_be_refused(weak, folders, r"better_than_reference: failed: .* of linear_20261119_120000_dddd")
 
 
-def test_bundle_that_does_not_say_what_the_run_said_is_never_promoted(world: World, place: Place) -> None:
+def test_bundle_that_contradicts_its_run_is_never_promoted(world: World, folders: Folders) -> None:
     rng = np.random.default_rng(0)
-    doctored = 0.8 * world.probabilities["strong", "test"] + 0.2 * rng.dirichlet(np.ones(4), 240)
-    run = a_trained_run(*place, world, probabilities=doctored)
-    with pytest.raises(Refused, match=r"the bundle does not say what the run said: .*evidence"):
-        ask(run, place, force=True)
-    assert entries(place)[-1].what == "refused"
-    assert verify.check(place[1]).ok
+    changed = 0.8 * world.probabilities["strong", "test"] + 0.2 * rng.dirichlet(np.ones(4), 240)
+    run = a_trained_run(*folders, world, probabilities=changed)
+    with pytest.raises(Refused, match=r"the bundle gives other probabilities than the run: .*evidence"):
+        promote_run(run, folders, force=True)
+    assert entries(folders)[-1].what == "refused"
+    assert verify.check(folders[1]).ok
 
 
-def gone(folder: Path, split: str) -> list[str]:
+def deleted_texts(folder: Path, split: str) -> list[str]:
     raise Unreadable("the posts were deleted")
 
 
-def test_bundle_that_cannot_be_checked_goes_only_by_force(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
-    sources = RunSources(texts=gone)
+def test_bundle_that_cannot_be_checked_needs_force(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    sources = RunSources(texts=deleted_texts)
     with pytest.raises(Refused, match="could not be checked against its run: the posts were deleted"):
-        ask(run, place, sources=sources)
-    made = ask(run, place, sources=sources, force=True, why="the data had to be deleted")
-    assert made.forced
-    assert made.proof.flaw == "the posts were deleted"
+        promote_run(run, folders, sources=sources)
+    promotion = promote_run(run, folders, sources=sources, force=True, reason="the data had to be deleted")
+    assert promotion.forced
+    assert promotion.proof.flaw == "the posts were deleted"
 
 
-def test_force_overrules_the_gates_and_shows_for_ever(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world, data={"synthetic": True})
-    made = ask(run, place, force=True, why="a demonstration")
-    assert made.forced
-    assert entries(place)[-1].forced
-    assert "real_data: failed" in entries(place)[-1].failed[0]
-    assert "Promoted by force" in (place[1] / "production" / made.name / "README.md").read_text()
-    assert json.loads((place[1] / "registry.json").read_text())["forced"] == 1
+def test_force_overrules_the_gates_and_is_recorded(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world, data={"synthetic": True})
+    promotion = promote_run(run, folders, force=True, reason="a demonstration")
+    assert promotion.forced
+    assert entries(folders)[-1].forced
+    assert "real_data: failed" in entries(folders)[-1].failed[0]
+    assert "Promoted by force" in (folders[1] / "production" / promotion.name / "README.md").read_text()
+    assert json.loads((folders[1] / "registry.json").read_text())["forced"] == 1
     assert store.read(run).history[-1].what == "promoted by force"
 
 
-def test_force_that_nothing_was_overruled_by_is_no_force(world: World, place: Place) -> None:
-    assert not ask(a_trained_run(*place, world), place, force=True).forced
+def test_force_without_a_missed_gate_is_not_recorded(world: World, folders: Folders) -> None:
+    assert not promote_run(a_trained_run(*folders, world), folders, force=True).forced
 
 
-@pytest.mark.parametrize("said", [{"by": ""}, {"why": "  "}, {"by": " ", "force": True}], ids=["by", "why", "forced"])
-def test_nobody_and_no_reason_promote_nothing(world: World, place: Place, said: dict[str, Any]) -> None:
-    with pytest.raises(BadInput, match="needs who does it and why, forced or not"):
-        ask(a_trained_run(*place, world), place, **said)
-    assert not (place[1] / "production").exists()
+@pytest.mark.parametrize(
+    "changes", [{"by": ""}, {"reason": "  "}, {"by": " ", "force": True}], ids=["by", "reason", "forced"]
+)
+def test_promotion_needs_an_author_and_a_reason(world: World, folders: Folders, changes: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="A promotion, forced or not, needs an author and a reason"):
+        promote_run(a_trained_run(*folders, world), folders, **changes)
+    assert not (folders[1] / "production").exists()
 
 
-def test_answer_to_the_gate_that_asks_is_kept(world: World, place: Place) -> None:
+def test_answer_to_a_gate_is_part_of_its_reason(world: World, folders: Folders) -> None:
     perfect = np.eye(4)[world.labels["test"]]
-    run = a_trained_run(*place, world, probabilities=perfect)
+    run = a_trained_run(*folders, world, probabilities=perfect)
     verdict = judge(
-        Request(run=run, by="", why="", answers={"plausible": "the labels were made by a rule"}),
-        outputs=place[0],
-        models=place[1],
+        Request(run=run, by="", reason="", answers={"plausible": "the labels were made by a rule"}),
+        outputs=folders[0],
+        models=folders[1],
         policy=policy(),
     )
     [gate] = [gate for gate in verdict.gates if gate.name == "plausible"]
     assert gate.verdict == "passed"
-    assert "was answered for: the labels were made by a rule" in gate.reason
+    assert "which was explained: the labels were made by a rule" in gate.reason
 
 
-def test_rehearsal_writes_nothing(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
-    before = {path: path.read_bytes() for path in place[0].rglob("*") if path.is_file()}
-    judge(Request(run=run, by="", why=""), outputs=place[0], models=place[1], policy=policy())
-    assert {path: path.read_bytes() for path in place[0].rglob("*") if path.is_file()} == before
-    assert {path.name for path in place[1].iterdir()} == {".evidence_key"}
+def test_dry_run_writes_nothing(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    before = {path: path.read_bytes() for path in folders[0].rglob("*") if path.is_file()}
+    judge(Request(run=run, by="", reason=""), outputs=folders[0], models=folders[1], policy=policy())
+    assert {path: path.read_bytes() for path in folders[0].rglob("*") if path.is_file()} == before
+    assert {path.name for path in folders[1].iterdir()} == {".evidence_key"}
 
 
 @pytest.mark.parametrize(
     "name", ["../../etc", "/tmp/x", "a b", "Model", ".hidden", "", "a/b", "x" * 101, "a..b", "x\n", "<b>"]
 )
-def test_name_that_could_mean_another_place_is_refused(world: World, place: Place, name: str) -> None:
+def test_name_that_could_lead_to_another_folder_is_refused(world: World, folders: Folders, name: str) -> None:
     with pytest.raises(BadInput, match="cannot name a bundle or an alias"):
-        ask(a_trained_run(*place, world), place, name=name)
-    assert entries(place) == []
+        promote_run(a_trained_run(*folders, world), folders, name=name)
+    assert entries(folders) == []
 
 
 @pytest.mark.parametrize("name", ["attention_v1", "champion"])
-def test_name_that_is_taken_is_never_given_again(world: World, place: Place, name: str) -> None:
-    run = a_trained_run(*place, world)
-    ask(run, place)
+def test_taken_name_is_refused(world: World, folders: Folders, name: str) -> None:
+    run = a_trained_run(*folders, world)
+    promote_run(run, folders)
     with pytest.raises(Conflict, match=f"The name {name} is taken"):
-        ask(run, place, name=name)
+        promote_run(run, folders, name=name)
 
 
-def test_challenger_leaves_the_champion(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world)
-    ask(run, place)
-    ask(run, place, alias="challenger")
-    ask(run, place, alias=None)
-    known = Registry(place[1], place[0]).state()
-    assert list(known.aliases.values()) == [{"champion": "attention_v1", "challenger": "attention_v2"}]
-    assert list(known.bundles) == ["attention_v1", "attention_v2", "attention_v3"]
+def test_challenger_does_not_replace_the_champion(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    promote_run(run, folders)
+    promote_run(run, folders, alias="challenger")
+    promote_run(run, folders, alias=None)
+    production = Registry(folders[1], folders[0]).state()
+    assert list(production.aliases.values()) == [{"champion": "attention_v1", "challenger": "attention_v2"}]
+    assert list(production.bundles) == ["attention_v1", "attention_v2", "attention_v3"]
 
 
-def test_strict_policy_judges_on_what_is_sure(world: World, place: Place) -> None:
-    run = a_trained_run(*place, world, quality="weak")
+def test_strict_policy_judges_on_the_lower_bound(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world, quality="weak")
     reasons = {
         name: {gate.name: gate for gate in judge(
-            Request(run=run, by="", why=""), outputs=place[0], models=place[1], policy=policy(name)
+            Request(run=run, by="", reason=""), outputs=folders[0], models=folders[1], policy=policy(name)
         ).gates}
         for name in ("default", "strict")
     }  # fmt: skip
@@ -359,21 +357,19 @@ def test_strict_policy_judges_on_what_is_sure(world: World, place: Place) -> Non
     assert strict.measured < default.measured
 
 
-def test_champion_is_scored_on_the_new_test_set_where_its_texts_can_be_read(
-    world: World, place: Place, tmp_path: Path
-) -> None:
-    ask(a_trained_run(*place, world, "weak_20261120_120000_aaaa", quality="weak"), place)
+def test_champion_is_scored_on_a_new_test_set_with_texts(world: World, folders: Folders, tmp_path: Path) -> None:
+    promote_run(a_trained_run(*folders, world, "weak_20261120_120000_aaaa", quality="weak"), folders)
     halved = with_half_the_test_split(world, tmp_path)
-    run = a_trained_run(*place, halved, "strong_20261121_120000_cccc")
-    made = ask(run, place)
-    assert made.champion is not None
-    assert made.champion.comparison is not None
-    assert made.champion.comparison.examples == 120
-    assert made.champion.name == "weak_v1"
+    run = a_trained_run(*folders, halved, "strong_20261121_120000_cccc")
+    promotion = promote_run(run, folders)
+    assert promotion.champion is not None
+    assert promotion.champion.comparison is not None
+    assert promotion.champion.comparison.examples == 120
+    assert promotion.champion.name == "weak_v1"
 
 
 def with_half_the_test_split(world: World, tmp_path: Path) -> World:
-    """The same data with only the first 120 test rows."""
+    """Return the same data with only the first 120 test rows."""
     folder = tmp_path / "halved"
     shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("cache"))
     lines = (folder / "test.csv").read_text().splitlines(keepends=True)
@@ -389,21 +385,21 @@ def with_half_the_test_split(world: World, tmp_path: Path) -> World:
     )
 
 
-def test_onnx_is_added_on_request_and_says_the_same(world: World, place: Place) -> None:
+def test_onnx_is_added_on_request_with_equal_outputs(world: World, folders: Folders) -> None:
     import onnxruntime
 
     from mhc.production import export
 
-    made = ask(a_trained_run(*place, world), place, onnx=True)
-    folder = place[1] / "production" / made.name
+    promotion = promote_run(a_trained_run(*folders, world), folders, onnx=True)
+    folder = folders[1] / "production" / promotion.name
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     ids = np.array([[2, 5, 9, 13, 3], [2, 6, 10, 14, 3]])
     logits = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    with export.silent(), torch.inference_mode():
+    with export.without_progress_bars(), torch.inference_mode():
         network = AutoModelForSequenceClassification.from_pretrained(folder)
         expected = network(input_ids=torch.tensor(ids), attention_mask=torch.ones(2, 5, dtype=torch.long)).logits
     assert np.abs(logits - expected.numpy()).max() < 1e-4
-    assert verify.check(place[1]).ok
+    assert verify.check(folders[1]).ok

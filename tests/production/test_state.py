@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from mhc import timestamps
 from mhc.errors import BadInput, Conflict, NotFound
 from mhc.production import ledger, state
 from mhc.production.ledger import Entry
@@ -30,56 +31,56 @@ def test_newest_promotion_is_champion() -> None:
     assert champion_after(promoted("v1"), promoted("v2")) == "v2"
 
 
-def test_promotion_as_challenger_leaves_the_champion() -> None:
-    known = state.fold([promoted("v1"), promoted("v2", alias="challenger")])
-    assert known.aliases[TASK] == {"champion": "v1", "challenger": "v2"}
+def test_promotion_as_challenger_does_not_change_the_champion() -> None:
+    production = state.fold([promoted("v1"), promoted("v2", alias="challenger")])
+    assert production.aliases[TASK] == {"champion": "v1", "challenger": "v2"}
 
 
 def test_refusal_changes_nothing() -> None:
-    known = state.fold([promoted("v1"), an_entry("refused", run="x", failed=["accuracy: failed: 0.1"])])
-    assert known == state.fold([promoted("v1")])
+    production = state.fold([promoted("v1"), an_entry("refused", run="x", failed=["accuracy: failed: 0.1"])])
+    assert production == state.fold([promoted("v1")])
 
 
 def test_rolling_back_twice_goes_two_back() -> None:
-    line = [promoted("v1"), promoted("v2"), promoted("v3")]
-    assert state.before_champion(state.fold(line), TASK) == "v2"
-    line.append(an_entry("rolled back", alias="champion", bundle="v2", before="v3"))
-    assert champion_after(*line) == "v2"
-    assert state.before_champion(state.fold(line), TASK) == "v1"
-    line.append(an_entry("rolled back", alias="champion", bundle="v1", before="v2"))
-    assert champion_after(*line) == "v1"
-    assert state.before_champion(state.fold(line), TASK) is None
+    entries = [promoted("v1"), promoted("v2"), promoted("v3")]
+    assert state.previous_champion(state.fold(entries), TASK) == "v2"
+    entries.append(an_entry("rolled back", alias="champion", bundle="v2", before="v3"))
+    assert champion_after(*entries) == "v2"
+    assert state.previous_champion(state.fold(entries), TASK) == "v1"
+    entries.append(an_entry("rolled back", alias="champion", bundle="v1", before="v2"))
+    assert champion_after(*entries) == "v1"
+    assert state.previous_champion(state.fold(entries), TASK) is None
 
 
-def test_rolling_back_passes_over_the_retired() -> None:
-    line = [promoted("v1"), promoted("v2"), promoted("v3"), an_entry("retired", bundle="v2")]
-    assert state.before_champion(state.fold(line), TASK) == "v1"
+def test_rollback_skips_retired_bundles() -> None:
+    entries = [promoted("v1"), promoted("v2"), promoted("v3"), an_entry("retired", bundle="v2")]
+    assert state.previous_champion(state.fold(entries), TASK) == "v1"
 
 
-def test_champion_set_by_hand_can_be_rolled_back() -> None:
-    line = [promoted("v1"), promoted("v2"), an_entry("alias set", alias="champion", bundle="v1", before="v2")]
-    assert champion_after(*line) == "v1"
-    assert state.before_champion(state.fold(line), TASK) == "v2"
+def test_champion_set_by_the_user_can_be_rolled_back() -> None:
+    entries = [promoted("v1"), promoted("v2"), an_entry("alias set", alias="champion", bundle="v1", before="v2")]
+    assert champion_after(*entries) == "v1"
+    assert state.previous_champion(state.fold(entries), TASK) == "v2"
 
 
-def test_removed_champion_is_none() -> None:
+def test_removed_champion_has_no_successor() -> None:
     assert champion_after(promoted("v1"), an_entry("alias removed", alias="champion", before="v1")) is None
 
 
 def test_tasks_have_champions_of_their_own() -> None:
     other = promoted("w1", task=state.task_of(["a", "b"]), labels=["a", "b"])
-    known = state.fold([promoted("v1"), other])
-    assert state.resolve(known, "champion", TASK).name == "v1"
-    with pytest.raises(Conflict, match="champion means v1 and w1, of different tasks"):
-        state.resolve(known, "champion")
+    production = state.fold([promoted("v1"), other])
+    assert state.resolve(production, "champion", TASK).name == "v1"
+    with pytest.raises(Conflict, match="champion is v1 and w1, of different tasks"):
+        state.resolve(production, "champion")
 
 
-def test_task_is_the_label_set_whatever_its_order() -> None:
+def test_task_does_not_depend_on_the_order_of_labels() -> None:
     assert state.task_of(["b", "a"]) == state.task_of(["a", "b"])
     assert state.task_of(["ab"]) != state.task_of(["a", "b"])
 
 
-def test_unknown_name_says_what_there_is() -> None:
+def test_unknown_name_lists_the_existing_ones() -> None:
     with pytest.raises(NotFound, match=r"No bundle and no alias 'v9'. There are: v1, champion"):
         state.resolve(state.fold([promoted("v1")]), "v9")
 
@@ -98,17 +99,17 @@ def test_unknown_name_says_what_there_is() -> None:
     ],
 )
 def test_champion_on_a_date(at: str, expected: str | None) -> None:
-    line = [promoted("v1"), promoted("v2", at="2026-04-01T10:00:00.000Z")]
-    assert champion_after(*state.until(line, state.parse_moment(at))) == expected
+    entries = [promoted("v1"), promoted("v2", at="2026-04-01T10:00:00.000Z")]
+    assert champion_after(*state.until(entries, timestamps.parse_end(at))) == expected
 
 
-def test_date_that_is_none_is_a_sentence() -> None:
+def test_invalid_date_is_refused() -> None:
     with pytest.raises(BadInput, match=r"'yesterday' is no date. Write 2026-03-01"):
-        state.parse_moment("yesterday")
+        timestamps.parse_end("yesterday")
 
 
 def test_each_entry_is_one_sentence() -> None:
-    said = [
+    sentences = [
         state.sentence(entry)
         for entry in (
             promoted("v1", forced=True),
@@ -118,7 +119,7 @@ def test_each_entry_is_one_sentence() -> None:
             an_entry("published", bundle="v1", to="hf://a/b"),
         )
     ]
-    assert said == [
+    assert sentences == [
         "v1 promoted by force from v1_run as champion by ada: because",
         "promotion of r refused (accuracy: failed: 0.1) by ada: because",
         "champion rolled back to v1 (was v2) by ada: because",

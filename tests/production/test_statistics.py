@@ -27,11 +27,11 @@ def test_accuracy_macro_f1_and_recall_equal_scikit_learn(seed: int) -> None:
     assert float(statistics.accuracy(counts)) == pytest.approx(accuracy_score(labels, predicted), abs=1e-12)
     expected = f1_score(labels, predicted, labels=range(4), average="macro", zero_division=0)
     assert float(statistics.f1_macro(counts)) == pytest.approx(expected, abs=1e-12)
-    found = [interval.point for interval in statistics.recall_intervals(counts, 0.95) if interval]
-    assert found == pytest.approx(recall_score(labels, predicted, average=None).tolist(), abs=1e-12)
+    recalls = [interval.point for interval in statistics.recall_intervals(counts, 0.95) if interval]
+    assert recalls == pytest.approx(recall_score(labels, predicted, average=None).tolist(), abs=1e-12)
 
 
-def test_class_without_rows_counts_zero_as_in_the_metrics_of_training() -> None:
+def test_class_without_rows_counts_zero_as_in_mhc_metrics() -> None:
     from mhc.metrics import measure
 
     labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
@@ -44,11 +44,11 @@ def test_class_without_rows_counts_zero_as_in_the_metrics_of_training() -> None:
 @pytest.mark.parametrize("successes", [0, 1, 17, 39, 40])
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
 def test_wilson_equals_statsmodels_and_scipy(successes: int, confidence: float) -> None:
-    found = statistics.wilson(successes, 40, confidence)
+    interval = statistics.wilson(successes, 40, confidence)
     low, high = proportion_confint(successes, 40, alpha=1 - confidence, method="wilson")
     by_scipy = binomtest(successes, 40).proportion_ci(confidence, method="wilson")
-    assert (found.low, found.high) == pytest.approx((max(low, 0), min(high, 1)), abs=1e-9)
-    assert (found.low, found.high) == pytest.approx((by_scipy.low, by_scipy.high), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx((max(low, 0), min(high, 1)), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx((by_scipy.low, by_scipy.high), abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -60,14 +60,14 @@ def test_calibration_error_equals_torchmetrics(seed: int) -> None:
     assert statistics.expected_calibration_error(probabilities, labels) == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_calibration_error_of_certainty_equals_torchmetrics() -> None:
+def test_calibration_error_at_confidence_1_equals_torchmetrics() -> None:
     probabilities = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     labels = np.array([0, 1, 1, 0])
     expected = multiclass_calibration_error(torch.tensor(probabilities), torch.tensor(labels), 3, n_bins=15, norm="l1")
     assert statistics.expected_calibration_error(probabilities, labels) == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_error_of_macro_f1_is_that_of_resampling_in_large_samples() -> None:
+def test_error_of_macro_f1_equals_resampling_for_many_examples() -> None:
     labels, predicted = labels_and_predictions(1, examples=20_000)
     counts = statistics.confusion(labels, predicted, 4)
     rng = np.random.default_rng(0)
@@ -83,15 +83,15 @@ def test_resampling_keeps_the_number_of_examples_of_each_class() -> None:
     assert not drawn[:, counts == 0].any()
 
 
-def test_resampling_of_counts_equals_resampling_of_examples_in_distribution() -> None:
+def test_resampling_counts_has_the_distribution_of_examples() -> None:
     labels, predicted = labels_and_predictions(3, examples=120)
     counts = statistics.confusion(labels, predicted, 4)
     rng = np.random.default_rng(0)
     rows = [np.flatnonzero(labels == label) for label in range(4)]
     one_by_one = []
     for _ in range(3000):
-        chosen = np.concatenate([rng.choice(row, len(row)) for row in rows])
-        one_by_one.append(float(statistics.f1_macro(statistics.confusion(labels[chosen], predicted[chosen], 4))))
+        sample = np.concatenate([rng.choice(row, len(row)) for row in rows])
+        one_by_one.append(float(statistics.f1_macro(statistics.confusion(labels[sample], predicted[sample], 4))))
     drawn = statistics.f1_macro(statistics.resample_rows(counts, 20_000, rng))
     expected = np.quantile(one_by_one, [0.025, 0.5, 0.975])
     assert np.quantile(drawn, [0.025, 0.5, 0.975]) == pytest.approx(expected, abs=0.01)
@@ -104,16 +104,16 @@ def test_ten_thousand_resamples_take_less_than_a_second() -> None:
     assert time.process_time() - started < 1.0
 
 
-@pytest.mark.parametrize("right", [True, False], ids=["all right", "all wrong"])
-def test_interval_of_a_certain_result_has_a_width(right: bool) -> None:
+@pytest.mark.parametrize("correct", [True, False], ids=["all correct", "all wrong"])
+def test_interval_of_a_certain_result_has_a_width(correct: bool) -> None:
     labels = np.arange(40) % 4
-    predicted = labels if right else (labels + 1) % 4
-    found = statistics.f1_macro_interval(
+    predicted = labels if correct else (labels + 1) % 4
+    interval = statistics.f1_macro_interval(
         statistics.confusion(labels, predicted, 4), 0.95, 1000, np.random.default_rng(0)
     )
-    assert found.point == float(right)
-    assert found.high - found.low > 0.05
-    assert found.low <= found.point <= found.high
+    assert interval.point == float(correct)
+    assert interval.high - interval.low > 0.05
+    assert interval.low <= interval.point <= interval.high
 
 
 def test_same_evidence_gives_the_same_interval() -> None:
@@ -122,15 +122,15 @@ def test_same_evidence_gives_the_same_interval() -> None:
     assert first == second
 
 
-def test_examples_needed_tell_the_value_from_the_threshold() -> None:
+def test_examples_needed_separate_value_and_threshold() -> None:
     interval = statistics.wilson(24, 40, 0.95)
     needed = statistics.examples_needed(interval, 0.55)
     assert needed is not None
     assert needed > 40
-    there = statistics.wilson(round(0.6 * needed), needed, 0.95)
-    assert there.low == pytest.approx(0.55, abs=0.01)
+    larger = statistics.wilson(round(0.6 * needed), needed, 0.95)
+    assert larger.low == pytest.approx(0.55, abs=0.01)
 
 
-def test_no_number_of_examples_tells_a_value_from_itself() -> None:
+def test_no_number_of_examples_separates_equal_values() -> None:
     interval = Interval(point=0.5, low=0.4, high=0.6, confidence=0.95, examples=100)
     assert statistics.examples_needed(interval, 0.5) is None

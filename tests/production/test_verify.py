@@ -14,32 +14,32 @@ from mhc.production.decision import Request
 from mhc.production.promote import promote
 from tests.support.promotions import NOW, World, a_trained_run, policy
 
-TAMPERINGS = 1200
+NUMBER_OF_CHANGES = 1200
 
 
 @pytest.fixture(scope="module")
-def grown(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with three bundles and a life: aliases, a rollback, a refusal, a retirement."""
-    outputs, models = (tmp_path_factory.mktemp("grown") / name for name in ("outputs", "models"))
+def populated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a models folder with three bundles and a history: aliases, a rollback, a retirement."""
+    outputs, models = (tmp_path_factory.mktemp("populated") / name for name in ("outputs", "models"))
     run = a_trained_run(outputs, models, world)
     for _ in range(3):
-        promote(Request(run=run, by="ada", why="x"), outputs=outputs, models=models, policy=policy(), now=NOW)
+        promote(Request(run=run, by="ada", reason="x"), outputs=outputs, models=models, policy=policy(), now=NOW)
     registry = Registry(models, outputs)
     registry.set_alias("challenger", "attention_v2", by="ada", reason="to be compared")
     registry.rollback(by="bob", reason="worse in the field")
     registry.remove_alias("challenger", by="ada", reason="it is champion")
     registry.retire("attention_v3", by="bob", reason="worse in the field")
-    registry.set_alias("challenger", "attention_v1", by="ada", reason="once more")
+    registry.set_alias("challenger", "attention_v1", by="ada", reason="again")
     return models
 
 
 @pytest.fixture
-def models(grown: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be spoiled."""
-    return Path(shutil.copytree(grown, tmp_path / "models"))
+def models(populated: Path, tmp_path: Path) -> Path:
+    """Return a copy that a test may change."""
+    return Path(shutil.copytree(populated, tmp_path / "models"))
 
 
-def test_untouched_models_folder_is_whole(models: Path) -> None:
+def test_unchanged_models_folder_is_ok(models: Path) -> None:
     report = verify.check(models)
     assert (report.wrong, report.leftover) == ([], [])
     assert (report.entries, report.bundles) == (8, 3)
@@ -82,29 +82,29 @@ def double_a_line(content: bytes, chance: random.Random) -> bytes:
     return b"".join([*lines[: at + 1], *lines[at:]])
 
 
-Spoil = Callable[[bytes, random.Random], bytes]
-SPOILS: tuple[Spoil, ...] = (flip, delete, insert, truncate, reorder, drop_lines, double_a_line)
+Change = Callable[[bytes, random.Random], bytes]
+CHANGES: tuple[Change, ...] = (flip, delete, insert, truncate, reorder, drop_lines, double_a_line)
 
 
-def spoiled_files(models: Path, chance: random.Random) -> Iterator[str]:
-    """Spoil one file after the other, each time only that one, and name what was done."""
-    kept = {path: path.read_bytes() for path in sorted(models.rglob("*")) if path.is_file()}
-    books = [models / ledger.FILE, models / snapshot.FILE]
-    in_bundles = [path for path in kept if models / bundle.FOLDER in path.parents]
-    for _ in range(TAMPERINGS):
-        path = chance.choice(books) if chance.random() < 0.4 else chance.choice(in_bundles)
-        spoil = chance.choice(SPOILS)
-        content = spoil(kept[path], chance)
-        if content == kept[path]:
-            content = flip(kept[path], chance)
+def changed_files(models: Path, chance: random.Random) -> Iterator[str]:
+    """Change one file at a time, yield a description of the change, and restore the file."""
+    originals = {path: path.read_bytes() for path in sorted(models.rglob("*")) if path.is_file()}
+    records = [models / ledger.FILE, models / snapshot.FILE]
+    in_bundles = [path for path in originals if models / bundle.FOLDER in path.parents]
+    for _ in range(NUMBER_OF_CHANGES):
+        path = chance.choice(records) if chance.random() < 0.4 else chance.choice(in_bundles)
+        change = chance.choice(CHANGES)
+        content = change(originals[path], chance)
+        if content == originals[path]:
+            content = flip(originals[path], chance)
         path.write_bytes(content)
-        yield f"{spoil.__name__} {path.relative_to(models)}"
-        path.write_bytes(kept[path])
+        yield f"{change.__name__} {path.relative_to(models)}"
+        path.write_bytes(originals[path])
 
 
 @pytest.mark.slow
-def test_every_one_of_1200_random_tamperings_is_found(models: Path) -> None:
-    missed = [done for done in spoiled_files(models, random.Random(5)) if verify.check(models).ok]
+def test_all_of_1200_random_changes_are_found(models: Path) -> None:
+    missed = [description for description in changed_files(models, random.Random(5)) if verify.check(models).ok]
     assert missed == []
     assert verify.check(models).ok
 
@@ -144,7 +144,7 @@ def link_a_bundle(models: Path) -> None:
     path.symlink_to(models / "elsewhere")
 
 
-def seal_a_changed_bundle_anew(models: Path) -> None:
+def reseal_a_changed_bundle(models: Path) -> None:
     folder = models / "production" / "attention_v1"
     (folder / "config.json").write_text("{}")
     bundle.seal(folder)
@@ -156,7 +156,7 @@ def cut_the_ledger(models: Path) -> None:
 
 
 def cut_the_ledger_before_the_last_bundle(models: Path) -> None:
-    """And make registry.json fit."""
+    """Also write the matching registry.json."""
     lines = (models / ledger.FILE).read_bytes().splitlines(keepends=True)
     (models / ledger.FILE).write_bytes(b"".join(lines[:1]))
     snapshot.rebuild(models)
@@ -171,34 +171,34 @@ def remove_the_snapshot(models: Path) -> None:
 
 
 def forge_the_last_entry(models: Path) -> None:
-    """With a right hash."""
+    """Write it with a valid hash."""
     from msgspec.structs import replace
 
-    entries = ledger.believed(models)
+    entries = ledger.verified_entries(models)
     forged = replace(entries[-1], by="eve")
     forged = replace(forged, hash=ledger.digest(forged))
     lines = [ledger.canonical(entry) + b"\n" for entry in (*entries[:-1], forged)]
     (models / ledger.FILE).write_bytes(b"".join(lines))
 
 
-DEEDS = (
+TAMPERINGS = (
     remove_a_file, remove_a_bundle, add_a_file, add_a_folder, swap_two_bundles, link_the_weights, link_a_bundle,
-    seal_a_changed_bundle_anew, cut_the_ledger, cut_the_ledger_before_the_last_bundle, remove_the_ledger,
+    reseal_a_changed_bundle, cut_the_ledger, cut_the_ledger_before_the_last_bundle, remove_the_ledger,
     remove_the_snapshot, forge_the_last_entry,
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
-def test_deed_is_found(models: Path, deed: Callable[[Path], None]) -> None:
-    deed(models)
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__)
+def test_tampering_is_found(models: Path, tamper: Callable[[Path], None]) -> None:
+    tamper(models)
     report = verify.check(models)
     assert report.wrong
     with pytest.raises(Unreadable, match=r"Nothing was cleared, because this is wrong|was changed"):
         verify.fix(models)
 
 
-def test_newest_lines_cut_off_together_with_all_that_knows_them_cannot_be_found(models: Path) -> None:
-    """Said in the module's docstring; a git commit or tag of the ledger finds it."""
+def test_newest_entries_and_all_references_cut_off_are_missed(models: Path) -> None:
+    """Documented in the module's docstring; a git commit or tag of the ledger detects it."""
     cut_the_ledger(models)
     snapshot.rebuild(models)
     assert verify.check(models).ok
@@ -211,7 +211,7 @@ def test_clone_without_weights_can_be_verified(models: Path) -> None:
     assert verify.check(models, without_weights=True).ok
 
 
-def test_leftovers_of_kills_are_told_from_tampering_and_cleared(models: Path) -> None:
+def test_leftovers_of_kills_are_not_tampering_and_are_cleared(models: Path) -> None:
     (models / "production" / ".attention_v4.draft").mkdir()
     lines = (models / ledger.FILE).read_bytes()
     (models / ledger.FILE).write_bytes(lines + lines.splitlines(keepends=True)[0][:30])
@@ -223,14 +223,14 @@ def test_leftovers_of_kills_are_told_from_tampering_and_cleared(models: Path) ->
     assert verify.fix(models).ok
 
 
-def test_broken_ledger_stops_every_change_and_every_decision(models: Path) -> None:
+def test_broken_ledger_stops_changes_and_decisions(models: Path) -> None:
     path = models / ledger.FILE
     path.write_bytes(path.read_bytes().replace(b"bob", b"eve", 1))
     registry = Registry(models)
-    for act in (
+    for action in (
         registry.champion,
         lambda: registry.rollback(by="ada", reason="x"),
-        lambda: aliases.set_alias(models, "x", "attention_v1", by="ada", why="x", policy=policy()),
+        lambda: aliases.set_alias(models, "x", "attention_v1", by="ada", reason="x", policy=policy()),
     ):
         with pytest.raises(Unreadable, match="was changed: line"):
-            act()
+            action()

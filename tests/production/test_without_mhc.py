@@ -1,4 +1,4 @@
-"""A bundle without mhc: a process that has torch and transformers, and can import nothing of ours."""
+"""A bundle without mhc: a process that has torch and transformers, but cannot import mhc."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ for module in ("mhc", "callbacks", "pytorch_lightning", "hydra", "omegaconf", "d
 from transformers import pipeline
 classify = pipeline("text-classification", model=sys.argv[1], truncation=True, top_k=None)
 texts = json.load(open(sys.argv[2]))
-print(json.dumps([{one["label"]: one["score"] for one in found} for found in classify(texts)]))
+print(json.dumps([{one["label"]: one["score"] for one in scores} for scores in classify(texts)]))
 """
 
 
-def test_bundle_copied_elsewhere_predicts_the_same_probabilities_without_mhc(
-    world: World, place: tuple[Path, Path], tmp_path: Path
+def test_copied_bundle_has_the_same_probabilities_without_mhc(
+    world: World, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    run = a_trained_run(*place, world)
-    made = promote(Request(run=run, by="ada", why="x"), outputs=place[0], models=place[1], policy=policy(), now=NOW)
-    assert made.scores is not None
-    assert made.scores.temperature != 1
+    run = a_trained_run(*folders, world)
+    promotion = promote(
+        Request(run=run, by="ada", reason="x"), outputs=folders[0], models=folders[1], policy=policy(), now=NOW
+    )
+    assert promotion.scores is not None
+    assert promotion.scores.temperature != 1
     texts = [*world.texts["test"][:30], " ".join(world.texts["test"][:20])]
-    predictor = Predictor.load(bundle=made.name, models=place[1], precision="fp32", device="cpu")
+    predictor = Predictor.load(bundle=promotion.name, models=folders[1], precision="fp32", device="cpu")
     _, expected = predictor(texts)
-    elsewhere = shutil.copytree(place[1] / "production" / made.name, tmp_path / "elsewhere")
-    shutil.rmtree(place[1])
+    elsewhere = shutil.copytree(folders[1] / "production" / promotion.name, tmp_path / "elsewhere")
+    shutil.rmtree(folders[1])
     (tmp_path / "texts.json").write_text(json.dumps(texts))
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", ALONE, str(elsewhere), str(tmp_path / "texts.json")],
         capture_output=True,
         text=True,
         check=True,
         cwd=tmp_path,
     )
-    found = [[scores[label] for label in LABELS] for scores in json.loads(done.stdout)]
-    assert np.abs(np.array(found) - expected).max() < 1e-5
+    results = [[scores[label] for label in LABELS] for scores in json.loads(process.stdout)]
+    assert np.abs(np.array(results) - expected).max() < 1e-5
