@@ -19,7 +19,9 @@ class TableEntry(NamedTuple):
 SECTIONS: dict[str, dict[str, TableEntry]] = {
     "Find and compare": {
         "list": TableEntry("mhc.cli.commands.list:list_command", "List the runs of all locations, newest first."),
-        "details": TableEntry("mhc.cli.commands.details:details_command", "Show the whole record of a run."),
+        "details": TableEntry(
+            "mhc.cli.commands.details:details_command", "Show the record of a run; --diff compares two."
+        ),
         "candidates": TableEntry(
             "mhc.cli.commands.candidates:candidates_command", "List runs that could be promoted, best first."
         ),

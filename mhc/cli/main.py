@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
             if error.name != module:
                 raise
             raise NotFound(f"mhc {cmd_name} is not part of this installation: {module} is missing") from None
-        assert isinstance(command, click.Command), f"{COMMANDS[cmd_name].target} is no command"
+        assert isinstance(command, click.Command), f"{COMMANDS[cmd_name].target} is not a command"
         return command
 
     def resolve_command(

@@ -72,7 +72,7 @@ class FilterOptions(NamedTuple):
         """Return the filter for the index, with `since` and `where` parsed.
 
         Raises:
-            BadInput: if --since is no time, or --where no expression.
+            BadInput: if --since is not a time, or --where is not an expression.
         """
         from mhc.index.query import parse
         from mhc.index.selection import RunFilter

@@ -160,7 +160,7 @@ READERS = [
 @pytest.mark.parametrize("words", READERS, ids=" ".join)
 @pytest.mark.parametrize("on_screen", [False, True], ids=["pipe", "terminal"])
 def test_hostile_record_does_not_reach_the_terminal_raw(
-    mhc: Mhc, terminal: Terminal, outputs: Path, words: list[str], on_screen: bool
+    mhc: Mhc, terminal: Terminal, outputs: Path, words: list[str], *, on_screen: bool
 ) -> None:
     from mhc.facts import Metrics
     from mhc.record import Event, Gate, MetricsBySplit

@@ -32,7 +32,7 @@ CANDIDATE_COLUMNS = (
 
 
 @click.command("candidates")
-@click.option("--all", "show_all", is_flag=True, help="Show why the other completed runs are no candidates, too.")
+@click.option("--all", "show_all", is_flag=True, help="Show why the other completed runs are not candidates, too.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, help="Maximum number; 0: all. [20]")
 @json_option
 @click.pass_obj
@@ -101,10 +101,10 @@ def worst_class(record: dict[str, object]) -> str:
 
 
 def show_others(index: Index, rows: list[Row]) -> None:
-    """Print the completed runs that are no candidates, with the reason."""
+    """Print the completed runs that are not candidates, with the reason."""
     from mhc.index.selection import record_dicts
 
-    title("Completed runs that are no candidates")
+    title("Completed runs that are not candidates")
     columns = (Column("id", min_width=22, cut_middle=True), Column("F1", right=True), Column("why", wrap=True))
     records = record_dicts(index, rows)
     lines = [(row.id, score(row.f1_macro), reason_of(record)) for row, record in zip(rows, records, strict=True)]

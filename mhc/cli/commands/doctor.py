@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Repair what is safe to repair; nothing that belongs to a run is deleted.")
+@click.option("--fix", is_flag=True, help="Repair what is safe to repair; the content of runs is never deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_obj
 def doctor_command(context: Context, *, fix: bool, as_json: bool) -> None:
