@@ -1,4 +1,4 @@
-"""What every test starts from: signals as on a terminal, and none of the places a user may have set."""
+"""The state that every test starts from: signals as on a terminal, and none of the user's environment variables."""
 
 from __future__ import annotations
 

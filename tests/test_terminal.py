@@ -1,4 +1,4 @@
-"""Nothing from a disk reaches the terminal raw."""
+"""Text from a disk is cleaned before it reaches the terminal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from mhc.terminal import clean, clean_lines, cut_middle, escape_json
 
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-
 
 @given(st.text())
 def test_cleaned_text_is_one_line_of_visible_characters(text: str) -> None:
@@ -23,13 +21,13 @@ def test_cleaned_text_is_one_line_of_visible_characters(text: str) -> None:
 
 
 @given(st.text())
-def test_cleaned_lines_have_no_control_character_but_the_line_break(text: str) -> None:
-    left = {letter for letter in clean_lines(text) if unicodedata.category(letter) in ("Cc", "Cs")}
-    assert left <= {"\n"}
+def test_cleaned_lines_have_no_control_character_but_newlines(text: str) -> None:
+    controls = {letter for letter in clean_lines(text) if unicodedata.category(letter) in ("Cc", "Cs")}
+    assert controls <= {"\n"}
 
 
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_escaped_json_holds_the_same_values_and_no_unseen_character(value: object) -> None:
+def test_escaped_json_has_equal_values_and_is_visible(value: object) -> None:
     text = escape_json(json.dumps(value, ensure_ascii=False, indent=1))
     assert json.loads(text) == value
     assert not any(letter in text for letter in "\x1b\x7f\x9b\u202e\u200b\ufeff")
@@ -49,10 +47,10 @@ def test_escaped_json_holds_the_same_values_and_no_unseen_character(value: objec
     ],
     ids=["colour", "title", "link", "c1", "lines", "direction", "long", "letters"],
 )
-def test_escapes_are_removed_whole(text: str, cleaned: str) -> None:
+def test_escape_sequences_are_removed_completely(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-def test_id_cut_in_the_middle_keeps_both_ends() -> None:
+def test_id_cut_in_the_middle_has_both_ends() -> None:
     assert cut_middle("attention_20261120_120000_a1b2", 22) == "attention_202611…_a1b2"
     assert cut_middle("short", 22) == "short"

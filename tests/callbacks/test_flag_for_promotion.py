@@ -30,24 +30,24 @@ def place(tmp_path: Path) -> Place:
     return tmp_path / "outputs", tmp_path / "models"
 
 
-def still_running(run: Path) -> LiveRun:
+def as_running(run: Path) -> LiveRun:
     store.update(run, lambda old: replace(old, status=Status.RUNNING, ended_at=None))
     return LiveRun(run)
 
 
 def flag(run: Path, place: Place, **changes: object) -> None:
-    chosen = policies.load()
-    promotion = replace(chosen.promotion, **changes)
-    FlagForPromotion(still_running(run), replace(chosen, promotion=promotion), *place).judge()
+    policy = policies.load()
+    promotion = replace(policy.promotion, **changes)
+    FlagForPromotion(as_running(run), replace(policy, promotion=promotion), *place).judge()
 
 
 def test_run_that_passes_every_gate_is_a_candidate(world: World, place: Place) -> None:
     run = a_trained_run(*place, world)
     flag(run, place)
-    found = store.read(run).promotion
-    assert found.candidate
-    assert found.reason == f"passed all {len(found.gates)} gates"
-    assert found.policy == "default"
+    promotion = store.read(run).promotion
+    assert promotion.candidate
+    assert promotion.reason == f"passed all {len(promotion.gates)} gates"
+    assert promotion.policy == "default"
     assert store.read(run).history[-1].what == "flagged as candidate"
 
 
@@ -55,26 +55,26 @@ def test_run_that_passes_every_gate_is_a_candidate(world: World, place: Place) -
 def test_run_that_fails_a_gate_is_no_candidate(world: World, place: Place, wrong: dict[str, object]) -> None:
     run = a_trained_run(*place, world, **wrong)
     flag(run, place)
-    found = store.read(run).promotion
-    assert found.candidate is False
-    assert "failed: the " in found.reason
+    promotion = store.read(run).promotion
+    assert promotion.candidate is False
+    assert "failed: the " in promotion.reason
 
 
 def test_flag_and_promotion_have_the_same_verdicts(world: World, place: Place) -> None:
     run = a_trained_run(*place, world)
     flag(run, place)
-    flagged = store.read(run).promotion.gates
+    gates_of_flag = store.read(run).promotion.gates
     store.update(run, lambda old: replace(old, status=Status.COMPLETED))
     verdict = judge(
         Request(run=run, by="", reason=""), outputs=place[0], models=place[1], policy=policies.load().promotion
     )
-    assert flagged == verdict.gates
-    assert {gate.verdict for gate in flagged} == {gates.PASSED}
+    assert gates_of_flag == verdict.gates
+    assert {gate.verdict for gate in gates_of_flag} == {gates.PASSED}
 
 
 def test_policy_without_approval_promotes_automatically(world: World, place: Place) -> None:
     flag(a_trained_run(*place, world), place, require_manual_approval=False)
-    [entry] = ledger.verified_entries(place[1])
+    (entry,) = ledger.verified_entries(place[1])
     assert entry.what == "promoted"
     assert entry.by.startswith("policy custom ")
 
@@ -87,7 +87,7 @@ def test_policy_promotes_no_run_that_fails_a_gate(world: World, place: Place) ->
 def test_error_while_judging_is_logged_and_not_raised(
     world: World, place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = still_running(a_trained_run(*place, world))
+    run = as_running(a_trained_run(*place, world))
     place[1].mkdir(exist_ok=True)
     (place[1] / ledger.FILE).write_text("nonsense\n")
     with caplog.at_level(logging.WARNING):
@@ -98,12 +98,12 @@ def test_error_while_judging_is_logged_and_not_raised(
 
 def test_run_without_a_test_split_is_no_candidate(world: World, place: Place) -> None:
     splits = {name: split for name, split in world.facts.splits.items() if name != "test"}
-    run = still_running(a_trained_run(*place, world, data={"splits": splits}))
+    run = as_running(a_trained_run(*place, world, data={"splits": splits}))
     FlagForPromotion(run, policies.load(), *place).on_fit_end(None, None)  # type: ignore[arg-type]
-    found = run.record().promotion
-    assert (found.candidate, found.reason) == (False, "the data has no test split to judge on")
+    promotion = run.record().promotion
+    assert (promotion.candidate, promotion.reason) == (False, "the data has no test split to judge on")
 
 
 def test_empty_folder_names_are_refused(place: Place) -> None:
-    with pytest.raises(BadConfig, match="needs its outputs and models"):
+    with pytest.raises(BadConfig, match="needs outputs and models"):
         FlagForPromotion(LiveRun(place[0]), policies.load(), "", place[1])

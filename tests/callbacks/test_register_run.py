@@ -1,4 +1,4 @@
-"""The callbacks of a run's life, in real trainings of a network of one layer."""
+"""The callbacks that record, classify and archive runs, in real trainings of a network of one layer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Result:
 
 
 class OneLayer(pl.LightningModule):
-    """What RegisterRun sees of a classifier: facts() and results."""
+    """The parts of a classifier that RegisterRun reads: facts() and results."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def run(tmp_path: Path) -> Iterator[LiveRun]:
     heartbeat.stop(folder)
 
 
-def a_trainer(run: LiveRun, enabled: bool = True, **options: object) -> pl.Trainer:
+def a_trainer(run: LiveRun, *, enabled: bool = True, **options: object) -> pl.Trainer:
     outputs = run.folder.parent
     callbacks = [
         RegisterRun(run),
@@ -123,7 +123,7 @@ def train(run: LiveRun, module: OneLayer | None = None, data: Rows | None = None
     return run.record()
 
 
-def test_whole_training_is_on_record(run: LiveRun) -> None:
+def test_complete_training_is_recorded(run: LiveRun) -> None:
     record = train(run)
     assert (record.status, record.category) == (Status.COMPLETED, Category.BASELINE)
     assert (record.data, record.model, record.smoke) == (data_facts(), model_facts(), Smoke())
@@ -158,17 +158,15 @@ def test_tested_run_does_not_stay_running(run: LiveRun) -> None:
         (torch.OutOfMemoryError("CUDA out of memory"), Status.FAILED, "OutOfMemoryError: CUDA out of memory"),
         (KeyboardInterrupt(), Status.INTERRUPTED, "Ctrl-C"),
     ],
-    ids=["a foreign error", "out of memory", "Ctrl-C"],
+    ids=["an error of another library", "out of memory", "Ctrl-C"],
 )
-def test_training_step_that_raises_is_on_record(
-    run: LiveRun, error: BaseException, status: Status, reason: str
-) -> None:
+def test_error_in_a_training_step_is_recorded(run: LiveRun, error: BaseException, status: Status, reason: str) -> None:
     with pytest.raises((type(error), SystemExit)):
         train(run, OneLayer(error))
     assert (run.record().status, run.record().status_reason) == (status, reason)
 
 
-def test_data_module_that_raises_in_setup_is_on_record_though_no_callback_hears_of_it(run: LiveRun) -> None:
+def test_error_in_the_setup_of_the_data_module_is_recorded(run: LiveRun) -> None:
     with pytest.raises(OSError, match="No such file"):
         train(run, data=Rows(error=FileNotFoundError(2, "No such file or directory", "train.csv")))
     assert run.record().status_reason == "FileNotFoundError: No such file or directory: train.csv"
@@ -200,7 +198,7 @@ def test_sigterm_during_fit_is_an_interruption(run: LiveRun) -> None:
         ({}, Smoke()),
     ],
 )  # fmt: skip
-def test_what_makes_a_smoke_test_is_read_from_the_trainer(options: dict[str, object], expected: Smoke) -> None:
+def test_options_of_the_trainer_make_a_smoke_test(options: dict[str, object], expected: Smoke) -> None:
     trainer = pl.Trainer(accelerator="cpu", logger=False, **options)  # type: ignore[arg-type]
     assert smoke(trainer) == expected
 
@@ -215,14 +213,14 @@ def test_run_on_a_part_of_train_is_a_debug_run(run: LiveRun) -> None:
     assert train(run, data=Rows(train_fraction=0.1)).category is Category.DEBUG
 
 
-def test_checkpoint_that_is_not_whole_is_said_and_not_noted(run: LiveRun) -> None:
-    class Tears(pl.Callback):
+def test_incomplete_checkpoint_is_an_event_and_not_recorded(run: LiveRun) -> None:
+    class Truncate(pl.Callback):
         def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
             path = Path(trainer.checkpoint_callback.best_model_path)  # type: ignore[union-attr]
             path.write_bytes(path.read_bytes()[:100])
 
     trainer = a_trainer(run)
-    trainer.callbacks.insert(0, Tears())  # type: ignore[attr-defined]
+    trainer.callbacks.insert(0, Truncate())  # type: ignore[attr-defined]
     trainer.fit(OneLayer(), Rows())
     record = run.record()
     assert record.checkpoint is None
@@ -241,14 +239,14 @@ def test_old_debug_runs_are_archived_when_fit_ends(run: LiveRun) -> None:
     assert store.read(run.folder.parent / "archive_debug" / old[0].name).status is Status.COMPLETED
 
 
-def test_switched_off_archiving_moves_nothing(run: LiveRun) -> None:
+def test_disabled_archiving_moves_nothing(run: LiveRun) -> None:
     old = old_debug_runs(run.folder.parent)
     train(run, enabled=False)
     assert all(folder.is_dir() for folder in old)
 
 
-def test_failure_to_archive_is_logged_and_costs_no_training(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
+def test_error_while_archiving_is_logged_and_not_raised(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
     old_debug_runs(run.folder.parent)
-    (run.folder.parent / "archive_debug").write_text("a file where the archive should be")
+    (run.folder.parent / "archive_debug").write_text("a file with the name of the archive")
     assert train(run).status is Status.COMPLETED
     assert "was not archived: " in caplog.text

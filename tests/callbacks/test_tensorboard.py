@@ -17,11 +17,12 @@ from mhc.errors import BadConfig
 from mhc.model.classifier import TextClassifier
 from tests.support.learning import LABELS, Data, a_classifier, a_trainer
 
+Trained = tuple[TextClassifier, EventAccumulator]
 VALUES = {"seed": 1, "model": {"name": "tiny", "optimizer": {"lr": 5e-3}}, "data": {"max_train_rows": None}}
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[TextClassifier, EventAccumulator]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("board")
     board = TensorBoardLogger(folder, "tensorboard", "", default_hp_metric=False)
     model = a_classifier()
@@ -37,7 +38,7 @@ def read(folder: Path) -> EventAccumulator:
     return events.Reload()
 
 
-def test_both_figures_of_both_splits_are_drawn_once(trained):
+def test_both_figures_of_both_splits_are_drawn_once(trained: Trained) -> None:
     events = trained[1]
     drawn = {tag: len(events.Images(tag)) for tag in events.Tags()["images"]}
     names = [f"figures/{split}_{kind}" for split in ("val", "test") for kind in ("confusion", "reliability")]
@@ -45,12 +46,12 @@ def test_both_figures_of_both_splits_are_drawn_once(trained):
     assert all(events.Images(tag)[0].encoded_image_string.startswith(b"\x89PNG") for tag in drawn)
 
 
-def test_every_class_has_its_precision_and_recall_curve(trained):
+def test_every_class_has_its_precision_and_recall_curve(trained: Trained) -> None:
     tags = trained[1].Tags()["tensors"]
     assert {f"{split}/{label}" for split in ("val", "test") for label in LABELS} <= set(tags)
 
 
-def test_hparams_shows_the_metrics_of_the_record(trained):
+def test_hparams_has_the_metrics_of_the_results(trained: Trained) -> None:
     model, events = trained
     for split in ("val", "test"):
         for name in ("accuracy", "f1_macro", "loss", "ece"):
@@ -58,7 +59,7 @@ def test_hparams_shows_the_metrics_of_the_record(trained):
             assert shown == pytest.approx(getattr(model.results[split].metrics, name), abs=1e-6)
 
 
-def test_hparams_registers_the_parameters_and_the_names_of_the_metrics(trained):
+def test_hparams_registers_parameters_and_metric_names(trained: Trained) -> None:
     content = trained[1].SummaryMetadata
     assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(trained[1].summary_metadata)
     start = plugin_data_pb2.HParamsPluginData.FromString(
@@ -71,7 +72,7 @@ def test_hparams_registers_the_parameters_and_the_names_of_the_metrics(trained):
     assert "final/test_f1_macro" in {metric.name.tag for metric in experiment.metric_infos}
 
 
-def test_tokens_per_second_and_the_learning_rate_have_curves(trained):
+def test_tokens_per_second_and_the_learning_rate_have_curves(trained: Trained) -> None:
     events = trained[1]
     assert all(point.value > 0 for point in events.Scalars("train/tokens_per_s"))
     assert [point.step for point in events.Scalars("train/lr")] == [
@@ -79,7 +80,7 @@ def test_tokens_per_second_and_the_learning_rate_have_curves(trained):
     ]
 
 
-def test_leaves_are_named_by_their_path_and_are_numbers_or_text():
+def test_leaves_are_named_by_path_and_are_numbers_or_text() -> None:
     assert leaves(VALUES) == {
         "seed": 1,
         "model.name": "tiny",
@@ -88,7 +89,7 @@ def test_leaves_are_named_by_their_path_and_are_numbers_or_text():
     }
 
 
-def test_without_tensorboard_nothing_is_drawn_and_nothing_fails(tmp_path):
+def test_training_without_tensorboard_writes_no_curves(tmp_path: Path) -> None:
     model = a_classifier()
     trainer = a_trainer(tmp_path, Figures(), PrCurves(), HParams(VALUES), Throughput(3), max_epochs=1)
     trainer.fit(model, datamodule=Data())
@@ -96,6 +97,6 @@ def test_without_tensorboard_nothing_is_drawn_and_nothing_fails(tmp_path):
     assert model.results["test"].metrics.accuracy is not None
 
 
-def test_a_rate_that_is_never_logged_is_refused():
+def test_logging_interval_of_zero_is_refused() -> None:
     with pytest.raises(BadConfig, match="every_n_steps is 0; it must be 1 or more"):
         Throughput(0)

@@ -1,11 +1,17 @@
-"""Evidence is written once per split, after the best checkpoint was scored, and its failure costs no training."""
+"""Evidence is written once per split, after the best checkpoint was scored; an error never fails the training."""
+
+from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from callbacks.write_evidence import WriteEvidence
 from mhc.errors import BadConfig
@@ -23,42 +29,42 @@ class Texts(pl.LightningDataModule):
 
     labels = LABELS
 
-    def normalised_texts(self, split):
+    def normalised_texts(self, split: str) -> Iterator[str]:
         return iter([f"{split} text {row}" for row in range(4)])
 
-    def train_dataloader(self):
-        return torch.utils.data.DataLoader([torch.ones(1)] * 4)
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        return DataLoader([torch.ones(1)] * 4)
 
     val_dataloader = test_dataloader = train_dataloader
 
 
 class Classifier(pl.LightningModule):
-    """Says the same of every text; leaves out row 1, as limit_test_batches would."""
+    """Gives the same prediction for every text; leaves out row 1, as limit_test_batches would."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
-        self.results = {}
+        self.results: dict[str, SplitResult] = {}
 
-    def training_step(self, batch, batch_idx):
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         return self.layer(batch).mean()
 
-    def validation_step(self, batch, batch_idx):
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
         return None
 
     test_step = validation_step
 
-    def on_validation_epoch_end(self):
+    def on_validation_epoch_end(self) -> None:
         self.results["val"] = a_result()
 
-    def on_test_epoch_end(self):
+    def on_test_epoch_end(self) -> None:
         self.results["test"] = a_result()
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def a_result():
+def a_result() -> SplitResult:
     rows = np.array([0, 2, 3])
     return SplitResult(
         metrics=Metrics(),
@@ -69,7 +75,7 @@ def a_result():
 
 
 @pytest.fixture
-def trainer(tmp_path, monkeypatch):
+def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pl.Trainer:
     monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
     (tmp_path / "run").mkdir()
     return pl.Trainer(
@@ -83,7 +89,7 @@ def trainer(tmp_path, monkeypatch):
     )
 
 
-def test_a_fit_writes_nothing_and_the_passes_after_it_one_file_each(trainer, tmp_path):
+def test_each_final_pass_writes_one_file_and_fit_none(trainer: pl.Trainer, tmp_path: Path) -> None:
     model, data = Classifier(), Texts()
     trainer.fit(model, data)
     assert not (tmp_path / "run" / "evaluation").exists()
@@ -92,22 +98,24 @@ def test_a_fit_writes_nothing_and_the_passes_after_it_one_file_each(trainer, tmp
     assert sorted(path.name for path in (tmp_path / "run" / "evaluation").iterdir()) == ["test.npz", "val.npz"]
 
 
-def test_the_rows_that_were_scored_stand_under_the_ids_of_their_texts(trainer, tmp_path):
+def test_scored_rows_have_the_ids_of_their_texts(trainer: pl.Trainer, tmp_path: Path) -> None:
     trainer.test(Classifier(), Texts(), verbose=False)
-    found = evidence.read(tmp_path / "run" / "evaluation" / "test.npz")
+    result = evidence.read(tmp_path / "run" / "evaluation" / "test.npz")
     key = evidence.key(tmp_path / "models")
-    assert [row.tobytes() for row in found.ids] == [evidence.example_id(f"test text {row}", key) for row in (0, 2, 3)]
-    assert found.labels.tolist() == [0, 1, 1]
-    assert found.label_names == LABELS
+    assert [row.tobytes() for row in result.ids] == [evidence.example_id(f"test text {row}", key) for row in (0, 2, 3)]
+    assert result.labels.tolist() == [0, 1, 1]
+    assert result.label_names == LABELS
 
 
-def test_a_folder_that_is_gone_is_logged_with_the_remedy_and_nothing_is_raised(trainer, tmp_path, caplog):
+def test_missing_folder_is_logged_with_the_remedy(
+    trainer: pl.Trainer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "run").rmdir()
     with caplog.at_level(logging.WARNING):
         trainer.test(Classifier(), Texts(), verbose=False)
     assert "python -m mhc.evaluate run=ID split=test" in caplog.text
 
 
-def test_an_empty_folder_name_is_refused():
+def test_empty_folder_name_is_refused() -> None:
     with pytest.raises(BadConfig, match="run_folder is empty"):
         WriteEvidence(run_folder="", models="models")

@@ -31,7 +31,7 @@ def test_name_without_a_debug_word_makes_a_baseline_run(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "word"), DEBUG_NAMES.items(), ids=DEBUG_NAMES.keys())
-def test_name_with_a_whole_debug_word_makes_a_debug_run(name: str, word: str) -> None:
+def test_name_with_a_debug_word_makes_a_debug_run(name: str, word: str) -> None:
     verdict = classify(a_record(name=name), POLICY)
     assert verdict == (Category.DEBUG, f"the name {name!r} has the debug word {word!r}")
 
@@ -61,25 +61,25 @@ def test_smoke_mode_of_the_trainer_makes_a_debug_run(smoke: Smoke, reason: str) 
     assert classify(a_record(smoke=smoke), POLICY) == (Category.DEBUG, reason)
 
 
-@pytest.mark.parametrize(("share", "category"), [(0.49, Category.DEBUG), (0.5, Category.BASELINE)])
-def test_run_on_less_than_the_policys_share_of_train_is_a_debug_run(share: float, category: Category) -> None:
-    assert classify(a_record(data=data_facts(train_fraction=share)), POLICY).category is category
+@pytest.mark.parametrize(("fraction", "category"), [(0.49, Category.DEBUG), (0.5, Category.BASELINE)])
+def test_run_on_too_small_a_part_of_train_is_a_debug_run(fraction: float, category: Category) -> None:
+    assert classify(a_record(data=data_facts(train_fraction=fraction)), POLICY).category is category
 
 
-def test_reason_names_the_share_that_was_used() -> None:
+def test_reason_names_the_fraction_that_was_used() -> None:
     verdict = classify(a_record(data=data_facts(train_fraction=0.02)), POLICY)
     assert verdict.reason == "only 0.02 of the training split was used, less than 0.5"
 
 
-def test_first_match_wins_and_what_the_user_said_comes_first() -> None:
+def test_first_match_wins_and_the_users_choice_comes_first() -> None:
     everything = {"name": "debug", "smoke": Smoke(fast_dev_run=True), "data": data_facts(train_fraction=0.1)}
     assert classify(a_record(**everything), POLICY).reason == "smoke test: fast_dev_run"
-    said = a_record(**everything, category_said=Category.BASELINE)
-    assert classify(said, POLICY) == (Category.BASELINE, "the user said so")
+    chosen = a_record(**everything, category_said=Category.BASELINE)
+    assert classify(chosen, POLICY) == (Category.BASELINE, "the user said so")
     assert classify(a_record(name="attention", category_said=Category.DEBUG), POLICY).category is Category.DEBUG
 
 
-def test_changed_policy_gives_another_category_from_the_same_facts() -> None:
+def test_changed_policy_changes_the_category_of_the_same_facts() -> None:
     record = a_record(name="probe_v1", category=None)
     assert reclassify(record, POLICY).category is Category.BASELINE
     stricter = policy.ClassificationPolicy(debug_words=["probe"], min_train_fraction=0.5)
@@ -87,12 +87,12 @@ def test_changed_policy_gives_another_category_from_the_same_facts() -> None:
     assert (again.category, again.category_reason) == (Category.DEBUG, "the name 'probe_v1' has the debug word 'probe'")
 
 
-def test_run_whose_data_is_not_known_yet_can_be_classified() -> None:
+def test_run_without_data_facts_can_be_classified() -> None:
     nothing: DataFacts | None = None
     assert classify(a_record(name="attention", data=nothing, model=None), POLICY).category is Category.BASELINE
 
 
-def test_words_are_split_where_letters_end_and_case_changes() -> None:
+def test_words_are_split_at_non_letters_and_case_changes() -> None:
     assert split_words("myTest_run-2 HTTPServer") == ("my", "test", "run", "http", "server")
 
 

@@ -1,4 +1,6 @@
-"""Evidence holds no text, survives kills, is never believed when torn, and pairs by example."""
+"""Evidence contains no text, survives kills, is unreadable if truncated, and is paired by example."""
+
+from __future__ import annotations
 
 import io
 import multiprocessing
@@ -7,9 +9,15 @@ import pickle
 import random
 import stat
 import zipfile
+from collections.abc import Callable, Sequence
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mhc.errors import BadConfig, BadInput, MhcError, NotFound, Unreadable
 from mhc.runs import evidence
@@ -18,7 +26,12 @@ from mhc.runs.evidence import Evidence
 KEY = b"k" * 32
 
 
-def an_evidence(rows=50, names=("anxiety", "normal", "sad"), seed=0, texts=None):
+def an_evidence(
+    rows: int = 50,
+    names: Sequence[str] = ("anxiety", "normal", "sad"),
+    seed: int = 0,
+    texts: Sequence[str] | None = None,
+) -> Evidence:
     rng = np.random.default_rng(seed)
     texts = texts or [f"text {row}" for row in range(rows)]
     ids = np.frombuffer(b"".join(evidence.example_id(text, KEY) for text in texts), np.uint8).reshape(-1, 16)
@@ -27,62 +40,62 @@ def an_evidence(rows=50, names=("anxiety", "normal", "sad"), seed=0, texts=None)
     return Evidence(ids=ids, labels=labels, probabilities=probabilities, label_names=list(names))
 
 
-def written(path, made):
-    evidence.write(path, made.ids, made.labels, made.probabilities, made.label_names)
+def write(path: Path, original: Evidence) -> Path:
+    evidence.write(path, original.ids, original.labels, original.probabilities, original.label_names)
     return path
 
 
-def reordered(made, order):
+def with_rows(original: Evidence, order: NDArray[np.int64]) -> Evidence:
     return Evidence(
-        ids=made.ids[order],
-        labels=made.labels[order],
-        probabilities=made.probabilities[order],
-        label_names=made.label_names,
+        ids=original.ids[order],
+        labels=original.labels[order],
+        probabilities=original.probabilities[order],
+        label_names=original.label_names,
     )
 
 
-def test_what_is_written_is_read(tmp_path):
-    made = an_evidence()
-    read = evidence.read(written(tmp_path / "evaluation" / "test.npz", made))
-    assert read.label_names == made.label_names
+def test_written_evidence_is_read_unchanged(tmp_path: Path) -> None:
+    original = an_evidence()
+    read = evidence.read(write(tmp_path / "evaluation" / "test.npz", original))
+    assert read.label_names == original.label_names
     for name in ("ids", "labels", "probabilities"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
+        np.testing.assert_array_equal(getattr(read, name), getattr(original, name))
 
 
-def test_the_same_evidence_is_the_same_file(tmp_path):
-    made = an_evidence()
-    assert written(tmp_path / "a.npz", made).read_bytes() == written(tmp_path / "b.npz", made).read_bytes()
+def test_same_evidence_gives_the_same_file(tmp_path: Path) -> None:
+    original = an_evidence()
+    assert write(tmp_path / "a.npz", original).read_bytes() == write(tmp_path / "b.npz", original).read_bytes()
 
 
-def test_label_names_in_any_script_survive(tmp_path):
+def test_label_names_in_any_script_are_preserved(tmp_path: Path) -> None:
     names = ["angst", "不安", "d\u00e9pression"]
-    assert evidence.read(written(tmp_path / "e.npz", an_evidence(names=names))).label_names == names
+    assert evidence.read(write(tmp_path / "e.npz", an_evidence(names=names))).label_names == names
 
 
-def test_an_evidence_of_no_rows_is_written_and_read(tmp_path):
-    made = reordered(an_evidence(), np.empty(0, np.int64))
-    assert len(evidence.read(written(tmp_path / "e.npz", made))) == 0
+def test_evidence_without_rows_is_written_and_read(tmp_path: Path) -> None:
+    original = with_rows(an_evidence(), np.empty(0, np.int64))
+    assert len(evidence.read(write(tmp_path / "e.npz", original))) == 0
 
 
-def test_no_text_is_in_the_file_and_the_id_depends_on_the_key(tmp_path):
-    path = written(tmp_path / "e.npz", an_evidence(texts=["a secret that nobody may read"]))
+def test_file_contains_no_text_and_ids_depend_on_the_key(tmp_path: Path) -> None:
+    path = write(tmp_path / "e.npz", an_evidence(texts=["a secret text"]))
     assert b"secret" not in path.read_bytes()
     assert evidence.example_id("a secret", KEY) != evidence.example_id("a secret", b"other" * 6)
     assert len(evidence.example_id("a secret", KEY)) == 16
 
 
-def test_numpy_reads_it_without_pickle(tmp_path):
-    with np.load(written(tmp_path / "e.npz", an_evidence()), allow_pickle=False) as arrays:
+def test_numpy_reads_it_without_pickle(tmp_path: Path) -> None:
+    with np.load(write(tmp_path / "e.npz", an_evidence()), allow_pickle=False) as arrays:
         assert sorted(arrays) == ["ids", "label_names", "labels", "probabilities"]
 
 
-def test_a_missing_file_says_how_to_make_it(tmp_path):
+def test_error_for_a_missing_file_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"python -m mhc\.evaluate"):
         evidence.read(tmp_path / "none.npz")
 
 
-def test_a_file_cut_at_any_place_is_not_believed(tmp_path):
-    whole = written(tmp_path / "whole.npz", an_evidence(rows=5)).read_bytes()
+def test_file_truncated_at_any_byte_is_unreadable(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.npz", an_evidence(rows=5)).read_bytes()
     cut = tmp_path / "cut.npz"
     for size in range(len(whole)):
         cut.write_bytes(whole[:size])
@@ -90,9 +103,9 @@ def test_a_file_cut_at_any_place_is_not_believed(tmp_path):
             evidence.read(cut)
 
 
-def test_a_flipped_byte_changes_no_number_unseen(tmp_path):
-    made = an_evidence(rows=5)
-    whole = written(tmp_path / "whole.npz", made).read_bytes()
+def test_flipped_byte_changes_no_value_unnoticed(tmp_path: Path) -> None:
+    original = an_evidence(rows=5)
+    whole = write(tmp_path / "whole.npz", original).read_bytes()
     rng, flipped = random.Random(1), tmp_path / "flipped.npz"
     for place in rng.sample(range(len(whole)), 600):
         flipped.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :])
@@ -101,17 +114,17 @@ def test_a_flipped_byte_changes_no_number_unseen(tmp_path):
         except MhcError:
             continue
         for name in ("ids", "labels", "probabilities"):
-            np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
-        assert read.label_names == made.label_names
+            np.testing.assert_array_equal(getattr(read, name), getattr(original, name))
+        assert read.label_names == original.label_names
 
 
 class Bomb:
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
         return os.mkdir, ("exploded",)
 
 
-def hostile(case, whole):
-    """The members of a file that wants to do harm, by name."""
+def hostile(case: str, whole: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the members of a malicious file, by name."""
     if case == "pickle":
         file = io.BytesIO()
         np.save(file, np.array([Bomb()], dtype=object), allow_pickle=True)
@@ -129,9 +142,11 @@ def hostile(case, whole):
 @pytest.mark.parametrize(
     "case", ["pickle", "huge shape", "code in the header", "bare pickle", "a member is missing"], ids=str
 )
-def test_a_hostile_file_is_not_believed_and_does_nothing(case, tmp_path, monkeypatch):
+def test_hostile_file_is_unreadable_and_runs_no_code(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    with zipfile.ZipFile(written(tmp_path / "whole.npz", an_evidence())) as archive:
+    with zipfile.ZipFile(write(tmp_path / "whole.npz", an_evidence())) as archive:
         whole = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(tmp_path / "hostile.npz", "w") as archive:
         for name, data in hostile(case, whole).items():
@@ -141,7 +156,7 @@ def test_a_hostile_file_is_not_believed_and_does_nothing(case, tmp_path, monkeyp
     assert not (tmp_path / "exploded").exists()
 
 
-def test_a_compressed_member_is_refused_before_it_unfolds(tmp_path):
+def test_compressed_member_is_refused_before_decompression(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ids.npy", bytes(50_000_000))
     with pytest.raises(Unreadable):
@@ -159,45 +174,45 @@ def test_a_compressed_member_is_refused_before_it_unfolds(tmp_path):
     ],
     ids=["label", "length", "nan", "sum", "names"],
 )
-def test_arrays_that_do_not_fit_are_not_written(change, reason, tmp_path):
-    made = an_evidence()
-    arrays = {name: getattr(made, name) for name in ("ids", "labels", "probabilities", "label_names")} | change
+def test_arrays_that_do_not_match_are_not_written(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    original = an_evidence()
+    arrays = {name: getattr(original, name) for name in ("ids", "labels", "probabilities", "label_names")} | change
     with pytest.raises(BadInput, match=reason):
         evidence.write(tmp_path / "e.npz", **arrays)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path):
-    written(tmp_path / "e.npz", an_evidence(seed=1))
-    written(tmp_path / "e.npz", an_evidence(seed=2))
+def test_writing_again_replaces_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "e.npz", an_evidence(seed=1))
+    write(tmp_path / "e.npz", an_evidence(seed=2))
     assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
     np.testing.assert_array_equal(evidence.read(tmp_path / "e.npz").probabilities, an_evidence(seed=2).probabilities)
 
 
-def test_the_fingerprint_does_not_depend_on_the_order_of_rows_or_labels():
-    made = an_evidence()
-    turned = Evidence(
-        ids=made.ids[::-1],
-        labels=2 - made.labels[::-1],
-        probabilities=made.probabilities[::-1, ::-1],
-        label_names=made.label_names[::-1],
+def test_fingerprint_ignores_the_order_of_rows_and_labels() -> None:
+    original = an_evidence()
+    reversed_rows = Evidence(
+        ids=original.ids[::-1],
+        labels=2 - original.labels[::-1],
+        probabilities=original.probabilities[::-1, ::-1],
+        label_names=original.label_names[::-1],
     )
-    assert evidence.fingerprint(turned) == evidence.fingerprint(made)
+    assert evidence.fingerprint(reversed_rows) == evidence.fingerprint(original)
 
 
-def test_the_fingerprint_changes_with_one_label_or_one_row():
-    made = an_evidence()
+def test_fingerprint_changes_with_one_label_or_one_row() -> None:
+    original = an_evidence()
     other_label = Evidence(
-        ids=made.ids,
-        labels=np.r_[(made.labels[0] + 1) % 3, made.labels[1:]],
-        probabilities=made.probabilities,
-        label_names=made.label_names,
+        ids=original.ids,
+        labels=np.r_[(original.labels[0] + 1) % 3, original.labels[1:]],
+        probabilities=original.probabilities,
+        label_names=original.label_names,
     )
-    prints = {evidence.fingerprint(each) for each in (made, other_label, reordered(made, np.arange(49)))}
+    prints = {evidence.fingerprint(each) for each in (original, other_label, with_rows(original, np.arange(49)))}
     assert len(prints) == 3
 
 
-def test_pairs_are_matched_by_example_and_columns_by_name():
+def test_pairs_are_matched_by_example_and_columns_by_name() -> None:
     first, second = an_evidence(seed=1), an_evidence(seed=2)
     order = np.random.default_rng(3).permutation(50)
     shuffled = Evidence(
@@ -214,13 +229,13 @@ def test_pairs_are_matched_by_example_and_columns_by_name():
     assert (paired.only_first, paired.only_second, len(paired.labels)) == (0, 0, 50)
 
 
-def test_an_example_that_stands_twice_in_both_is_matched_twice():
+def test_example_that_occurs_twice_in_both_is_matched_twice() -> None:
     first, second = an_evidence(texts=["a", "b", "a", "a"]), an_evidence(texts=["a", "a", "cc"], seed=1)
     paired = evidence.pair(first, second)
     assert (len(paired.labels), paired.only_first, paired.only_second) == (2, 2, 1)
 
 
-def test_examples_with_another_label_are_not_matched():
+def test_examples_with_another_label_are_not_matched() -> None:
     first = an_evidence()
     second = Evidence(
         ids=first.ids,
@@ -231,31 +246,31 @@ def test_examples_with_another_label_are_not_matched():
     assert len(evidence.pair(first, second).labels) == 0
 
 
-def test_evidences_of_other_labels_cannot_be_paired():
+def test_models_with_different_labels_cannot_be_paired() -> None:
     with pytest.raises(BadInput, match="have different labels"):
         evidence.pair(an_evidence(), an_evidence(names=("x", "y", "z")))
 
 
-def test_the_key_is_made_once_and_for_its_owner_only(tmp_path, monkeypatch):
+def test_key_is_created_once_and_readable_by_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
-    made = evidence.key(tmp_path / "models")
-    assert len(made) == 32
-    assert evidence.key(tmp_path / "models") == made
+    original = evidence.key(tmp_path / "models")
+    assert len(original) == 32
+    assert evidence.key(tmp_path / "models") == original
     file = tmp_path / "models" / ".evidence_key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == [".evidence_key"]
 
 
-def make_key(barrier, models, queue):
+def make_key(barrier: Barrier, models: Path, queue: Queue[bytes]) -> None:
     barrier.wait()
     queue.put(evidence.key(models))
 
 
-def test_eight_processes_at_once_agree_on_one_key(tmp_path, monkeypatch):
+def test_eight_concurrent_processes_agree_on_one_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
-    spawn = multiprocessing.get_context("fork")
-    barrier, queue = spawn.Barrier(8), spawn.Queue()
-    workers = [spawn.Process(target=make_key, args=(barrier, tmp_path / "models", queue)) for _ in range(8)]
+    context = multiprocessing.get_context("fork")
+    barrier, queue = context.Barrier(8), context.Queue()
+    workers = [context.Process(target=make_key, args=(barrier, tmp_path / "models", queue)) for _ in range(8)]
     for worker in workers:
         worker.start()
     keys = {queue.get(timeout=60) for _ in workers}
@@ -264,7 +279,7 @@ def test_eight_processes_at_once_agree_on_one_key(tmp_path, monkeypatch):
     assert len(keys) == 1
 
 
-def test_the_environment_can_say_the_key(tmp_path, monkeypatch):
+def test_environment_variable_sets_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MHC_EVIDENCE_KEY", "a long enough secret")
     assert len(evidence.key(tmp_path)) == 32
     assert list(tmp_path.iterdir()) == []
@@ -274,7 +289,7 @@ def test_the_environment_can_say_the_key(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "no key", "abcd"], ids=["empty", "words", "short"])
-def test_a_file_that_is_no_key_is_said_so(content, tmp_path, monkeypatch):
+def test_file_that_is_not_a_key_is_unreadable(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MHC_EVIDENCE_KEY", raising=False)
     (tmp_path / ".evidence_key").write_text(content)
     with pytest.raises(Unreadable, match=r"Restore the original"):

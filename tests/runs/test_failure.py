@@ -13,7 +13,7 @@ def caught(make: object) -> BaseException:
         make()  # type: ignore[operator]
     except BaseException as error:
         return error
-    raise AssertionError("it did not raise")
+    raise AssertionError("nothing was raised")
 
 
 def raising(error: BaseException) -> BaseException:
@@ -23,7 +23,7 @@ def raising(error: BaseException) -> BaseException:
     return caught(make)
 
 
-KEPT = {
+RECORDED = {
     "our sentence": (BadInput("train.csv is empty"), "train.csv is empty"),
     "the system": (FileNotFoundError(2, "No such file or directory", "a.csv"), "No such file or directory: a.csv"),
     "a full disk": (OSError(28, "No space left on device"), "No space left on device"),
@@ -38,8 +38,8 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize(("error", "sentence"), KEPT.values(), ids=KEPT.keys())
-def test_message_of_a_known_kind_is_kept(error: BaseException, sentence: str) -> None:
+@pytest.mark.parametrize(("error", "sentence"), RECORDED.values(), ids=RECORDED.keys())
+def test_message_of_a_safe_type_is_recorded(error: BaseException, sentence: str) -> None:
     assert failure.describe(raising(error)).sentence == sentence
 
 
@@ -50,15 +50,15 @@ WITHHELD = [
 
 
 @pytest.mark.parametrize("error", WITHHELD, ids=lambda error: type(error).__name__)
-def test_message_that_may_quote_a_text_is_withheld_with_its_type_kept(error: BaseException) -> None:
-    happened = raising(error)
-    described = failure.describe(happened)
-    assert (described.type, described.sentence) == (type(error).__name__, failure.WITHHELD)
-    assert "test_failure.py" in described.where
-    assert SECRET not in failure.format_traceback(happened)
+def test_message_that_may_quote_a_text_is_withheld(error: BaseException) -> None:
+    raised = raising(error)
+    record = failure.describe(raised)
+    assert (record.type, record.sentence) == (type(error).__name__, failure.WITHHELD)
+    assert "test_failure.py" in record.where
+    assert SECRET not in failure.format_traceback(raised)
 
 
-def test_runtime_error_of_torch_itself_is_kept() -> None:
+def test_runtime_error_raised_by_torch_is_recorded() -> None:
     import torch
 
     def multiply() -> None:
@@ -67,7 +67,7 @@ def test_runtime_error_of_torch_itself_is_kept() -> None:
     assert "shapes cannot be multiplied" in failure.describe(caught(multiply)).sentence
 
 
-def test_error_that_hydra_wrapped_is_shown_without_the_wrapping() -> None:
+def test_error_wrapped_by_hydra_is_recorded_unwrapped() -> None:
     from hydra.errors import InstantiationException
 
     def wrapped() -> None:
@@ -76,13 +76,13 @@ def test_error_that_hydra_wrapped_is_shown_without_the_wrapping() -> None:
         except ValueError as error:
             raise InstantiationException(f"Error in call to target 'x': ValueError('{SECRET}')") from error
 
-    happened = caught(wrapped)
-    assert failure.describe(happened).type == "ValueError"
-    assert SECRET not in failure.format_traceback(happened)
-    assert failure.format_traceback(happened).count("Traceback") == 2
+    raised = caught(wrapped)
+    assert failure.describe(raised).type == "ValueError"
+    assert SECRET not in failure.format_traceback(raised)
+    assert failure.format_traceback(raised).count("Traceback") == 2
 
 
-def test_traceback_shows_what_led_to_what_without_local_values() -> None:
+def test_traceback_shows_the_chain_without_local_values() -> None:
     def first() -> None:
         local = {"text": SECRET}
         raise KeyError(local["text"])
@@ -93,13 +93,13 @@ def test_traceback_shows_what_led_to_what_without_local_values() -> None:
         except KeyError:
             raise BadInput("row 3 has no label") from None
 
-    traced = failure.format_traceback(caught(second))
-    assert traced.endswith("BadInput: row 3 has no label\n")
-    assert "in second" in traced
-    assert SECRET not in traced
+    text = failure.format_traceback(caught(second))
+    assert text.endswith("BadInput: row 3 has no label\n")
+    assert "in second" in text
+    assert SECRET not in text
 
 
-def test_exception_that_causes_itself_ends() -> None:
+def test_circular_exception_chain_ends() -> None:
     one, two = raising(ValueError("a")), raising(ValueError("b"))
     one.__context__, two.__context__ = two, one
     assert failure.format_traceback(one).count("Traceback") == 2

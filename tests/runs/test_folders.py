@@ -12,11 +12,11 @@ from mhc.runs import folders
 from tests.support.builders import NOW, a_run
 
 
-def tree(folder: Path) -> dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_claimed_folder_is_named_by_name_time_and_chance(tmp_path: Path) -> None:
+def test_claimed_folder_is_named_by_name_time_and_random_digits(tmp_path: Path) -> None:
     folder = folders.claim(tmp_path / "outputs", "attention v3", datetime(2026, 1, 31, 9, 5, 7, tzinfo=UTC))
     assert folder.is_dir()
     assert folders.RUN_ID.fullmatch(folder.name)
@@ -54,13 +54,13 @@ def test_name_becomes_a_safe_part_of_a_file_name(name: str, safe: str) -> None:
     assert folders.slug(name) == safe
 
 
-def test_place_that_cannot_hold_a_folder_gets_one_sentence(tmp_path: Path) -> None:
+def test_place_without_room_for_a_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadConfig, match=r"No folder can be created in .*file.*paths.outputs="):
         folders.claim(tmp_path / "file", "a", NOW)
 
 
-def test_walk_sees_runs_sweeps_and_archives_and_nothing_else(tmp_path: Path) -> None:
+def test_iter_runs_yields_active_sweep_and_archived_runs_only(tmp_path: Path) -> None:
     out = tmp_path / "outputs"
     active = a_run(out, "a_20261120_120000_0001")
     of_sweep = a_run(out, "b_20261120_120000_0002", sweep="s_20261120_120000_0003_sweep")
@@ -85,20 +85,20 @@ def test_walk_sees_runs_sweeps_and_archives_and_nothing_else(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("sweep", [None, "s_20261120_120000_0003_sweep"])
-def test_archived_and_restored_run_is_the_same_to_the_byte(tmp_path: Path, sweep: str | None) -> None:
+def test_archived_and_restored_run_is_identical_to_the_byte(tmp_path: Path, sweep: str | None) -> None:
     run = a_run(tmp_path, sweep=sweep)
     (run / "run.lock").touch()
-    before = tree(run)
+    before = contents(run)
     moved = folders.archive(run, tmp_path, Location.ARCHIVE_DEBUG)
     assert not run.exists()
     assert folders.location_in(moved, tmp_path) is Location.ARCHIVE_DEBUG
-    back = folders.restore(moved, tmp_path)
-    assert back == run
-    assert tree(back) == before
+    restored = folders.restore(moved, tmp_path)
+    assert restored == run
+    assert contents(restored) == before
     assert list((tmp_path / "archive_debug").iterdir()) == []
 
 
-def test_run_that_is_gone_is_not_archived_and_leaves_no_shell(tmp_path: Path) -> None:
+def test_missing_run_is_not_archived_and_leaves_no_folder(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     folders.archive(run, tmp_path, Location.ARCHIVED)
     with pytest.raises(NotFound, match="another process may have moved it"):
@@ -106,7 +106,7 @@ def test_run_that_is_gone_is_not_archived_and_leaves_no_shell(tmp_path: Path) ->
     assert not run.exists()
 
 
-def test_run_whose_place_is_taken_stays_where_it_is(tmp_path: Path) -> None:
+def test_run_is_not_moved_onto_an_existing_folder(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     a_run(tmp_path, location="archived")
     with pytest.raises(Conflict, match="cannot be moved"):

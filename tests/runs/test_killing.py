@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_trainings_killed_anywhere_leave_the_truth_on_record(tmp_path: Path) -> None:
-    """A sample; `python scripts/kill_training.py` kills 200."""
+def test_trainings_killed_anywhere_have_a_correct_record(tmp_path: Path) -> None:
+    """Kill a sample; `python scripts/kill_training.py` kills 200."""
     command = [
         sys.executable,
         str(ROOT / "scripts" / "kill_training.py"),
@@ -27,18 +27,18 @@ def test_trainings_killed_anywhere_leave_the_truth_on_record(tmp_path: Path) -> 
         "--keep",
         str(tmp_path / "k"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 torn records, 0 still running at the next read" in " ".join(done.stdout.split())
+    process = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "0 torn records, 0 still running at the next read" in " ".join(process.stdout.split())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_sigterm_to_a_training_of_two_processes_ends_both_and_is_on_record(tmp_path: Path) -> None:
-    places = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
+def test_sigterm_ends_both_processes_and_is_recorded(tmp_path: Path) -> None:
+    paths = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
     command = [
         sys.executable, "-m", "mhc.train", "model=micro", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp",
-        "trainer.max_epochs=9999", "callbacks.early_stopping=null", "data.rows=400", *places,
+        "trainer.max_epochs=9999", "callbacks.early_stopping=null", "data.rows=400", *paths,
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -47,11 +47,11 @@ def test_sigterm_to_a_training_of_two_processes_ends_both_and_is_on_record(tmp_p
         assert training.stdout is not None
         while "epoch 2/" not in training.stdout.readline():
             assert training.poll() is None
-        helpers = psutil.Process(training.pid).children()
+        ranks = psutil.Process(training.pid).children()
         training.send_signal(signal.SIGTERM)
         training.communicate()
     assert training.returncode == 143
     ((folder, _),) = folders.iter_runs(tmp_path / "outputs")
     assert (store.read(folder).status, store.read(folder).status_reason) == (Status.INTERRUPTED, "SIGTERM")
-    assert helpers
-    assert psutil.wait_procs(helpers, timeout=30)[1] == []
+    assert ranks
+    assert psutil.wait_procs(ranks, timeout=30)[1] == []

@@ -31,33 +31,38 @@ def head(tree: Path) -> str:
 
 
 def test_clean_tree_has_a_commit_and_no_diff(tree: Path, run: Path) -> None:
-    found = lineage.gather(run, tree=tree)
-    assert (found.git_commit, found.git_branch, found.git_dirty, found.git_diff) == (head(tree), "main", False, None)
+    record = lineage.gather(run, tree=tree)
+    assert (record.git_commit, record.git_branch, record.git_dirty, record.git_diff) == (
+        head(tree),
+        "main",
+        False,
+        None,
+    )
     assert list(run.iterdir()) == []
 
 
-def test_diff_of_a_dirty_tree_is_kept_and_applies(tree: Path, run: Path, tmp_path: Path) -> None:
+def test_diff_of_a_dirty_tree_is_stored_and_applies(tree: Path, run: Path, tmp_path: Path) -> None:
     (tree / "a.py").write_text("one = 2\n")
     (tree / "new.py").write_text("secret = 1\n")
-    found = lineage.gather(run, tree=tree)
-    assert (found.git_dirty, found.git_diff) == (True, "git.diff")
-    kept = (run / "git.diff").read_text()
-    assert "+one = 2" in kept
-    assert "# 1 untracked, not in this diff:\n#   new.py\n" in kept
-    assert "secret" not in kept
+    record = lineage.gather(run, tree=tree)
+    assert (record.git_dirty, record.git_diff) == (True, "git.diff")
+    diff = (run / "git.diff").read_text()
+    assert "+one = 2" in diff
+    assert "# 1 untracked, not in this diff:\n#   new.py\n" in diff
+    assert "secret" not in diff
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(tree), str(clone)], check=True)
     subprocess.run(["git", "-C", str(clone), "apply", str(run / "git.diff")], check=True)
     assert (clone / "a.py").read_text() == "one = 2\n"
 
 
-def test_huge_diff_is_cut_off_and_says_so(tree: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_diff_is_truncated_with_a_note(tree: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lineage, "MAX_DIFF", 1000)
     (tree / "a.py").write_text("x = 1\n" * 10_000)
     lineage.gather(run, tree=tree)
-    kept = (run / "git.diff").read_bytes()
-    assert len(kept) < 1100
-    assert b"# cut off here: " in kept
+    diff = (run / "git.diff").read_bytes()
+    assert len(diff) < 1100
+    assert b"# cut off here: " in diff
 
 
 @pytest.mark.parametrize("commit", [False, True], ids=["no git tree", "no git"])
@@ -66,30 +71,30 @@ def test_without_git_the_state_is_unknown(
 ) -> None:
     if commit:
         monkeypatch.setenv("PATH", str(tmp_path))
-    found = lineage.gather(run, tree=tree if commit else tmp_path)
-    assert (found.git_commit, found.git_dirty, found.git_diff) == (None, None, None)
+    record = lineage.gather(run, tree=tree if commit else tmp_path)
+    assert (record.git_commit, record.git_dirty, record.git_diff) == (None, None, None)
 
 
-def test_asking_for_the_state_does_not_write_the_users_index(tree: Path, run: Path) -> None:
+def test_reading_the_state_does_not_write_the_git_index(tree: Path, run: Path) -> None:
     (tree / "a.py").touch()
     before = (tree / ".git" / "index").stat().st_mtime_ns
     lineage.gather(run, tree=tree)
     assert (tree / ".git" / "index").stat().st_mtime_ns == before
 
 
-def test_packages_hardware_and_command_are_known(run: Path) -> None:
-    found = lineage.gather(run, overrides=["model=micro"], config_hash="abc", command=["python", "-m", "mhc.train"])
-    assert {"torch", "pytorch-lightning", "transformers", "mhc"} <= set(found.packages)
-    assert found.hardware["cores"]
-    assert found.hardware["memory_gb"]
-    assert (found.command, found.overrides, found.config_hash) == (
+def test_packages_hardware_and_command_are_recorded(run: Path) -> None:
+    record = lineage.gather(run, overrides=["model=micro"], config_hash="abc", command=["python", "-m", "mhc.train"])
+    assert {"torch", "pytorch-lightning", "transformers", "mhc"} <= set(record.packages)
+    assert record.hardware["cores"]
+    assert record.hardware["memory_gb"]
+    assert (record.command, record.overrides, record.config_hash) == (
         ["python", "-m", "mhc.train"],
         ["model=micro"],
         "abc",
     )
 
 
-def test_bytes_that_are_no_text_can_stand_in_a_command(run: Path) -> None:
+def test_command_may_contain_bytes_that_are_not_utf8(run: Path) -> None:
     assert lineage.gather(run, command=["a\udcff"]).command == ["a?"]
 
 
@@ -101,8 +106,8 @@ def test_hash_depends_on_values_and_not_on_their_order() -> None:
     assert len(lineage.config_hash(one)) == 16
 
 
-def test_gathering_takes_a_moment(tree: Path, run: Path) -> None:
+def test_gathering_takes_less_than_a_second(tree: Path, run: Path) -> None:
     lineage.gather(run, tree=tree)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     lineage.gather(run, tree=tree)
-    assert time.perf_counter() - begun < 1.0
+    assert time.perf_counter() - start < 1.0

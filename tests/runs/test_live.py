@@ -29,13 +29,13 @@ replace = msgspec.structs.replace
 E = TypeVar("E", bound=BaseException)
 
 
-def start(folder: Path, beat: float = 10, **said: object) -> LiveRun:
+def start(folder: Path, beat: float = 10, **changes: object) -> LiveRun:
     values = {
         "name": "attention", "description": "", "tags": [], "note": "", "seed": 1, "category_said": None,
         "sweep": None, "group": "g", "lineage": Lineage(),
         "liveness": policy.LivenessPolicy(heartbeat=beat, timeout=300), "now": NOW,
     }  # fmt: skip
-    return LiveRun.register(folder, **(values | said))  # type: ignore[arg-type]
+    return LiveRun.register(folder, **(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def run(tmp_path: Path) -> Iterator[LiveRun]:
     heartbeat.stop(run.folder)
 
 
-def ends(run: LiveRun, error: type[E], training: Callable[[], object]) -> E:
-    """Carry out a training that ends with that error, and return it."""
+def end_with(run: LiveRun, error: type[E], training: Callable[[], object]) -> E:
+    """Run a training that ends with an error of that type, and return the error."""
     with pytest.raises(error) as raised, recording(run):
         training()
     return raised.value
@@ -56,7 +56,7 @@ def events(record: RunRecord) -> list[str]:
     return [event.what for event in record.history]
 
 
-def test_registered_run_is_running_with_its_process_and_its_heartbeat(run: LiveRun) -> None:
+def test_registered_run_has_its_process_and_a_heartbeat(run: LiveRun) -> None:
     record = run.record()
     assert (record.id, record.status, record.created_at) == (
         run.folder.name,
@@ -68,13 +68,13 @@ def test_registered_run_is_running_with_its_process_and_its_heartbeat(run: LiveR
     assert (run.folder / "heartbeat").exists()
 
 
-def test_folder_that_holds_a_run_is_not_registered_again(run: LiveRun) -> None:
+def test_folder_with_a_record_is_not_registered_again(run: LiveRun) -> None:
     with pytest.raises(Conflict, match="never overwritten"):
         start(run.folder)
     assert run.record().revision == 0
 
 
-def test_run_that_leaves_well_is_completed_and_beats_no_more(run: LiveRun) -> None:
+def test_normal_end_completes_the_run_and_stops_its_heartbeat(run: LiveRun) -> None:
     with recording(run):
         pass
     record = run.record()
@@ -83,7 +83,7 @@ def test_run_that_leaves_well_is_completed_and_beats_no_more(run: LiveRun) -> No
     assert run.folder not in heartbeat._heartbeats
 
 
-def test_failure_is_on_record_with_type_place_and_traceback_and_goes_on_up(run: LiveRun) -> None:
+def test_failure_is_recorded_with_traceback_and_raised(run: LiveRun) -> None:
     with pytest.raises(BadInput, match="no column 'text'"), recording(run):
         raise BadInput("data/train.csv has no column 'text'. Say which with data.text=")
     record = run.record()
@@ -95,14 +95,14 @@ def test_failure_is_on_record_with_type_place_and_traceback_and_goes_on_up(run: 
     assert 'raise BadInput("data/train.csv' in (run.folder / "traceback.txt").read_text()
 
 
-def test_message_that_may_quote_a_text_is_kept_nowhere(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
+def test_message_that_may_quote_a_text_is_written_nowhere(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     text = SECRET
     with pytest.raises(ValueError, match="Tuesday"), recording(run):
         int(text)
     assert run.record().status_reason == "ValueError: Its message is not kept, since it may quote the data"
-    kept = b"".join(path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
-    assert SECRET.encode() not in kept
+    content = b"".join(path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
+    assert SECRET.encode() not in content
     assert SECRET not in caplog.text
 
 
@@ -113,20 +113,20 @@ def test_exit_within_a_training_is_a_failure_even_with_code_0(run: LiveRun) -> N
     assert run.record().status_reason == "SystemExit: exit(0) was called before the training was over"
 
 
-def test_ctrl_c_is_an_interruption_also_where_lightning_turned_it_into_an_exit(run: LiveRun) -> None:
-    def as_lightning_does() -> None:
+def test_ctrl_c_is_an_interruption_even_if_lightning_exits(run: LiveRun) -> None:
+    def exit_as_lightning_does() -> None:
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
             sys.exit(1)
 
-    ends(run, SystemExit, as_lightning_does)
+    end_with(run, SystemExit, exit_as_lightning_does)
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, "Ctrl-C")
 
 
 def test_sigterm_is_an_interruption(run: LiveRun) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    stop = ends(run, Terminated, lambda: signal.raise_signal(signal.SIGTERM))
+    stop = end_with(run, Terminated, lambda: signal.raise_signal(signal.SIGTERM))
     assert stop.code == 143
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, "SIGTERM")
     assert signal.getsignal(signal.SIGTERM) is before
@@ -134,75 +134,75 @@ def test_sigterm_is_an_interruption(run: LiveRun) -> None:
 
 def test_notice_of_preemption_under_slurm_is_an_interruption(run: LiveRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    ends(run, Terminated, lambda: signal.raise_signal(signal.SIGUSR1))
+    end_with(run, Terminated, lambda: signal.raise_signal(signal.SIGUSR1))
     assert run.record().status_reason == "SIGUSR1 from SLURM"
 
 
-TOLD_BY_SLURM = {
+SLURM_STATES = {
     "preempted": "JobState=RUNNING Reason=None Requeue=1 Restarts=0 PreemptTime=2026-11-24T16:47:12",
     "cancelled": "JobState=CANCELLED Reason=None Requeue=1 Restarts=0 PreemptTime=None",
-    "never queued again": "JobState=RUNNING Reason=None Requeue=0 Restarts=0 PreemptTime=2026-11-24T16:47:12",
+    "never requeued": "JobState=RUNNING Reason=None Requeue=0 Restarts=0 PreemptTime=2026-11-24T16:47:12",
     "unknown": "",
 }
-"""By `scontrol show job`; the first one is what a real SLURM 22.05 said."""
+"""Output of `scontrol show job`; the first one is from a real SLURM 22.05."""
 
 
 @pytest.mark.parametrize(
-    ("signum", "told", "queued"),
+    ("signum", "state", "requeued"),
     [
         (signal.SIGUSR1, "unknown", True),
         (signal.SIGTERM, "preempted", True),
         (signal.SIGTERM, "cancelled", False),
-        (signal.SIGTERM, "never queued again", False),
+        (signal.SIGTERM, "never requeued", False),
         (signal.SIGTERM, "unknown", False),
     ],
 )
-def test_slurm_job_is_put_back_into_the_queue_where_it_was_preempted(
-    run: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals, told: str, queued: bool
+def test_slurm_job_is_requeued_if_it_was_preempted(
+    run: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals, state: str, requeued: bool
 ) -> None:
     scontrol = tmp_path / "scontrol"
-    answers = f'show) echo "{TOLD_BY_SLURM[told]}" ;; requeue) echo "$@" > {tmp_path}/asked ;;'
+    answers = f'show) echo "{SLURM_STATES[state]}" ;; requeue) echo "$@" > {tmp_path}/asked ;;'
     scontrol.write_text(f'#!/bin/sh\ncase "$1" in {answers} esac\n')
     scontrol.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    ends(run, Terminated, lambda: signal.raise_signal(signum))
+    end_with(run, Terminated, lambda: signal.raise_signal(signum))
     asked = tmp_path / "asked"
-    assert (asked.read_text() if asked.exists() else None) == ("requeue 17\n" if queued else None)
-    assert events(run.record())[-1] == ("requeued" if queued else "interrupted")
+    assert (asked.read_text() if asked.exists() else None) == ("requeue 17\n" if requeued else None)
+    assert events(run.record())[-1] == ("requeued" if requeued else "interrupted")
     assert run.record().status is Status.INTERRUPTED
 
 
-def test_error_while_being_terminated_is_still_an_interruption(run: LiveRun) -> None:
-    def clean_up_badly() -> None:
+def test_error_during_termination_is_still_an_interruption(run: LiveRun) -> None:
+    def fail_to_clean_up() -> None:
         try:
             raise Terminated(signal.SIGTERM)
         finally:
-            raise RuntimeError("a worker went away")
+            raise RuntimeError("a worker ended")
 
-    ends(run, RuntimeError, clean_up_badly)
+    end_with(run, RuntimeError, fail_to_clean_up)
     assert run.record().status is Status.INTERRUPTED
 
 
 @pytest.mark.parametrize(
     ("signum", "why"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")], ids=["sigterm", "ctrl-c"]
 )
-@pytest.mark.parametrize("stumbles", [True, False], ids=["stumbles over it", "swallows it"])
-def test_request_to_end_in_the_midst_of_a_library_is_an_interruption_whatever_the_library_makes_of_it(
-    run: LiveRun, signum: signal.Signals, why: str, stumbles: bool
+@pytest.mark.parametrize("replaced", [True, False], ids=["another error", "discarded"])
+def test_signal_caught_by_a_library_is_still_an_interruption(
+    run: LiveRun, signum: signal.Signals, why: str, replaced: bool
 ) -> None:
     def library() -> None:
         try:
             signal.raise_signal(signum)
         except BaseException:
-            if stumbles:
-                raise RecursionError("numpy was imported in halves") from None
+            if replaced:
+                raise RecursionError("numpy was half imported") from None
 
     def training() -> None:
         library()
         signals.raise_pending_signal()
 
-    ends(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
+    end_with(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, why)
 
 
@@ -216,22 +216,22 @@ def test_ignored_ctrl_c_stays_ignored(run: LiveRun) -> None:
     assert run.record().status is Status.COMPLETED
 
 
-def test_worker_that_a_training_forked_dies_of_sigterm_without_a_word_on_record(run: LiveRun) -> None:
+def test_forked_worker_ends_on_sigterm_and_records_nothing(run: LiveRun) -> None:
     with recording(run):
-        reading, writing = os.pipe()
+        read_end, write_end = os.pipe()
         child = os.fork()
         if child == 0:
-            os.write(writing, b"up")  # Python forgets a signal that comes while it forks
+            os.write(write_end, b"up")  # Python loses a signal that arrives while it forks
             signal.sigtimedwait([], 60)
             os._exit(1)
-        os.read(reading, 2)
+        os.read(read_end, 2)
         os.kill(child, signal.SIGTERM)
-        _, ending = os.waitpid(child, 0)
-    assert os.WTERMSIG(ending) == signal.SIGTERM
+        _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGTERM
     assert events(run.record()) == ["registered", "completed"]
 
 
-def test_second_signal_does_not_cut_the_last_word_short(tmp_path: Path) -> None:
+def test_second_signal_does_not_interrupt_the_recording(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
         "from mhc.runs import atomic\nfrom mhc.runs.signals import recording\nfrom tests.runs.test_live import start\n"
@@ -242,8 +242,8 @@ def test_second_signal_does_not_cut_the_last_word_short(tmp_path: Path) -> None:
         "with recording(run):\n    atomic.write = interrupted\n    os.kill(os.getpid(), signal.SIGTERM)\n"
     )
     folder = folders.claim(tmp_path, "a", NOW)
-    ended = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
-    assert "Terminated: SIGTERM" in ended.stderr
+    process = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True)
+    assert "Terminated: SIGTERM" in process.stderr
     assert store.read(folder).status is Status.INTERRUPTED
 
 
@@ -254,11 +254,11 @@ def test_ended_run_is_not_ended_again(run: LiveRun) -> None:
     assert events(run.record()) == ["registered", "completed"]
 
 
-def test_last_word_that_cannot_be_written_leaves_no_lie(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
+def test_outcome_that_cannot_be_written_is_logged(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
     moved = run.folder.with_name("elsewhere")
-    ends(run, FileNotFoundError, lambda: run.folder.rename(moved).joinpath("missing").read_text())
+    end_with(run, FileNotFoundError, lambda: run.folder.rename(moved).joinpath("missing").read_text())
     assert f"The outcome of run {run.folder.name} was not recorded" in caplog.text
-    assert store.read(moved).status is Status.RUNNING, "to be found lost, as its process is gone"
+    assert store.read(moved).status is Status.RUNNING, "it is found lost later, as its process is gone"
     assert not run.folder.exists()
 
 
@@ -278,11 +278,11 @@ def test_other_ranks_write_nothing(
     assert list(tmp_path.glob("run.json")) == []
     run.note_timing(Timing(fit_s=1.0))
     run.classify(POLICY)
-    ends(run, OSError, lambda: (tmp_path / "missing").read_text())
+    end_with(run, OSError, lambda: (tmp_path / "missing").read_text())
     assert run.record() == before
 
 
-def test_facts_and_results_stand_where_they_belong(run: LiveRun) -> None:
+def test_facts_and_results_are_recorded_in_their_fields(run: LiveRun) -> None:
     run.note_start(smoke=Smoke(), data=data_facts(), model=model_facts(), world_size=2)
     run.note_timing(Timing(fit_s=12.0))
     run.note_timing(Timing(tokens_per_s=900.0))
@@ -300,30 +300,30 @@ def test_facts_and_results_stand_where_they_belong(run: LiveRun) -> None:
     assert events(record) == ["registered", "started", "val measured", "test measured", "not a candidate"]
 
 
-def test_checkpoint_is_noted_with_its_checksum(run: LiveRun) -> None:
+def test_checkpoint_is_recorded_with_its_checksum(run: LiveRun) -> None:
     path = run.folder / "checkpoints" / "best.ckpt"
     path.parent.mkdir()
     path.write_bytes(b"weights")
     run.note_checkpoint(path, monitor="val/f1_macro", score=float("nan"))
-    noted = run.record().checkpoint
-    assert noted is not None
-    assert (noted.path, noted.bytes, noted.score) == ("checkpoints/best.ckpt", 7, None)
-    assert noted.sha256 == hashlib.sha256(b"weights").hexdigest()
+    checkpoint = run.record().checkpoint
+    assert checkpoint is not None
+    assert (checkpoint.path, checkpoint.bytes, checkpoint.score) == ("checkpoints/best.ckpt", 7, None)
+    assert checkpoint.sha256 == hashlib.sha256(b"weights").hexdigest()
 
 
-def test_category_is_written_once_with_its_reason(run: LiveRun) -> None:
+def test_category_is_recorded_once_with_its_reason(run: LiveRun) -> None:
     run.classify(POLICY)
     run.classify(POLICY)
     assert events(run.record()) == ["registered", "classified"]
     assert (run.record().category, run.record().category_reason) == (Category.BASELINE, "no rule makes it a debug run")
 
 
-def presumed_lost(run: LiveRun) -> None:
+def record_as_lost(run: LiveRun) -> None:
     store.update(run.folder, lambda old: replace(old, status=Status.LOST, status_reason="no heartbeat for 400 s"))
 
 
-def test_presumed_lost_run_that_notes_something_is_running_again_and_says_so(run: LiveRun) -> None:
-    presumed_lost(run)
+def test_lost_run_that_records_something_is_running_again(run: LiveRun) -> None:
+    record_as_lost(run)
     run.note_timing(Timing(fit_s=1.0))
     record = run.record()
     assert (record.status, record.status_reason) == (Status.RUNNING, "")
@@ -332,38 +332,38 @@ def test_presumed_lost_run_that_notes_something_is_running_again_and_says_so(run
     )  # fmt: skip
 
 
-def test_presumed_lost_run_notices_at_its_next_heartbeat(tmp_path: Path) -> None:
+def test_lost_run_is_running_again_at_its_next_heartbeat(tmp_path: Path) -> None:
     run = start(folders.claim(tmp_path, "a", NOW))
     heartbeat.stop(run.folder)
-    noticed = threading.Event()
+    changed = threading.Event()
 
-    def notice() -> None:
+    def on_change() -> None:
         run.restore_running()
-        noticed.set()
+        changed.set()
 
-    heartbeat.start(run.folder, 0.01, notice)
-    presumed_lost(run)
-    assert noticed.wait(20)
+    heartbeat.start(run.folder, 0.01, on_change)
+    record_as_lost(run)
+    assert changed.wait(20)
     heartbeat.stop(run.folder)
     assert (run.record().status, events(run.record())[-1]) == (Status.RUNNING, "came back")
 
 
-def test_presumed_lost_run_can_still_end_well(run: LiveRun) -> None:
+def test_lost_run_can_still_complete(run: LiveRun) -> None:
     with recording(run):
-        presumed_lost(run)
+        record_as_lost(run)
     assert run.record().status is Status.COMPLETED
 
 
-def test_heartbeat_goes_on_while_the_main_thread_is_busy(tmp_path: Path) -> None:
+def test_heartbeat_continues_while_the_main_thread_is_busy(tmp_path: Path) -> None:
     run = start(folders.claim(tmp_path, "a", NOW), beat=0.01)
     path = run.folder / "heartbeat"
-    seen = set()
-    while len(seen) < 5:  # a loop of pure Python that never waits
-        seen.add(path.stat().st_mtime_ns)
+    times: set[int] = set()
+    while len(times) < 5:  # a loop of pure Python that never waits
+        times.add(path.stat().st_mtime_ns)
     heartbeat.stop(run.folder)
 
 
-def test_heartbeat_does_not_bring_an_archived_folder_back(tmp_path: Path) -> None:
+def test_heartbeat_does_not_recreate_an_archived_folder(tmp_path: Path) -> None:
     run = start(folders.claim(tmp_path, "a", NOW))
     beat = heartbeat._heartbeats[run.folder]
     folders.archive(run.folder, tmp_path, Location.ARCHIVED)
@@ -374,7 +374,7 @@ def test_heartbeat_does_not_bring_an_archived_folder_back(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted", "lost"])
-def test_run_that_ended_without_completing_is_resumed_under_its_id(tmp_path: Path, status: str) -> None:
+def test_run_that_did_not_complete_is_resumed_under_its_id(tmp_path: Path, status: str) -> None:
     folder = a_run(tmp_path, status=status)
     run = LiveRun.resume(folder, POLICY.liveness)
     record = run.record()
@@ -387,38 +387,38 @@ def test_run_that_ended_without_completing_is_resumed_under_its_id(tmp_path: Pat
     assert events(run.record())[-2:] == ["resumed", "completed"]
 
 
-def test_killed_run_that_still_says_running_is_resumed(tmp_path: Path) -> None:
+def test_killed_run_recorded_as_running_is_resumed(tmp_path: Path) -> None:
     dead = replace(liveness.this_process(), pid=99_999_999)
     run = LiveRun.resume(a_run(tmp_path, status="running", process=dead), POLICY.liveness)
     assert run.record().process == liveness.this_process()
     run.complete()
 
 
-def test_living_run_is_not_resumed(run: LiveRun) -> None:
+def test_live_run_is_not_resumed(run: LiveRun) -> None:
     with pytest.raises(Conflict, match=rf"is still running as process {os.getpid()} on .* mhc stop"):
         LiveRun.resume(run.folder, POLICY.liveness)
     assert events(run.record()) == ["registered"]
 
 
 def test_completed_imported_and_archived_runs_are_not_resumed(tmp_path: Path) -> None:
-    refused = {
+    runs = {
         "is completed": a_run(tmp_path, "a"),
         "imported from another tracker": a_run(tmp_path, "b", status="unknown"),
         "is archived. Restore it first": a_run(tmp_path, "c", status="failed", location="archive_baseline"),
     }
-    for why, folder in refused.items():
+    for why, folder in runs.items():
         with pytest.raises(Refused, match=why):
             LiveRun.resume(folder, POLICY.liveness)
 
 
-def test_two_who_resume_a_run_at_once_do_not_both_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_of_two_processes_resumes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = a_run(tmp_path, status="failed")
     last = live.checkpoints.last_checkpoint
 
-    def while_another_is_faster(at: Path) -> Path | None:
+    def resume_in_another_process(at: Path) -> Path | None:
         store.update(at, lambda old: replace(old, status=Status.RUNNING))
         return last(at)
 
-    monkeypatch.setattr(live.checkpoints, "last_checkpoint", while_another_is_faster)
+    monkeypatch.setattr(live.checkpoints, "last_checkpoint", resume_in_another_process)
     with pytest.raises(Conflict, match="was changed meanwhile"):
         LiveRun.resume(folder, POLICY.liveness)

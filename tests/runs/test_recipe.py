@@ -19,34 +19,34 @@ def with_lineage(**changes: Any) -> RunRecord:
     return replace(record, lineage=replace(record.lineage, **changes))
 
 
-def test_the_command_has_what_is_learned_and_leaves_out_where_things_lie() -> None:
+def test_command_leaves_out_paths_and_output_options() -> None:
     words = ["model=micro", "name=a b", "paths.outputs=/x", "hydra.sweep.dir=/y", "+hydra.job.name=z", "resume=abc"]
-    made = recipe(with_lineage(overrides=[*words, "summary=true", "auto_archive=false"]), Path("f"), None)
-    assert made.command == ["python", "-m", "mhc.train", "model=micro", "name=a b", "seed=1"]
-    assert shell_lines(made, "../t") == [
+    instructions = recipe(with_lineage(overrides=[*words, "summary=true", "auto_archive=false"]), Path("f"), None)
+    assert instructions.command == ["python", "-m", "mhc.train", "model=micro", "name=a b", "seed=1"]
+    assert shell_lines(instructions, "../t") == [
         "git worktree add --detach ../t 0123456789abcdef0123456789abcdef01234567",
         "PYTHONSAFEPATH=1 PYTHONPATH=../t python -m mhc.train model=micro 'name=a b' seed=1",
     ]
 
 
-def test_the_seed_that_was_said_is_not_said_twice() -> None:
+def test_seed_given_by_the_user_is_not_added_again() -> None:
     assert recipe(with_lineage(overrides=["seed=7"]), Path("f"), None).command[3:] == ["seed=7"]
 
 
-def test_changes_that_were_not_committed_are_applied(tmp_path: Path) -> None:
-    made = recipe(with_lineage(git_diff="git.diff", git_dirty=True), tmp_path, b"diff --git a/x b/x\n")
-    assert made.diff == tmp_path / "git.diff"
-    assert shell_lines(made, "../t")[1] == f"git -C ../t apply {tmp_path}/git.diff"
-    assert made.caveats == []
+def test_uncommitted_changes_are_applied(tmp_path: Path) -> None:
+    instructions = recipe(with_lineage(git_diff="git.diff", git_dirty=True), tmp_path, b"diff --git a/x b/x\n")
+    assert instructions.diff == tmp_path / "git.diff"
+    assert shell_lines(instructions, "../t")[1] == f"git -C ../t apply {tmp_path}/git.diff"
+    assert instructions.caveats == []
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "other.diff"])
-def test_a_diff_of_another_name_is_not_used(name: str) -> None:
+def test_diff_of_another_name_is_not_used(name: str) -> None:
     assert recipe(with_lineage(git_diff=name), Path("f"), b"diff --git a/x b/x\n").diff is None
 
 
 @pytest.mark.parametrize(
-    ("lineage", "diff", "doubt"),
+    ("lineage", "diff", "text"),
     [
         ({"git_commit": None}, None, "commit is not recorded"),
         ({"git_diff": "git.diff"}, None, "no longer in the run's folder"),
@@ -54,35 +54,35 @@ def test_a_diff_of_another_name_is_not_used(name: str) -> None:
         ({"git_diff": "git.diff"}, b"diff\n# cut off here: 9 bytes in all\n", "too large"),
     ],
 )
-def test_what_may_come_out_otherwise_is_said(lineage: dict[str, Any], diff: bytes | None, doubt: str) -> None:
-    (said,) = recipe(with_lineage(**lineage), Path("f"), diff).caveats
-    assert doubt in said
+def test_caveat_names_what_is_missing(lineage: dict[str, Any], diff: bytes | None, text: str) -> None:
+    (caveat,) = recipe(with_lineage(**lineage), Path("f"), diff).caveats
+    assert text in caveat
 
 
-def test_a_resumed_run_is_doubtful() -> None:
+def test_resumed_run_has_a_caveat() -> None:
     record = a_record()
     resumed = replace(record, history=[*record.history, Event(at=iso(NOW), what="resumed", by="training")])
     assert recipe(resumed, Path("f"), None).caveats == ["the run was interrupted and resumed"]
 
 
 @pytest.mark.parametrize("word", ["--config-dir=/evil", "-m", "name=a\x1b[31m", "name=a\nb"])
-def test_an_override_that_is_none_is_refused(word: str) -> None:
+def test_invalid_override_is_refused(word: str) -> None:
     with pytest.raises(Refused, match="not one that Hydra accepts"):
         recipe(with_lineage(overrides=[word]), Path("f"), None)
 
 
-def test_an_imported_run_cannot_be_made_again() -> None:
+def test_imported_run_cannot_be_reproduced() -> None:
     with pytest.raises(Refused, match="another tracker"):
         recipe(replace(a_record(), lineage=Lineage(imported_from="mhc_v1: x")), Path("f"), None)
 
 
-def test_a_repetition_with_the_same_values_has_no_differences() -> None:
+def test_repetition_with_the_same_values_has_no_differences() -> None:
     record = a_record()
     assert differences(record, replace(record, id="again"), 0.0) == []
     assert count_comparable(record) == 8
 
 
-def test_every_metric_that_differs_by_more_than_the_tolerance_is_named() -> None:
+def test_metrics_that_differ_beyond_the_tolerance_are_named() -> None:
     again = a_record(accuracy=0.6205)
     assert differences(a_record(), again, 1e-3) == []
     assert differences(a_record(), again, 1e-4) == [
@@ -91,20 +91,20 @@ def test_every_metric_that_differs_by_more_than_the_tolerance_is_named() -> None
     ]
 
 
-def test_other_data_another_config_and_another_end_are_named() -> None:
+def test_different_data_config_and_status_are_named() -> None:
     record = a_record()
     splits = data_facts().splits
     other = replace(data_facts(), splits={**splits, "train": replace(splits["train"], fingerprint="ff" * 16)})
     again = replace(a_record(status="failed"), data=other, group="g1")
-    assert [one.name for one in differences(record, again, 1.0)][:3] == ["status", "config", "data.train"]
+    assert [difference.name for difference in differences(record, again, 1.0)][:3] == ["status", "config", "data.train"]
 
 
-def test_a_metric_that_is_missing_is_a_difference() -> None:
-    names = [one.name for one in differences(a_record(), a_record(f1_macro=None), 1.0)]
+def test_missing_metric_is_a_difference() -> None:
+    names = [difference.name for difference in differences(a_record(), a_record(f1_macro=None), 1.0)]
     assert "test.f1_macro" in names
 
 
-def test_other_packages_and_another_machine_are_named() -> None:
+def test_different_packages_and_machine_are_named() -> None:
     again = with_lineage(packages={"torch": "2.14.0"}, python="3.12.0", hardware={"cores": 8})
     assert environment_differences(a_record(), again) == [
         Difference("torch", "2.13.0", "2.14.0"),

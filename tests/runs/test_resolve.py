@@ -1,4 +1,4 @@
-"""A run is found by its id, its beginning, its end, a shortened id or a path: on the disk and in the index alike."""
+"""A run is resolved by id, its beginning, its end, a shortened id or a path, on the disk as in the index."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.support.builders import a_run
 Find = Callable[[Path, str], Path]
 
 
-def by_index(outputs: Path, given: str) -> Path:
-    index = Index(outputs, outputs.parent / "models", load().liveness)
-    return index.folder(index_resolve.find(index, given).path)
+def by_index(outputs: Path, text: str) -> Path:
+    index = Index(outputs, outputs.parent / "models", lambda: load().liveness)
+    return index.folder(index_resolve.find(index, text).path)
 
 
 @pytest.fixture(params=[resolve.find, by_index], ids=["disk", "index"])
 def find(request: pytest.FixtureRequest) -> Find:
-    chosen: Find = request.param
-    return chosen
+    function: Find = request.param
+    return function
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def outputs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [
-        pytest.param("attention_20261121_120000_c3d4", id="the whole id"),
+        pytest.param("attention_20261121_120000_c3d4", id="the complete id"),
         pytest.param("attention_20261121", id="its beginning"),
         pytest.param("c3d4", id="its end"),
         pytest.param("0_c3d4", id="a longer end"),
@@ -50,11 +50,11 @@ def outputs(tmp_path: Path) -> Path:
         pytest.param("outputs/sweep_1/attention_20261121_120000_c3d4", id="a relative path"),
     ],
 )
-def test_run_is_found(find: Find, outputs: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_run_is_found(find: Find, outputs: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     a_run(outputs, "attention_20261120_120000_a1b2")
     run = a_run(outputs, "attention_20261121_120000_c3d4", sweep="sweep_1")
     monkeypatch.chdir(outputs.parent)
-    assert find(outputs, given).resolve() == run
+    assert find(outputs, text).resolve() == run
     assert find(outputs, str(run)) == run
 
 
@@ -64,7 +64,7 @@ def test_archived_run_is_found(find: Find, outputs: Path) -> None:
     assert find(outputs, "ab") == find(outputs, "0001") == run
 
 
-def test_whole_id_wins_over_longer_ids(find: Find, outputs: Path) -> None:
+def test_complete_id_wins_over_longer_ids(find: Find, outputs: Path) -> None:
     run = a_run(outputs, "a_20261120_120000_0001")
     a_run(outputs, "a_20261120_120000_0001_more")
     assert find(outputs, "a_20261120_120000_0001") == run
@@ -107,21 +107,21 @@ def test_no_runs_at_all_is_stated(find: Find, outputs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     ["../../etc", "/etc", "..", ".", "/", "", "\x1b[31m", "a" * 10_000, "%", "_", "' OR 1=1 --", "\udcff", "\0", "a\0b",
      "../elsewhere/a_20261120_120000_0001", "x/../../elsewhere"],
 )  # fmt: skip
-def test_hostile_id_finds_nothing(find: Find, outputs: Path, tmp_path: Path, given: str) -> None:
+def test_hostile_id_finds_nothing(find: Find, outputs: Path, tmp_path: Path, text: str) -> None:
     a_run(tmp_path / "elsewhere", "a_20261120_120000_0001")
     a_run(outputs, "inside")
     with pytest.raises(NotFound) as raised:
-        find(outputs, given)
+        find(outputs, text)
     assert len(str(raised.value)) < 400
 
 
 def test_link_out_of_outputs_is_not_found(find: Find, outputs: Path, tmp_path: Path) -> None:
     outside = a_run(tmp_path / "elsewhere", "a_20261120_120000_0001")
     (outputs / "link").symlink_to(outside)
-    for given in (str(outputs / "link"), str(outside), "../elsewhere/a_20261120_120000_0001"):
+    for text in (str(outputs / "link"), str(outside), "../elsewhere/a_20261120_120000_0001"):
         with pytest.raises(NotFound):
-            find(outputs, given)
+            find(outputs, text)

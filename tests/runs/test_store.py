@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,11 +18,11 @@ from tests.support.builders import a_record, a_run
 EVENT = Event(at="2026-11-20T12:00:00Z", what="noted", by="a test")
 
 
-def with_note(note: str) -> store.Callable[[RunRecord], RunRecord]:
+def with_note(note: str) -> Callable[[RunRecord], RunRecord]:
     return lambda record: msgspec.structs.replace(record, note=note)
 
 
-def test_update_keeps_the_change_the_event_and_counts_the_revision(tmp_path: Path) -> None:
+def test_update_writes_change_event_and_revision(tmp_path: Path) -> None:
     run = a_run(tmp_path, revision=4)
     before = store.read(run)
     after = store.update(run, with_note("x"), EVENT)
@@ -36,7 +37,7 @@ def test_update_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
     assert (run / "run.json").stat() == before
 
 
-def test_record_that_somebody_else_changed_is_not_overwritten(tmp_path: Path) -> None:
+def test_record_changed_by_another_process_is_not_overwritten(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     store.update(run, with_note("first"), expect_revision=0)
     with pytest.raises(Conflict, match=r"revision 1, not 0\)"):
@@ -44,20 +45,20 @@ def test_record_that_somebody_else_changed_is_not_overwritten(tmp_path: Path) ->
     assert store.read(run).note == "first"
 
 
-def test_first_record_never_overwrites_one(tmp_path: Path) -> None:
+def test_first_record_never_overwrites_another(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     with pytest.raises(Conflict, match="a record is never overwritten"):
         store.create(run, a_record(note="other"))
     assert store.read(run).note == ""
 
 
-def test_record_torn_at_any_byte_is_unreadable_and_says_where_and_why(tmp_path: Path) -> None:
+def test_record_truncated_at_any_byte_is_unreadable(tmp_path: Path) -> None:
     run = tmp_path / "a_20261120_120000_0001"
     run.mkdir()
-    whole = encode(a_record())
-    for end in range(len(whole) - 2):  # the last bytes are the newline and the closing brace
+    content = encode(a_record())
+    for end in range(len(content) - 2):  # the last bytes are the newline and the closing brace
         with pytest.raises(Unreadable, match=r"a_20261120_120000_0001 cannot be read: run.json is (torn|empty)"):
-            store.decode(whole[:end], run)
+            store.decode(content[:end], run)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_record_torn_at_any_byte_is_unreadable_and_says_where_and_why(tmp_path: 
     ],
     ids=["empty", "blank", "zeros", "list", "foreign", "newer shape", "newer, same shape", "unknown status"],
 )
-def test_record_that_cannot_be_believed_is_unreadable_and_left_alone(tmp_path: Path, content: bytes, why: str) -> None:
+def test_invalid_record_is_unreadable_and_not_changed(tmp_path: Path, content: bytes, why: str) -> None:
     run = tmp_path / "a_20261120_120000_0001"
     run.mkdir()
     (run / "run.json").write_bytes(content)
@@ -88,23 +89,23 @@ def test_record_that_cannot_be_believed_is_unreadable_and_left_alone(tmp_path: P
     assert (run / "run.json").read_bytes() == content
 
 
-def test_missing_record_and_missing_folder_are_told_apart(tmp_path: Path) -> None:
+def test_missing_record_and_missing_folder_have_own_messages(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"has no run.json"):
         store.read(tmp_path)
     with pytest.raises(Unreadable, match=r"does not exist \(any more\)"):
         store.read(tmp_path / "gone")
 
 
-def test_record_that_is_not_permitted_is_unreadable(tmp_path: Path) -> None:
+def test_record_that_cannot_be_opened_is_unreadable(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     (run / "run.json").unlink()
-    (run / "run.json").mkdir()  # whoever runs this, root too, may not read a folder as a file
+    (run / "run.json").mkdir()  # even root cannot read a folder as a file
     with pytest.raises(Unreadable, match="cannot be read: Is a directory"):
         store.read(run)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_record_of_another_user_is_unreadable_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_record_of_another_user_is_unreadable(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     (run / "run.json").chmod(0)
     for folder in (tmp_path, *tmp_path.parents[:3]):
@@ -113,11 +114,11 @@ def test_record_of_another_user_is_unreadable_and_says_so(tmp_path: Path) -> Non
         "import os, sys\nfrom pathlib import Path\nfrom mhc.runs import store\nos.setuid(65534)\n"
         "try:\n    store.read(Path(sys.argv[1]))\nexcept Exception as problem:\n    print(problem)\n"
     )
-    said = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True).stdout
-    assert "cannot be read: Permission denied" in said
+    output = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True).stdout
+    assert "cannot be read: Permission denied" in output
 
 
-def test_full_disk_keeps_the_older_record_and_gets_one_sentence(tmp_path: Path) -> None:
+def test_file_size_limit_keeps_the_older_record(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     before = (run / "run.json").read_bytes()
     code = (
@@ -128,19 +129,19 @@ def test_full_disk_keeps_the_older_record_and_gets_one_sentence(tmp_path: Path) 
         "try:\n    store.update(Path(sys.argv[1]), lambda r: msgspec.structs.replace(r, note='x' * 5000))\n"
         "except MhcError as problem:\n    print(type(problem).__name__, problem)\n"
     )
-    said = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True).stdout
-    assert said.startswith("BadInput Could not write ")
-    assert "File too large. Its old content is unchanged" in said
+    output = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=True).stdout
+    assert output.startswith("BadInput Could not write ")
+    assert "File too large. Its old content is unchanged" in output
     assert (run / "run.json").read_bytes() == before
     assert not list(run.glob(".run.json.*"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
-def test_truly_full_file_system_keeps_the_older_record(tmp_path: Path) -> None:
+def test_full_file_system_keeps_the_older_record(tmp_path: Path) -> None:
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)], capture_output=True)
-    if mounted.returncode:
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)], capture_output=True)
+    if mount.returncode:
         pytest.skip("no file system can be mounted here")
     try:
         run = a_run(place)
@@ -156,7 +157,7 @@ def test_truly_full_file_system_keeps_the_older_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
-def test_read_only_outputs_gets_one_sentence_and_can_be_read(tmp_path: Path) -> None:
+def test_read_only_outputs_can_be_read(tmp_path: Path) -> None:
     run = a_run(tmp_path / "outputs")
     bound = ["mount", "--bind", str(tmp_path / "outputs"), str(tmp_path / "outputs")]
     if subprocess.run(bound, capture_output=True).returncode:
@@ -172,7 +173,7 @@ def test_read_only_outputs_gets_one_sentence_and_can_be_read(tmp_path: Path) -> 
         subprocess.run(["umount", str(tmp_path / "outputs")], check=True)
 
 
-def test_archived_run_is_not_brought_back_as_a_shell_by_a_handle_of_its_old_place(tmp_path: Path) -> None:
+def test_handle_of_the_old_folder_does_not_recreate_it(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     folders.archive(run, tmp_path, Location.ARCHIVED)
     with pytest.raises(NotFound, match="is gone"):
@@ -182,42 +183,42 @@ def test_archived_run_is_not_brought_back_as_a_shell_by_a_handle_of_its_old_plac
     assert not run.exists()
 
 
-def test_writer_that_waits_while_the_run_is_archived_writes_nowhere(tmp_path: Path) -> None:
+def test_writer_waiting_during_an_archival_writes_nothing(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     before = (run / "run.json").read_bytes()
     code = (
         "import msgspec, sys\nfrom pathlib import Path\nfrom mhc.errors import MhcError\n"
         "from mhc.runs import atomic, store\n"
-        "waiting = atomic._await_lock\n"
-        "def announced(*args):\n    print('waiting', flush=True)\n    waiting(*args)\n"
-        "atomic._await_lock = announced\n"
+        "wait = atomic._await_lock\n"
+        "def announce(*args):\n    print('waiting', flush=True)\n    wait(*args)\n"
+        "atomic._await_lock = announce\n"
         "try:\n    store.update(Path(sys.argv[1]), lambda r: msgspec.structs.replace(r, note='x'))\n"
         "except MhcError as problem:\n    print(problem)\n"
     )
 
-    def when_the_writer_waits(folder: Path) -> None:
+    def wait_for_writer(folder: Path) -> None:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "waiting\n"
 
     with subprocess.Popen(
         [sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True, stdin=subprocess.PIPE
     ) as writer:
-        # the writer may only start when the lock is held: archive() calls this under the lock
-        moved = folders.archive(run, tmp_path, Location.ARCHIVED, check=when_the_writer_waits)
-        said = writer.communicate()[0]
-    assert "does not exist (any more)" in said
+        # the writer must start while the lock is held: archive() calls `check` under the lock
+        moved = folders.archive(run, tmp_path, Location.ARCHIVED, check=wait_for_writer)
+        output = writer.communicate()[0]
+    assert "does not exist (any more)" in output
     assert (moved / "run.json").read_bytes() == before
     assert not run.exists()
 
 
-def test_draft_of_a_killed_writer_is_swept_by_the_next(tmp_path: Path) -> None:
+def test_draft_of_a_killed_writer_is_removed_by_the_next(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     (run / ".run.json.123.abcd").write_bytes(b"half")
     store.update(run, with_note("x"), EVENT)
     assert not (run / ".run.json.123.abcd").exists()
 
 
-def test_lock_held_by_somebody_else_is_a_conflict_and_no_obstacle_to_readers(tmp_path: Path) -> None:
+def test_lock_of_another_process_stops_writers_but_not_readers(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     with atomic.locked(run):
         assert store.read(run).id
@@ -225,7 +226,7 @@ def test_lock_held_by_somebody_else_is_a_conflict_and_no_obstacle_to_readers(tmp
             pass
 
 
-def test_number_that_json_does_not_know_never_replaces_a_readable_record(tmp_path: Path) -> None:
+def test_record_with_a_nan_is_not_written(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     broken = MetricsBySplit(test=Metrics(recall={"anxiety": float("nan")}))
     with pytest.raises(msgspec.ValidationError):

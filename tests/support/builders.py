@@ -1,4 +1,4 @@
-"""Records and run folders for tests: say what matters to the test, the rest is plausible."""
+"""Records and run folders for tests: a test gives the values that matter, the others are plausible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mhc.record import (
 )
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
-"""The time at which the tests' runs were made, unless they say otherwise."""
+"""The default time of creation of the tests' runs."""
 LABELS = ("anxiety", "depression", "normal", "suicidal")
 
 
@@ -59,7 +59,7 @@ def model_facts(name: str = "baseline", **changes: Any) -> ModelFacts:
 
 
 def process(host: str | None = None, pid: int = 999_999_99, boot_id: str = "another-boot") -> Process:
-    """A process that is provably not there: an impossible pid."""
+    """Return a process that cannot exist, because of its pid."""
     return Process(host=host or socket.gethostname(), boot_id=boot_id, pid=pid, pid_started_at=1.0)
 
 
@@ -78,7 +78,7 @@ def a_record(
     sweep: str | None = None,
     **fields: Any,
 ) -> RunRecord:
-    """A whole record; `fields` are fields of `RunRecord` and win over what the other arguments make."""
+    """Return a complete record; `fields` are fields of `RunRecord` and replace those set by the other arguments."""
     ended = created + took if took is not None and status not in ("running", "lost") else None
     scores = metrics(accuracy, f1_macro) if accuracy is not None or f1_macro is not None else None
     history = [Event(at=iso(created), what="registered", by="RegisterRun")]
@@ -118,13 +118,13 @@ def a_record(
 
 
 def folder_of(outputs: Path, record: RunRecord, location: str = "active") -> Path:
-    """Where the run's folder lies: in its sweep's folder if it has one, in an archive if so said."""
+    """Return the run's folder: in the folder of its sweep if it has one, in the archive named by `location`."""
     parent = outputs if location == Location.ACTIVE else outputs / location
     return (parent / record.sweep.id if record.sweep else parent) / record.id
 
 
 def write_run(outputs: Path, record: RunRecord, location: str = "active") -> Path:
-    """Lay the record down as a run's folder: `run.json`, a config, a log, an empty checkpoint."""
+    """Write a run's folder for the record: `run.json`, a config, a log, an empty checkpoint."""
     folder = folder_of(outputs, record, location)
     (folder / ".hydra").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
@@ -142,15 +142,15 @@ def write_run(outputs: Path, record: RunRecord, location: str = "active") -> Pat
 def a_run(
     outputs: Path, id: str = "attention_20261120_120000_a1b2", *, location: str = "active", **record: Any
 ) -> Path:
-    """A run's folder on disk; the arguments are those of `a_record`."""
+    """Write a run's folder and return it; the arguments are those of `a_record`."""
     return write_run(outputs, a_record(id, **record), location)
 
 
 def a_tree(outputs: Path, count: int, **record: Any) -> list[Path]:
-    """Runs `run_<date>_<time>_<number>`, one an hour, oldest first, with rising scores."""
+    """Write runs `run_<date>_<time>_<number>`, one an hour, oldest first, with rising scores."""
     folders = []
     for number in range(count):
         created = NOW - timedelta(hours=count - number)
-        made = {"created": created, "accuracy": 0.5 + number / 1000, "f1_macro": 0.4 + number / 1000, "seed": number}
-        folders.append(a_run(outputs, f"run_{created:%Y%m%d_%H%M%S}_{number:04x}", **(made | record)))
+        values = {"created": created, "accuracy": 0.5 + number / 1000, "f1_macro": 0.4 + number / 1000, "seed": number}
+        folders.append(a_run(outputs, f"run_{created:%Y%m%d_%H%M%S}_{number:04x}", **(values | record)))
     return folders

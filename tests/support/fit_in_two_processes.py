@@ -1,4 +1,4 @@
-"""Run by a test: fits with ddp on two CPU processes and leaves in argv[1] what each of them knows."""
+"""A program for a test: fit with ddp on two CPU processes, and write the results of each to argv[1]."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def main(folder: Path) -> None:
     logged = {"val": float(trainer.callback_metrics["val/f1_macro"])}
     trainer.test(model, datamodule=Data(), verbose=False)
     logged["test"] = float(trainer.callback_metrics["test/f1_macro"])
-    known = {}
+    arrays = {}
     for split, result in model.results.items():
-        known |= {
+        arrays |= {
             f"{split}_rows": result.rows,
             f"{split}_labels": result.labels,
             f"{split}_probabilities": result.probabilities,
             f"{split}_f1_macro": np.array(result.metrics.f1_macro),
             f"{split}_logged": np.array(logged[split]),
         }
-    np.savez(folder / f"rank{trainer.global_rank}.npz", **known)
+    np.savez(folder / f"rank{trainer.global_rank}.npz", **arrays)
 
 
 if __name__ == "__main__":

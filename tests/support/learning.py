@@ -1,4 +1,4 @@
-"""A problem that a tiny network learns in seconds, its data in memory, and a real Trainer for it."""
+"""A task that a tiny network learns in seconds, with its data in memory and a real Trainer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NETWORK = partial(from_config, layers=1, width=32, heads=2, max_tokens=16, dropo
 
 
 class Rows:
-    """Batches of ids; the class decides which id stands more than once. Served from the last row to the first."""
+    """Batches of ids; the class determines the id that is repeated. Served from the last row to the first."""
 
     def __init__(self, rows: int, seed: int, size: int = 8, rank: int = 0, ranks: int = 1) -> None:
         draw = torch.Generator().manual_seed(seed)
@@ -31,7 +31,7 @@ class Rows:
         self.ids[:, 2:7] = 2 + self.labels[:, None]
         self.lengths = torch.randint(7, 13, (rows,), generator=draw)
         batches = list(torch.arange(rows).flip(0).split(size))
-        each = -(-len(batches) // ranks)  # the last processes serve some rows a second time
+        each = -(-len(batches) // ranks)  # the last ranks serve some rows a second time
         self.batches = [batches[(rank + ranks * number) % len(batches)] for number in range(each)]
 
     def __len__(self) -> int:
@@ -52,8 +52,8 @@ class Data(pl.LightningDataModule):
     """68 rows of train, 37 of val, 29 of test: neither fills its batches."""
 
     def part(self, rows: int, seed: int) -> Rows:
-        place = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-        return Rows(rows, seed, rank=place[0], ranks=place[1])
+        rank, ranks = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        return Rows(rows, seed, rank=rank, ranks=ranks)
 
     def train_dataloader(self) -> Rows:
         return self.part(68, 1)
@@ -85,7 +85,7 @@ def a_classifier(seed: int = 1, network: Any = NETWORK, **changes: Any) -> TextC
 
 
 def a_trainer(folder: Path, *callbacks: pl.Callback, **options: Any) -> pl.Trainer:
-    quiet: dict[str, Any] = {
+    values: dict[str, Any] = {
         "accelerator": "cpu",
         "devices": 1,
         "max_epochs": 5,
@@ -94,8 +94,8 @@ def a_trainer(folder: Path, *callbacks: pl.Callback, **options: Any) -> pl.Train
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
         "enable_checkpointing": False,
-        "enable_progress_bar": any(isinstance(one, pl.callbacks.ProgressBar) for one in callbacks),
+        "enable_progress_bar": any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
         "use_distributed_sampler": False,
         "logger": False,
     }
-    return pl.Trainer(default_root_dir=folder, callbacks=list(callbacks), **(quiet | options))
+    return pl.Trainer(default_root_dir=folder, callbacks=list(callbacks), **(values | options))

@@ -1,4 +1,4 @@
-"""Files in the shapes of the old tracker and of plain Hydra, for tests. Every text here is made up."""
+"""Files in the formats of the old tracker and of plain Hydra, for tests. All texts are invented."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_hydra_job(
 
 
 def whole_project(root: Path) -> int:
-    """An old project that tells of 9 experiments in 16 places; returns the number of experiments."""
+    """Write an old project that describes 9 experiments in 16 places; return the number of experiments."""
     write_log(
         root,
         FIRST_LAYOUT,

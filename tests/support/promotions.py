@@ -1,7 +1,7 @@
-"""A small world for the tests of production: toy texts, two tiny trained encoders, and run folders made of them.
+"""Data, networks and runs for the tests of production: toy texts, two tiny trained encoders, and their run folders.
 
-The network is really trained (in a second), so that bundles can be scored; the texts are words without a meaning.
-A text has a first and a second hint at its label. `weak` was trained without the second, `strong` with both.
+The network is trained (in a second), so that bundles can be scored; the texts are words without a meaning.
+A text contains a first and a second hint at its label. `weak` is trained without the second, `strong` with both.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ NETWORK = {"layers": 1, "width": 32, "heads": 2, "dropout": 0.0}
 MAX_TOKENS = 16
 STEPS = 100
 FIRST, SECOND = 0.72, 0.82
-"""How often each hint is right."""
+"""Probabilities that each hint is right."""
 
 
 @dataclass(frozen=True)
 class World:
-    """The data on the disk, and the weights by quality."""
+    """The data on disk, and the weights of the networks by quality."""
 
     folder: Path
     texts: dict[str, list[str]]
@@ -52,17 +52,17 @@ class World:
 
 
 def policy(name: str = "default", **changes: Any) -> PromotionPolicy:
-    """The policy of that name; `champion={"margin": 1.0}` changes a value of a section."""
-    chosen = load(name).promotion
+    """Return the policy of that name; `champion={"margin": 1.0}` changes a value of a section."""
+    promotion = load(name).promotion
     for section, values in changes.items():
-        old = getattr(chosen, section)
+        old = getattr(promotion, section)
         new = msgspec.structs.replace(old, **values) if isinstance(values, dict) else values
-        chosen = msgspec.structs.replace(chosen, **{section: new})
-    return chosen
+        promotion = msgspec.structs.replace(promotion, **{section: new})
+    return promotion
 
 
 def make_world(folder: Path) -> World:
-    """Write the data, train both networks, and score validation and test by them."""
+    """Write the data, train both networks, and score validation and test with them."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(7)
     texts, labels = {}, {}
@@ -76,15 +76,15 @@ def make_world(folder: Path) -> World:
     _write_tokenizer(folder / "words")
     datamodule = _datamodule(folder)
     datamodule.prepare()
-    found = {split: list(datamodule.normalised_texts(split)) for split in texts}
+    rows = {split: list(datamodule.normalised_texts(split)) for split in texts}
     numbers = {split: list(map(int, datamodule.label_ids(split))) for split in texts}
     weights, probabilities = {}, {}
     for quality in ("weak", "strong"):
-        network = _train(found["train"], numbers["train"], datamodule, quality)
+        network = _train(rows["train"], numbers["train"], datamodule, quality)
         weights[quality] = {name: value.clone() for name, value in network.state_dict().items()}
         for split in ("val", "test"):
-            probabilities[quality, split] = _score(network, found[split], datamodule.tokenizer_folder)
-    return World(folder, found, numbers, datamodule.facts(), datamodule.tokenizer_folder, weights, probabilities)
+            probabilities[quality, split] = _score(network, rows[split], datamodule.tokenizer_folder)
+    return World(folder, rows, numbers, datamodule.facts(), datamodule.tokenizer_folder, weights, probabilities)
 
 
 def a_trained_run(
@@ -99,10 +99,10 @@ def a_trained_run(
     texts: Sequence[str] | None = None,
     **fields: Any,
 ) -> Path:
-    """A run's folder with everything that a promotion needs; the arguments say what is wrong with it.
+    """Write a run's folder with all that a promotion needs; the arguments introduce faults.
 
-    `probabilities` [240, 4]: what the evidence of test says instead of the network. `data`: changes of the data facts.
-    `texts`: other texts than those of the test split, for its evidence.
+    `probabilities` [240, 4] replace those of the network in the evidence of test, `data` are changes of the data facts,
+    `texts` replace the texts of the test split in its evidence.
     """
     on_test = world.probabilities[quality, "test"] if probabilities is None else probabilities
     facts = msgspec.structs.replace(world.facts, **({"synthetic": False} | (data or {})))
@@ -120,8 +120,8 @@ def a_trained_run(
 def _write_checkpoint(folder: Path, record: RunRecord, world: World, quality: str) -> None:
     path = folder / "checkpoints" / "best.ckpt"
     torch.save({"state_dict": {f"network.{name}": value for name, value in world.weights[quality].items()}}, path)
-    known = Checkpoint(path="checkpoints/best.ckpt", sha256=checkpoints.sha256(path), bytes=path.stat().st_size)
-    (folder / "run.json").write_bytes(encode(msgspec.structs.replace(record, checkpoint=known)))
+    checkpoint = Checkpoint(path="checkpoints/best.ckpt", sha256=checkpoints.sha256(path), bytes=path.stat().st_size)
+    (folder / "run.json").write_bytes(encode(msgspec.structs.replace(record, checkpoint=checkpoint)))
 
 
 def _write_evidence(
@@ -155,7 +155,7 @@ def _text(label: int, chance: random.Random) -> str:
 
 
 def _write_tokenizer(folder: Path) -> None:
-    """One token for each word, in a fixed order, so that the training is the same in every process."""
+    """Write a tokenizer with one token per word, in a fixed order, so that every process trains the same network."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -228,10 +228,10 @@ def _tokens(texts: Sequence[str], tokenizer: Path) -> torch.Tensor:
 
 
 def _train(texts: Sequence[str], labels: Sequence[int], datamodule: Any, quality: str) -> torch.nn.Module:
-    seen = [text if quality == "strong" else text.rsplit(" ", 1)[0] for text in texts]
+    inputs = [text if quality == "strong" else text.rsplit(" ", 1)[0] for text in texts]
     torch.manual_seed(0)
     network = from_config(4, datamodule.vocab_size, 0, LABELS, max_tokens=MAX_TOKENS, **NETWORK)
-    batch, truth = _tokens(seen, datamodule.tokenizer_folder), torch.tensor(labels)
+    batch, truth = _tokens(inputs, datamodule.tokenizer_folder), torch.tensor(labels)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=0.05, betas=(0.9, 0.98))
     decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=STEPS + 1)
     for step in range(STEPS):

@@ -1,4 +1,4 @@
-"""Run folders and bundles with a tiny network of random weights, to try loading, predicting and evaluating on."""
+"""Run folders and bundles with a tiny network of random weights, for tests of loading, prediction and evaluation."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ENCODER = {"layers": 1, "width": 32, "heads": 2, "dropout": 0.1}
 
 
 def some_texts(count: int, seed: int = 0, longest: int = 60) -> list[str]:
-    """Texts of 1 to `longest` words without a meaning."""
+    """Return texts of 1 to `longest` words without a meaning."""
     rng = random.Random(seed)
     return [" ".join(rng.choices(WORDS, k=rng.randint(1, longest))) for _ in range(count)]
 
 
 def a_network(kind: str, encoder: Encoder) -> nn.Module:
-    """An encoder or a bag whose random weights are large enough that texts get other labels."""
+    """Return an encoder or a bag whose random weights are large enough that texts get different labels."""
     torch.manual_seed(1)
     if kind == "bag":
         network: nn.Module = bag(4, encoder.vocab_size, encoder.pad_id, LABELS)
@@ -47,7 +47,7 @@ def a_network(kind: str, encoder: Encoder) -> nn.Module:
 
 
 def a_trained_run(outputs: Path, kind: str = "encoder", id: str = ID, **record: Any) -> Path:
-    """A completed run with a checkpoint as Lightning writes it, a tokenizer, and the config that builds the network."""
+    """Write a completed run with a checkpoint as of Lightning, a tokenizer, and the config that builds the network."""
     folder = write_run(outputs, a_record(id, data=data_facts(), **record))
     options = Tokenizing(kind="ngrams" if kind == "bag" else "wordpiece", vocab_size=400, max_tokens=MAX_TOKENS)
     tokenizer.build(options, some_texts(200, seed=9), folder / "tokenizer")
@@ -69,7 +69,7 @@ def a_trained_run(outputs: Path, kind: str = "encoder", id: str = ID, **record: 
 
 
 def config_of(kind: str) -> dict[str, Any]:
-    """What stands in `.hydra/config.yaml` of the model and the paths."""
+    """Return the sections model and paths of `.hydra/config.yaml`."""
     encoder = {"_target_": "mhc.model.encoder.from_config", **ENCODER, "max_tokens": "${model.tokenizer.max_tokens}"}
     node = {"_target_": "mhc.model.linear.bag"} if kind == "bag" else encoder
     return {
@@ -79,7 +79,7 @@ def config_of(kind: str) -> dict[str, Any]:
 
 
 def a_bundle(folder: Path, run: Path, temperature: float = 1.0) -> Path:
-    """A sealed bundle of a run, as any program could have made it."""
+    """Write a sealed bundle of a run, as any program could."""
     from mhc.production.loading import from_run
 
     loaded = from_run(run)
@@ -96,7 +96,7 @@ def a_bundle(folder: Path, run: Path, temperature: float = 1.0) -> Path:
 
 
 def a_table(path: Path, texts: list[str], **columns: list[str]) -> Path:
-    """A CSV file with a number, the texts and further columns."""
+    """Write a CSV file with a number, the texts and further columns."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", *columns])

@@ -1,4 +1,4 @@
-"""Type a command line of mhc in this process, and see the exit code and both streams."""
+"""Run a command line of mhc in this process, and return its exit code and both streams."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Answer(NamedTuple):
 
 
 def typed(capsys: pytest.CaptureFixture[str], home: Path, *words: str | Path) -> Answer:
-    """`mhc --outputs <home>/outputs --models <home>/models <words>`."""
+    """Run `mhc --outputs <home>/outputs --models <home>/models <words>`."""
     capsys.readouterr()
     code = run(["--outputs", str(home / "outputs"), "--models", str(home / "models"), *map(str, words)])
     return Answer(code, *capsys.readouterr())
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """sha256 of every file, by its path; locks (empty files that say nothing) and the index left out."""
+    """Return the sha256 of every file, by its path, without locks (which are empty), the index and the log of moves."""
     skipped = ("run.lock", ".index.sqlite", ".index.sqlite-journal", "events.jsonl")
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in skipped]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
