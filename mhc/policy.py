@@ -94,7 +94,7 @@ class Calibration(_Section, frozen=True, kw_only=True):
 
 
 class Origin(_Section, frozen=True, kw_only=True):
-    """A completed run, not debug, on real data, of known code, with a whole checkpoint."""
+    """A completed run, not debug, on real data, with recorded code and a complete checkpoint."""
 
     git: Literal["clean", "recorded", "any"]
     """clean: no uncommitted change; recorded: a change is stored as a diff with the run; any: not checked."""
@@ -174,7 +174,7 @@ class LivenessPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole of `conf/policy/<name>.yaml`."""
+    """The content of `conf/policy/<name>.yaml`."""
 
     classification: ClassificationPolicy
     archiving: ArchivingPolicy

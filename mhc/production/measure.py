@@ -42,16 +42,8 @@ def measure(
 ) -> GateInputs:
     """Return the inputs of the gates for the run in `folder`.
 
-    Args:
-        folder: the run's folder.
-        record: the run's record.
-        outputs: the folder of the runs, for the comparison with other runs.
-        models: the folder of the bundles and of the ledger.
-        policy: confidence, levels and numbers of resamples.
-        near_copies: of the test split, if they were counted again; else those of the record are used.
-        answers: the user's answers to the gates that require one.
-        rescore: scores the champion on the run's test split, if it was scored on another one.
-        entries: the ledger's entries, if the caller has read and verified them already.
+    If `near_copies` is None, the number in the record is used. `rescore` scores the champion on the run's test split, if
+    it was scored on another one. `entries` are those of the ledger, if the caller has read and verified them.
 
     Raises:
         Unreadable: if the ledger is damaged or was changed.

@@ -57,14 +57,7 @@ def judge(
 ) -> Verdict:
     """Judge the run by every gate, and write nothing: the result of `--dry-run`.
 
-    Args:
-        request: the run, the name and the alias.
-        outputs: the folder of the runs, for the comparison with other runs.
-        models: the folder of the bundles and of the ledger.
-        policy: the thresholds of the gates.
-        record: the run's record, if the caller has read it already.
-        sources: the functions that load the model and the texts of a run.
-        entries: the ledger's entries, if the caller has read and verified them already.
+    `record` is the run's record, and `entries` are those of the ledger, if the caller has read and verified them.
 
     Raises:
         BadInput: if the name or the alias is invalid.

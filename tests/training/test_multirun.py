@@ -19,7 +19,7 @@ POLICY = policy.load()
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_sweep_of_eight_jobs_four_at_a_time_beside_a_loop_that_archives_and_reads(tmp_path: Path) -> None:
+def test_parallel_sweep_beside_a_loop_that_archives_and_reads(tmp_path: Path) -> None:
     outputs, models = tmp_path / "outputs", tmp_path / "models"
     command = [
         sys.executable, "-m", "mhc.train", "--multirun", "sweep=parallel", "hydra.launcher.n_jobs=4", "model=micro",
@@ -44,11 +44,11 @@ def test_sweep_of_eight_jobs_four_at_a_time_beside_a_loop_that_archives_and_read
 
 
 def statuses(outputs: Path) -> list[Status]:
-    """What a reader sees; a run that is moved between the walk and the look is passed over."""
-    found = []
+    """Return the derived statuses; a run that is moved between listing and reading is skipped."""
+    statuses = []
     for folder, _ in folders.iter_runs(outputs):
         try:
-            found.append(liveness.with_derived_status(store.read(folder), folder, POLICY.liveness).status)
+            statuses.append(liveness.with_derived_status(store.read(folder), folder, POLICY.liveness).status)
         except Unreadable:
             assert not folder.exists()
-    return found
+    return statuses

