@@ -95,20 +95,20 @@ def test_error_for_a_missing_file_names_the_command(tmp_path: Path) -> None:
 
 
 def test_file_truncated_at_any_byte_is_unreadable(tmp_path: Path) -> None:
-    whole = write(tmp_path / "whole.npz", an_evidence(rows=5)).read_bytes()
+    content = write(tmp_path / "complete.npz", an_evidence(rows=5)).read_bytes()
     cut = tmp_path / "cut.npz"
-    for size in range(len(whole)):
-        cut.write_bytes(whole[:size])
+    for size in range(len(content)):
+        cut.write_bytes(content[:size])
         with pytest.raises(Unreadable, match="cannot be used"):
             evidence.read(cut)
 
 
 def test_flipped_byte_changes_no_value_unnoticed(tmp_path: Path) -> None:
     original = an_evidence(rows=5)
-    whole = write(tmp_path / "whole.npz", original).read_bytes()
+    content = write(tmp_path / "complete.npz", original).read_bytes()
     rng, flipped = random.Random(1), tmp_path / "flipped.npz"
-    for place in rng.sample(range(len(whole)), 600):
-        flipped.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :])
+    for place in rng.sample(range(len(content)), 600):
+        flipped.write_bytes(content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :])
         try:
             read = evidence.read(flipped)
         except MhcError:
@@ -123,20 +123,20 @@ class Bomb:
         return os.mkdir, ("exploded",)
 
 
-def hostile(case: str, whole: dict[str, bytes]) -> dict[str, bytes]:
+def hostile(case: str, members: dict[str, bytes]) -> dict[str, bytes]:
     """Return the members of a malicious file, by name."""
     if case == "pickle":
         file = io.BytesIO()
         np.save(file, np.array([Bomb()], dtype=object), allow_pickle=True)
-        return whole | {"labels.npy": file.getvalue()}
+        return members | {"labels.npy": file.getvalue()}
     if case == "huge shape":
-        return whole | {"labels.npy": whole["labels.npy"].replace(b"(50,), ", b"(1<<60)"[:7])}
+        return members | {"labels.npy": members["labels.npy"].replace(b"(50,), ", b"(1<<60)"[:7])}
     if case == "code in the header":
-        return whole | {"labels.npy": whole["labels.npy"].replace(b"(50,)", b"id(1)")}
+        return members | {"labels.npy": members["labels.npy"].replace(b"(50,)", b"id(1)")}
     if case == "bare pickle":
-        return whole | {"labels.npy": pickle.dumps(Bomb())}
+        return members | {"labels.npy": pickle.dumps(Bomb())}
     assert case == "a member is missing"
-    return {name: data for name, data in whole.items() if name != "ids.npy"}
+    return {name: data for name, data in members.items() if name != "ids.npy"}
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_hostile_file_is_unreadable_and_runs_no_code(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with zipfile.ZipFile(write(tmp_path / "whole.npz", an_evidence())) as archive:
-        whole = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(write(tmp_path / "complete.npz", an_evidence())) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(tmp_path / "hostile.npz", "w") as archive:
-        for name, data in hostile(case, whole).items():
+        for name, data in hostile(case, members).items():
             archive.writestr(name, data)
     with pytest.raises(Unreadable):
         evidence.read(tmp_path / "hostile.npz")
