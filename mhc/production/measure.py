@@ -42,8 +42,8 @@ def measure(
 ) -> GateInputs:
     """Return the inputs of the gates for the run in `folder`.
 
-    If `near_copies` is None, the number in the record is used. `rescore` scores the champion on the run's test split, if
-    it was scored on another one. `entries` are those of the ledger, if the caller has read and verified them.
+    If `near_copies` is None, the number in the record is used. `rescore` scores the champion on the run's test split,
+    if it was scored on another one. `entries` are those of the ledger, if the caller has read and verified them.
 
     Raises:
         Unreadable: if the ledger is damaged or was changed.

@@ -112,20 +112,27 @@ def promote(
             sources=sources,
             entries=writer.entries,
         )
-        if verdict.missed and not request.force:
-            raise _refuse(writer, request, verdict, [_gate_line(gate) for gate in verdict.missed], now)
-        promotion = _promotion_record(request, verdict, policy, writer, now)
-        folder = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
-        try:
-            promotion, checksums = build_bundle.build(
-                folder, request, promotion, verdict.inputs.record, models, sources
-            )
-        except MhcError as problem:
-            raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem
-        _move_into_place(folder, models, verdict.name)
-        writer.append(_promotion_entry(request, verdict, promotion, checksums, writer), now)
-        snapshot.write(models, writer.entries, policy, f"Promote {verdict.name}", tag=verdict.name)
+        promotion = _build_and_append(writer, request, verdict, policy, sources, now)
     _update_run_record(request, promotion, now)
+    return promotion
+
+
+def _build_and_append(
+    writer: Writer, request: Request, verdict: Verdict, policy: PromotionPolicy, sources: RunSources, now: datetime
+) -> PromotionRecord:
+    """Build the bundle and append it to the ledger, or raise the refusal after appending that."""
+    if verdict.missed and not request.force:
+        raise _refuse(writer, request, verdict, [_gate_line(gate) for gate in verdict.missed], now)
+    models = writer.models
+    draft = _promotion_record(request, verdict, policy, writer, now)
+    folder = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
+    try:
+        promotion, checksums = build_bundle.build(folder, request, draft, verdict.inputs.record, models, sources)
+    except MhcError as problem:
+        raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem
+    _move_into_place(folder, models, verdict.name)
+    writer.append(_promotion_entry(request, verdict, promotion, checksums, writer), now)
+    snapshot.write(models, writer.entries, policy, f"Promote {verdict.name}", tag=verdict.name)
     return promotion
 
 
