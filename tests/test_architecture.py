@@ -21,7 +21,8 @@ MAX_FILES_OF_A_FOLDER = 25
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
-        "mhc.errors mhc.facts mhc.record mhc.metrics mhc.timestamps mhc.terminal mhc.hardware mhc.distributed",
+        "mhc.errors mhc.facts mhc.files mhc.record mhc.metrics mhc.timestamps mhc.terminal mhc.hardware "
+        "mhc.distributed",
     ),
     ("mhc.policy",),
     ("mhc.data", "mhc.runs"),

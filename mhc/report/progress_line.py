@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from mhc.files import open_binary
+
 LOG = "train.log"
 TAIL = 20_000
 """Bytes at the end of the log that are searched for the last line."""
@@ -64,7 +66,7 @@ def rate(per_second: float) -> str:
 def read_progress(folder: Path) -> EpochProgress | None:
     """Return the last progress line of the run in `folder`, or None before the end of the first epoch."""
     try:
-        with (folder / LOG).open("rb") as log:
+        with open_binary(folder / LOG) as log:
             log.seek(max(0, log.seek(0, 2) - TAIL))
             lines = log.read().decode("utf-8", "replace").splitlines()
     except OSError:

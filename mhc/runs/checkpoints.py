@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from pathlib import Path
+
+from mhc.errors import Unreadable
+from mhc.files import open_binary, reading
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -22,16 +24,16 @@ def last_checkpoint(folder: Path) -> Path | None:
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:
         return 0.0
 
 
 def is_whole(path: Path) -> bool:
     """Return whether `path` is a torch archive: a zip file with its directory, which is at its end."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with reading(path), open_binary(path) as file, zipfile.ZipFile(file) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except (FileNotFoundError, Unreadable):
         return False
 
 
@@ -39,8 +41,7 @@ def sha256(path: Path, *, follow_links: bool = True) -> str:
     """Return the SHA-256 of a file, in hexadecimal.
 
     Raises:
-        OSError: if it cannot be read, or is a link and `follow_links` is False.
+        OSError: if it cannot be read, is not a regular file, or is a link and `follow_links` is False.
     """
-    descriptor = os.open(path, os.O_RDONLY | (0 if follow_links else os.O_NOFOLLOW))
-    with os.fdopen(descriptor, "rb") as file:
+    with open_binary(path, follow_links=follow_links) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

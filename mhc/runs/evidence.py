@@ -10,7 +10,6 @@ import ast
 import contextlib
 import hashlib
 import io
-import struct
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mhc.errors import BadInput, MhcError, NotFound, Unreadable
+from mhc import files
+from mhc.errors import BadInput, NotFound, Unreadable
 from mhc.runs import atomic
 from mhc.runs.evidence_key import key
 
@@ -28,11 +28,7 @@ __all__ = ["ID_BYTES", "Evidence", "Paired", "example_id", "fingerprint", "key",
 ID_BYTES = 16
 _ARRAYS = ("ids", "labels", "probabilities", "label_names")
 _MAX_HEADER = 4096
-_FILE_ERRORS = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError),
-    *(RuntimeError, MemoryError, OverflowError, struct.error, zipfile.BadZipFile),
-)
-"""The errors of zipfile and numpy for a file that is not evidence."""
+_REMEDY = "Write it again with: python -m mhc.evaluate"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,18 +141,15 @@ def read(path: Path) -> Evidence:
         NotFound: if there is no such file.
         Unreadable: if it is truncated, not evidence, or its arrays do not match each other.
     """
-    if not path.is_file():
-        raise NotFound(f"No evidence at {path}. Write it with: python -m mhc.evaluate run=ID split=test")
     try:
-        with zipfile.ZipFile(path) as archive:
-            evidence = _evidence({name: _array(archive, name) for name in _ARRAYS})
-    except MhcError:
-        raise
-    except _FILE_ERRORS as error:
-        raise _unreadable(path, f"{type(error).__name__}, it is truncated or not an evidence file") from error
-    flaw = _flaw(evidence)
+        with files.reading(f"The evidence {path}", _REMEDY):
+            with files.open_binary(path) as file, zipfile.ZipFile(file) as archive:
+                evidence = _evidence({name: _array(archive, name) for name in _ARRAYS})
+            flaw = _flaw(evidence)
+    except FileNotFoundError:
+        raise NotFound(f"No evidence at {path}. Write it with: python -m mhc.evaluate run=ID split=test") from None
     if flaw:
-        raise _unreadable(path, flaw)
+        raise Unreadable(f"The evidence {path} cannot be used: {flaw}. {_REMEDY}")
     return evidence
 
 
@@ -218,7 +211,3 @@ def _flaw(evidence: Evidence) -> str | None:
     if not (np.all(evidence.probabilities >= 0) and np.all(np.abs(sums - 1) < 1e-3)):
         return "it has probabilities that do not sum to 1"
     return None
-
-
-def _unreadable(path: Path, reason: str) -> Unreadable:
-    return Unreadable(f"The evidence {path} cannot be used: {reason}. Write it again with: python -m mhc.evaluate")

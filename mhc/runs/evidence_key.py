@@ -9,9 +9,11 @@ import secrets
 from pathlib import Path
 
 from mhc.errors import BadConfig, Unreadable
+from mhc.files import read
 
 _FILE = ".evidence_key"
 _MIN_LENGTH = 16
+_MAX_BYTES = 1000
 
 
 def key(models: Path) -> bytes:
@@ -32,7 +34,7 @@ def key(models: Path) -> bytes:
             )
         return hashlib.sha256(variable.encode()).digest()
     path = models / _FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         _create(path)
     return _read(path)
 
@@ -55,7 +57,7 @@ def _create(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        secret = bytes.fromhex(path.read_text("ascii").strip())
+        secret = bytes.fromhex(read(path, _MAX_BYTES).decode("ascii").strip())
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path} cannot be read as a key ({type(error).__name__}). {_REMEDY}") from error
     if len(secret) != 32:

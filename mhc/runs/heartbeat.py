@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from mhc import files
 from mhc.record import RECORD_FILE
 from mhc.runs.liveness import HEARTBEAT
 
@@ -48,7 +49,7 @@ class Heartbeat(threading.Thread):
 def touch(folder: Path) -> None:
     """Create `folder`/heartbeat, or set its time to now on the file system's clock."""
     path = folder / HEARTBEAT
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    descriptor = files.open_regular(path, os.O_WRONLY | os.O_CREAT)
     try:
         os.utime(path)
     finally:

@@ -6,12 +6,14 @@ A move is not written to `run.json`, so a run that was archived and restored is 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from mhc import timestamps
+from mhc import files, timestamps
+from mhc.errors import Unreadable
 
 FILE = "events.jsonl"
 
@@ -35,7 +37,7 @@ def add(outputs: Path, *, run: str, what: str, by: str, why: str, now: datetime)
         OSError: if it cannot be written.
     """
     move = Move(at=timestamps.format_time(now), run=run, what=what, by=by, why=why)
-    descriptor = os.open(outputs / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    descriptor = files.open_regular(outputs / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(descriptor, msgspec.json.encode(move) + b"\n")
     finally:
@@ -44,15 +46,13 @@ def add(outputs: Path, *, run: str, what: str, by: str, why: str, now: datetime)
 
 
 def read(outputs: Path) -> list[Move]:
-    """Return all moves in the order they were written, without lines that a full disk has truncated."""
+    """Return all moves in the order they were written, without lines that are damaged, as a full disk leaves them."""
     try:
-        lines = (outputs / FILE).read_bytes().splitlines()
+        lines = files.read(outputs / FILE).splitlines()
     except OSError:
         return []
     moves = []
     for line in lines:
-        try:
+        with suppress(Unreadable), files.reading(FILE):
             moves.append(msgspec.json.decode(line, type=Move))
-        except msgspec.MsgspecError:
-            continue
     return moves

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from mhc import timestamps
+from mhc import files, timestamps
 from mhc.errors import BadInput, NotFound, Unreadable
 from mhc.record import Event, RunRecord
 from mhc.runs import folders, git, store
@@ -41,9 +41,11 @@ def recipe_of(folder: Path) -> Recipe:
         Unreadable: if its record cannot be read.
         Refused: if it cannot be reproduced.
     """
-    path = folder / DIFF
-    readable = path.is_file() and not path.is_symlink()
-    return recipe(store.read(folder), folder, path.read_bytes() if readable else None)
+    try:
+        diff = files.read(folder / DIFF, follow_links=False)
+    except OSError:
+        diff = None
+    return recipe(store.read(folder), folder, diff)
 
 
 def reproduce(folder: Path, outputs: Path, code: Path, *, tolerance: float, now: datetime) -> Outcome:
@@ -82,7 +84,7 @@ def _checkout(instructions: Recipe, code: Path) -> Iterator[Path]:
         tree = Path(parent) / "code"
         _git(code, "worktree", "add", "--detach", str(tree), instructions.commit)
         try:
-            if instructions.diff and instructions.diff.read_bytes().lstrip().startswith(b"diff "):
+            if instructions.diff and files.read(instructions.diff).lstrip().startswith(b"diff "):
                 _git(tree, "apply", "--whitespace=nowarn", str(instructions.diff.absolute()))
             yield tree
         finally:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from mhc import files
 from mhc.errors import Conflict, NotFound, Unreadable
 from mhc.record import RECORD_FILE, SCHEMA, Event, RunRecord, encode
 from mhc.runs import atomic
 
 _decoder = msgspec.json.Decoder(RunRecord)
+_NOT_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
 
 
 class _Head(msgspec.Struct):
@@ -29,12 +32,11 @@ def read(folder: Path) -> RunRecord:
         Unreadable: if the record is missing, empty, truncated, not one of mhc, of a newer schema, or not permitted.
     """
     try:
-        content = (folder / RECORD_FILE).read_bytes()
+        with files.reading(f"The record of {folder}"):
+            content = files.read(folder / RECORD_FILE)
     except FileNotFoundError:
         reason = f"has no {RECORD_FILE}" if folder.is_dir() else "does not exist (any more)"
         raise Unreadable(f"{folder} {reason}") from None
-    except OSError as problem:
-        raise Unreadable(f"The record of {folder} cannot be read: {problem.strerror}") from None
     return decode(content, folder)
 
 
@@ -44,13 +46,26 @@ def decode(content: bytes, folder: Path) -> RunRecord:
     Raises:
         Unreadable: if they are not a complete record that this version can read.
     """
-    try:
-        record = _decoder.decode(content)
-    except msgspec.MsgspecError as problem:
-        raise Unreadable(f"The record of {folder} cannot be read: {_flaw(content, problem)}") from None
+    with files.reading(f"The record of {folder}"):
+        try:
+            record = _decoder.decode(content)
+        except msgspec.MsgspecError as problem:
+            raise Unreadable(f"The record of {folder} cannot be read: {_flaw(content, problem)}") from None
+        if _is_deep(content):
+            raise RecursionError
     if record.schema > SCHEMA:
         raise Unreadable(f"The record of {folder} cannot be read: {_newer_schema(record.schema)}")
     return record
+
+
+def _is_deep(content: bytes) -> bool:
+    """Return whether the JSON is nested too deeply, also in fields that `RunRecord` does not have."""
+    brackets = content.translate(None, _NOT_BRACKETS)
+    for _ in range(files.MAX_DEPTH):  # removes the innermost level
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return False
+    return files.nested_too_deeply(msgspec.json.decode(content))  # or texts contain brackets
 
 
 def _flaw(content: bytes, problem: Exception) -> str:
@@ -78,7 +93,7 @@ def create(folder: Path, record: RunRecord) -> RunRecord:
         BadInput: if the record cannot be written.
     """
     with atomic.locked(folder):
-        if (folder / RECORD_FILE).exists():
+        if os.path.lexists(folder / RECORD_FILE):
             raise Conflict(f"{folder} contains a run already; a record is never overwritten. Use a new folder")
         _write(folder, record)
     return record

@@ -100,7 +100,7 @@ def test_record_that_cannot_be_opened_is_unreadable(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     (run / "run.json").unlink()
     (run / "run.json").mkdir()  # even root cannot read a folder as a file
-    with pytest.raises(Unreadable, match="cannot be read: Is a directory"):
+    with pytest.raises(Unreadable, match="it is a folder, not a regular file"):
         store.read(run)
 
 
