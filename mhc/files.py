@@ -39,34 +39,39 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = T
     """
     flags |= os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow_links else os.O_NOFOLLOW)
     descriptor = os.open(path, flags, 0o666)
-    try:
-        _require_regular(os.fstat(descriptor), path)
-    except OSError:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise
+        raise _special(status, path)
     return descriptor
 
 
 def require_regular(path: Path) -> None:
-    """Check a file, or every file in a folder, before a library opens it by its name.
+    """Check a file before a library opens it by its name.
 
     Raises:
-        OSError: if one of them does not exist, or is neither a regular file nor a folder.
+        OSError: if it does not exist, or is not a regular file.
     """
     status = path.stat()
-    if not stat.S_ISDIR(status.st_mode):
-        _require_regular(status, path)
-        return
-    for parent, _, names in os.walk(path):
-        for name in names:
-            _require_regular((Path(parent) / name).stat(), Path(parent) / name)
-
-
-def _require_regular(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "of another kind")
-        code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-        raise OSError(code, f"it is {kind}, not a regular file", str(path))
+        raise _special(status, path)
+
+
+def require_regular_files(folder: Path) -> None:
+    """Check every file in a folder before a library opens some of them by their names.
+
+    Raises:
+        OSError: if one of them is not a regular file.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            require_regular(Path(parent) / name)
+
+
+def _special(status: os.stat_result, path: Path) -> OSError:
+    kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "of another kind")
+    code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+    return OSError(code, f"it is {kind}, not a regular file", str(path))
 
 
 def open_binary(path: Path, *, follow_links: bool = True) -> BufferedReader:
@@ -93,24 +98,35 @@ def read(path: Path, limit: int = LIMIT, *, follow_links: bool = True) -> bytes:
 def yaml_text(path: Path) -> str:
     """Return the text of a YAML file that can be parsed safely, by PyYAML or OmegaConf.
 
-    Aliases are refused: with them, a few lines expand to gigabytes. Hydra writes none.
-
     Raises:
         Unreadable: if it is not YAML, too large, nested too deeply, or has aliases.
         FileNotFoundError: if there is no such file.
     """
-    import yaml
-
     with reading(path):
         text = read(path, YAML_LIMIT).decode()
-        depth = 0
-        for event in yaml.parse(text, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                raise RecursionError
-            if isinstance(event, yaml.AliasEvent):
-                raise Unreadable(f"{path} cannot be read: it has a YAML alias, *{event.anchor}")
+        check_yaml(text, path)
     return text
+
+
+def check_yaml(text: str, subject: object) -> None:
+    """Check that YAML can be parsed without a crash, called within `reading`.
+
+    Aliases are refused: with them, a few lines expand to gigabytes. Hydra writes none.
+
+    Raises:
+        Unreadable: if it has aliases.
+        RecursionError: if it is nested too deeply.
+        yaml.YAMLError: if it is not YAML.
+    """
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        if isinstance(event, yaml.AliasEvent):
+            raise Unreadable(f"{subject} cannot be read: it has a YAML alias, *{event.anchor}")
 
 
 def nested_too_deeply(value: object) -> bool:

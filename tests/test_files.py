@@ -42,10 +42,12 @@ def test_special_file_in_a_folder_is_found(kind: str, tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     SPECIAL[kind](tmp_path / "inner" / "file")
     if kind == "folder":
-        files.require_regular(tmp_path)
+        files.require_regular_files(tmp_path)
         return
     with pytest.raises(OSError, match=r"not a regular file|Too many levels"):
-        files.require_regular(tmp_path)
+        files.require_regular_files(tmp_path)
+    with pytest.raises(OSError, match=r"not a regular file|Too many levels"):
+        files.require_regular(tmp_path / "inner" / "file")
 
 
 def test_pipe_with_a_writer_is_refused(tmp_path: Path) -> None:

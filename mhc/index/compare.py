@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from mhc.errors import Unreadable
+from mhc.files import reading, yaml_text
 from mhc.index.index import Index
 from mhc.index.rows import Row
 from mhc.index.seed_groups import Group, group_of
@@ -80,8 +82,8 @@ def config_of(folder: Path, record: Mapping[str, object]) -> dict[str, object]:
     """Return the config of a run by dotted keys; its overrides if the config is missing or cannot be read."""
     import yaml
 
-    with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-        config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    with suppress(FileNotFoundError, Unreadable), reading(folder / CONFIG):
+        config = yaml.safe_load(yaml_text(folder / CONFIG))
         if isinstance(config, Mapping):
             return {key: value for key, value in flatten(config).items() if not key.startswith(LOCATION_KEYS)}
     overrides = record.get("lineage.overrides")

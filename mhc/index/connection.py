@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from mhc.files import require_regular
 from mhc.index.rows import SCHEMA, VERSION
 
 FILE = ".index.sqlite"
+SUFFIXES = ("", "-journal", "-wal", "-shm")
+"""Of the index itself, and of the files that SQLite opens beside it if they exist."""
 LOCK_TIMEOUT = 3.0
 """Seconds to wait for another process that is writing the index, before continuing in memory."""
 DAMAGED = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -30,9 +32,28 @@ def connect(outputs: Path) -> sqlite3.Connection:
     file = outputs / FILE
     if file.is_symlink():
         raise sqlite3.OperationalError(f"{file} is a link and could lead anywhere")
+    _require_regular(file)
     database = sqlite3.connect(file, timeout=LOCK_TIMEOUT, isolation_level=None)
     _create_tables(database)
     return database
+
+
+def _require_regular(file: Path) -> None:
+    """Check the files that SQLite opens by their names, because it would wait for a pipe.
+
+    They are not opened: closing one would release the locks of another connection of this process.
+
+    Raises:
+        sqlite3.OperationalError: if one of them exists and is not a regular file.
+    """
+    for suffix in SUFFIXES:
+        path = file.with_name(file.name + suffix)
+        try:
+            require_regular(path)
+        except FileNotFoundError:
+            continue
+        except OSError as problem:
+            raise sqlite3.OperationalError(f"{path} cannot be used: {problem.strerror}") from problem
 
 
 def recreate(outputs: Path) -> sqlite3.Connection:
@@ -47,8 +68,10 @@ def recreate(outputs: Path) -> sqlite3.Connection:
 def connect_in_memory(outputs: Path) -> sqlite3.Connection:
     """Open a database in memory, filled from the index of `outputs` if that can be read."""
     with suppress(sqlite3.Error):
-        file = (outputs / FILE).resolve().as_uri()
-        with closing(sqlite3.connect(f"{file}?mode=ro", uri=True, timeout=0.1)) as source:
+        _require_regular(outputs / FILE)
+        file = (outputs / FILE).resolve()  # not before: pathlib raises RuntimeError for a loop of links
+        _require_regular(file)
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=0.1)) as source:
             source.execute("BEGIN")
             source.execute("SELECT 1 FROM files LIMIT 1").fetchone()  # fails at once if locked; `backup` would wait
             database = sqlite3.connect(":memory:", isolation_level=None)
@@ -60,8 +83,8 @@ def connect_in_memory(outputs: Path) -> sqlite3.Connection:
 
 def remove(outputs: Path) -> None:
     """Remove the index; the next reader rebuilds it from the folders."""
-    for name in (FILE, f"{FILE}-journal"):
-        (outputs / name).unlink(missing_ok=True)
+    for suffix in SUFFIXES:
+        (outputs / f"{FILE}{suffix}").unlink(missing_ok=True)
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
@@ -86,20 +109,6 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-
-
-def read_regular_file(file: Path, max_bytes: int) -> bytes:
-    """Return the content of a regular file.
-
-    Raises:
-        OSError: if it is a link, a pipe or larger than `max_bytes`.
-    """
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise OSError(f"it is larger than {max_bytes:,} bytes")
-    return content
 
 
 def _create_tables(database: sqlite3.Connection) -> None:

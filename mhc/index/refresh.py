@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from mhc import files
 from mhc.errors import Unreadable
 from mhc.index import connection, rows
 from mhc.index.rows import Row
@@ -23,8 +24,6 @@ BATCH_SIZE = 1000
 """Records read and written in one transaction."""
 MIN_AGE_NS = 2_000_000_000
 """A file younger than this is read again next time, because it could change without a change of its stamp."""
-MAX_RECORD_BYTES = 64_000_000
-"""A larger `run.json` is not read."""
 
 Progress = Callable[[int, int], None]
 """Called with (records read, records to read)."""
@@ -95,14 +94,13 @@ def _read_entry(outputs: Path, path: str, stamp: str) -> CacheEntry | None:
 
     folder = outputs / path
     try:
-        content = connection.read_regular_file(folder / RECORD_FILE, MAX_RECORD_BYTES)
+        with files.reading(f"The record of {folder}"):
+            content = files.read(folder / RECORD_FILE, follow_links=False)
         record = store.decode(content, folder)
     except FileNotFoundError:
         return None
-    except OSError as problem:
-        reason = f"The record of {folder} cannot be read: {problem}"
-        return CacheEntry("", rows.row_of_unreadable(path, reason), b"", "")
     except Unreadable as problem:
+        stamp = "" if isinstance(problem.__cause__, OSError) else stamp
         return CacheEntry(stamp, rows.row_of_unreadable(path, str(problem)), b"", "")
     json = msgspec.json.format(content, indent=-1)
     return CacheEntry(stamp, rows.row_of(path, record), json, rows.text_of(record))

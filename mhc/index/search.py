@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mhc.files import open_binary
 from mhc.index.index import Index
 from mhc.index.rows import Row
 
@@ -51,7 +52,7 @@ def _texts(index: Index) -> dict[str, str]:
 def _config_text(folder: Path) -> str | None:
     """Return the config of a run in lower case; None if it has none."""
     try:
-        with (folder / CONFIG).open("rb") as file:
+        with open_binary(folder / CONFIG) as file:
             return file.read(MAX_CONFIG_BYTES).decode("utf-8", "replace").lower()
     except OSError:
         return None

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from mhc.errors import NotFound, Unreadable
+from mhc.files import is_inside
 from mhc.record import RunRecord
 from mhc.runs import folders, store
 
@@ -39,8 +40,7 @@ def boards_of(runs: Sequence[Path]) -> tuple[list[Board], list[Path]]:
 
 def _has_logs(folder: Path) -> bool:
     logs = folder / LOGS
-    inside = logs.resolve().is_relative_to(folder.resolve())
-    return inside and logs.is_dir() and any(logs.rglob("events.out.tfevents.*"))
+    return is_inside(logs, folder) and logs.is_dir() and any(logs.rglob("events.out.tfevents.*"))
 
 
 def _name(folder: Path) -> str:

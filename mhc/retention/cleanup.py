@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from mhc import files
 from mhc.errors import Conflict, MhcError, Unreadable
 from mhc.policy import ArchivingRule, LivenessPolicy, Policy
 from mhc.record import RECORD_FILE, RunRecord, Status
@@ -111,11 +112,13 @@ def active_runs(
     runs = []
     for folder, _ in folders.iter_runs(outputs, archives=False):
         try:
-            content = (folder / RECORD_FILE).read_bytes()
-            if not matches(_head.decode(content)):
+            with files.reading(f"The record of {folder}"):
+                content = files.read(folder / RECORD_FILE)
+                head = _head.decode(content)
+            if not matches(head):
                 continue
             record = liveness.with_derived_status(store.decode(content, folder), folder, policy)
-        except (Unreadable, OSError, msgspec.MsgspecError) as problem:
+        except (Unreadable, FileNotFoundError) as problem:
             log.debug("Skipped: %s: %s", folder, problem)
             continue
         runs.append(ActiveRun(folder, record, size_of(folder) if sizes else None))
@@ -125,8 +128,8 @@ def active_runs(
 def size_of(folder: Path) -> int:
     """Return the bytes of all files in `folder`."""
     total = 0
-    for root, _, files in os.walk(folder):
-        for name in files:
+    for root, _, names in os.walk(folder):
+        for name in names:
             try:
                 total += os.lstat(f"{root}/{name}").st_size
             except OSError:
@@ -139,9 +142,10 @@ def bundled_runs(models: Path) -> frozenset[str]:
     ids = set()
     for path in models.glob(f"production/*/{RECORD_FILE}"):
         try:
-            ids.add(msgspec.json.decode(path.read_bytes(), type=_Source).id)
-        except (OSError, msgspec.MsgspecError):
-            log.warning("%s cannot be read, so the run that the bundle came from is unknown", path)
+            with files.reading(path):
+                ids.add(msgspec.json.decode(files.read(path), type=_Source).id)
+        except (Unreadable, FileNotFoundError) as problem:
+            log.warning("%s, so the run that the bundle came from is unknown", problem)
     return frozenset(ids)
 
 
