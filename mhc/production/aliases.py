@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from mhc import timestamps
 from mhc.errors import Conflict, NotFound, Refused
 from mhc.policy import PromotionPolicy
-from mhc.production import bundle, ledger, snapshot, state
+from mhc.production import bundle, change, ledger, snapshot, state
 from mhc.production.ledger import Entry, Writer
 from mhc.production.state import CHAMPION, Bundle, State
 
@@ -31,7 +31,7 @@ def set_alias(
     bundle.checked_name(alias)
     ledger.require_author(ACTION, by, reason)
     now = now or timestamps.now()
-    with ledger.changing(models, now) as writer:
+    with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
         target = state.resolve(production, name)
         _require_assignable(alias, target, production)
@@ -67,7 +67,7 @@ def remove_alias(
     """
     ledger.require_author(ACTION, by, reason)
     now = now or timestamps.now()
-    with ledger.changing(models, now) as writer:
+    with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
         if alias in production.bundles:
             raise NotFound(f"{alias} is a bundle, not an alias. Take a bundle out of use with: mhc retire {alias}")
@@ -94,7 +94,7 @@ def roll_back(
     """
     ledger.require_author(ACTION, by, reason)
     now = now or timestamps.now()
-    with ledger.changing(models, now) as writer:
+    with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
         current = state.resolve(production, CHAMPION, task)
         previous = state.previous_champion(production, current.task)
@@ -117,7 +117,7 @@ def retire(
     """
     ledger.require_author(ACTION, by, reason)
     now = now or timestamps.now()
-    with ledger.changing(models, now) as writer:
+    with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
         target = state.resolve(production, name)
         aliases = production.aliases.get(target.task, {})
@@ -135,7 +135,7 @@ def retire(
 def note_published(models: Path, name: str, to: str, *, by: str, reason: str, policy: PromotionPolicy) -> Entry:
     """Record the address that a bundle was published to."""
     now = timestamps.now()
-    with ledger.changing(models, now) as writer:
+    with change.changing(models, now) as writer:
         task = state.resolve(state.fold(writer.entries), name).task
         entry = replace(ledger.draft("published", by, reason), bundle=name, task=task, to=to)
         return _append(writer, entry, policy, f"Publish {name}", now)

@@ -76,7 +76,7 @@ def anchor(writer: Writer) -> Anchor:
 def build(
     folder: Path, request: Request, draft: PromotionRecord, record: RunRecord, models: Path, sources: RunSources
 ) -> tuple[PromotionRecord, str]:
-    """Build the bundle in `folder`; return `draft` with the consistency check, and the sha256 of the checksums.
+    """Build the bundle in the new `folder`; return `draft` with the consistency check, and the sha256 of the checksums.
 
     The consistency check is the last gate. With `force` a bundle that cannot be checked is accepted; one that
     contradicts its run never is.
@@ -84,7 +84,6 @@ def build(
     Raises:
         Unreadable: if the run cannot be loaded, or the bundle gives other probabilities than the run.
     """
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         with export.without_progress_bars():

@@ -19,6 +19,8 @@ CARD = "README.md"
 PROMOTION = "promotion.json"
 DRAFT = ".draft"
 """Suffix of the hidden folder in which a bundle is built."""
+PENDING = ".pending"
+"""Suffix of the hidden note that a bundle has its name, but not yet its entry in the ledger: see `note_of`."""
 WEIGHTS = "model.safetensors"
 CALIBRATION = "calibration.json"
 UNTRACKED = (".safetensors", ".onnx", ".onnx.data")
@@ -29,6 +31,8 @@ ALLOWED = (*UNTRACKED, ".json", ".txt", ".md", ".npz", ".yaml", ".diff", ".jinja
 """Suffixes of the files that a bundle may contain: no pickle, no code, no archive."""
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+SHA256_DIGITS = 64
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_HEADER = 100_000_000
 
 
@@ -53,6 +57,21 @@ def checked_name(name: str) -> str:
             "or a digit, and at most 100 characters"
         )
     return name
+
+
+def note_of(folder: Path) -> Path:
+    """Return the path of the note that a bundle is about to be recorded, in the models folder.
+
+    It contains the sha256 of the bundle's checksums.
+    """
+    return folder.parent.parent / f".{folder.name}{PENDING}"
+
+
+def is_note(path: Path) -> bool:
+    """Return whether a file is such a note, as mhc writes it."""
+    if not (path.name.startswith(".") and path.name.endswith(PENDING)) or path.is_symlink() or not path.is_file():
+        return False
+    return path.stat().st_size == SHA256_DIGITS and _SHA256.fullmatch(path.read_text("ascii", "replace")) is not None
 
 
 def seal(folder: Path) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +61,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """sha256 of the bundle's checksums.sha256."""
     to: str = ""
     """The address that a bundle was published to."""
+    task_name: str = ""
+    """Of a promotion: the readable name of the task."""
+    label_map: dict[str, str] = {}
+    """Of a promotion whose labels are not the champion's: the user's answers, see `mhc.production.tasks`."""
     prev: str
     hash: str
 
@@ -192,10 +196,13 @@ class Writer:
 
 
 @contextmanager
-def changing(models: Path, now: datetime, timeout: float = LOCK_TIMEOUT) -> Iterator[Writer]:
-    """Hold the lock of the models folder while production is changed; yield the writer of the ledger.
+def changing(
+    models: Path, now: datetime, timeout: float = LOCK_TIMEOUT, *, check: Callable[[Chain], None] | None = None
+) -> Iterator[Writer]:
+    """Hold the lock of the models folder while the ledger is changed; yield its writer.
 
-    A torn last line is removed first, which is recorded as an entry of its own.
+    Commands use `mhc.production.change.changing`, whose `check` compares the ledger with the bundles first. A torn last
+    line is removed, which is recorded as an entry of its own.
 
     Raises:
         Unreadable: if the chain is not valid.
@@ -210,6 +217,8 @@ def changing(models: Path, now: datetime, timeout: float = LOCK_TIMEOUT) -> Iter
         ) from problem
     with atomic.locked(models, timeout):
         chain = _require_valid(read(models), models)
+        if check is not None:
+            check(chain)
         writer = Writer(models, chain.entries)
         if chain.torn:
             _truncate(models / FILE, len(chain.torn))

@@ -1,13 +1,14 @@
 """Promote a run: judge it, build and check its bundle, and only then append it to the ledger. All or nothing.
 
 The order guarantees that: the bundle is built in a hidden folder, renamed to its final name, and exists only from the
-moment its entry is in the ledger. No entry refers to the leftovers of an earlier kill; `mhc verify --fix` removes them.
+moment its entry is in the ledger. No entry refers to the leftovers of an earlier kill; `mhc verify --fix` moves them
+aside, as a promotion does with all that is in its way.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from mhc import timestamps
 from mhc.errors import Conflict, MhcError, Refused
 from mhc.policy import PromotionPolicy, name_of
-from mhc.production import build_bundle, bundle, gates, ledger, snapshot, state
+from mhc.production import build_bundle, bundle, change, consistency, gates, ledger, snapshot, state
 from mhc.production.build_bundle import RunSources
 from mhc.production.decision import GateInputs, PromotionRecord, Request
 from mhc.production.ledger import Entry, Writer
@@ -66,7 +67,9 @@ def judge(
     """
     record = record or store.read(request.run)
     sources = sources or RunSources()
-    entries = ledger.verified_entries(models) if entries is None else entries
+    if entries is None:
+        consistency.require(models)
+        entries = ledger.verified_entries(models)
     inputs = measure(
         request.run,
         record,
@@ -102,7 +105,7 @@ def promote(
     """
     ledger.require_author("A promotion, forced or not,", request.by, request.reason)
     now, sources = now or timestamps.now(), sources or RunSources()
-    with ledger.changing(models, now) as writer:
+    with change.changing(models, now) as writer:
         verdict = judge(
             request,
             outputs=outputs,
@@ -126,12 +129,15 @@ def _build_and_append(
     models = writer.models
     draft = _promotion_record(request, verdict, policy, writer, now)
     folder = models / bundle.FOLDER / f".{verdict.name}{bundle.DRAFT}"
+    _clear_the_way(folder, writer, now)
     try:
         promotion, checksums = build_bundle.build(folder, request, draft, verdict.inputs.record, models, sources)
     except MhcError as problem:
         raise _refuse(writer, request, verdict, [f"bundle: {problem}"], now) from problem
-    _move_into_place(folder, models, verdict.name)
+    to = bundle.folder_of(models, verdict.name)
+    _move_into_place(folder, to, checksums, writer, now)
     writer.append(_promotion_entry(request, verdict, promotion, checksums, writer), now)
+    bundle.note_of(to).unlink()
     snapshot.write(models, writer.entries, policy, f"Promote {verdict.name}", tag=verdict.name)
     return promotion
 
@@ -215,12 +221,18 @@ def _gate_line(gate: Gate) -> str:
     return f"{gate.name}: {gate.verdict}: {gate.reason}"
 
 
-def _move_into_place(draft: Path, models: Path, name: str) -> None:
-    """Rename the draft to the bundle's name; a folder there is the leftover of a killed promotion, without an entry."""
-    to = bundle.folder_of(models, name)
-    if to.exists():
-        shutil.rmtree(to)
+def _clear_the_way(path: Path, writer: Writer, now: datetime) -> None:
+    """Move aside what has a name that the new bundle needs; the ledger does not know it."""
+    if os.path.lexists(path):
+        change.move_aside(path, writer, now)
+
+
+def _move_into_place(draft: Path, to: Path, checksums: str, writer: Writer, now: datetime) -> None:
+    """Rename the draft to the bundle's name, with a note that its entry is about to be written."""
+    _clear_the_way(to, writer, now)
+    _clear_the_way(bundle.note_of(to), writer, now)
     bundle.sync(draft)
+    atomic.write(bundle.note_of(to), checksums.encode())
     draft.rename(to)
     atomic.sync(to.parent)
 

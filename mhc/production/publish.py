@@ -1,18 +1,20 @@
 """Copy a bundle to a folder or any URL of fsspec, to a Hugging Face repository, or to an MLflow registry.
 
 Each target needs its own package (fsspec with the protocol's driver, huggingface_hub, mlflow); an error names a missing
-one. A bundle is checked before it is copied, and its new address is recorded in the ledger.
+one. A bundle is checked before it is copied, and its new address is recorded in the ledger. A target is empty, or has
+nothing but what mhc published there; it is never inside a models folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
 from mhc.errors import BadConfig, BadInput, Conflict
-from mhc.production import aliases, bundle, ledger
+from mhc.production import aliases, bundle, consistency, ledger, publish_target
 from mhc.production.api import Registry
 from mhc.production.state import Bundle
 
@@ -31,10 +33,12 @@ def publish(registry: Registry, name: str, to: str, *, by: str, reason: str, pub
         BadInput: if the author or the reason is missing, or the address cannot be used.
         BadConfig: if the package for the target is missing.
         NotFound: if there is no such bundle.
-        Conflict: if the target exists already.
-        Unreadable: if the bundle is not as it was promoted.
+        Conflict: if the target has this bundle already, or files that are not mhc's.
+        Refused: if the target is inside a models folder.
+        Unreadable: if the bundle is not as it was promoted, or the ledger does not agree with the models folder.
     """
     ledger.require_author("Publishing", by, reason)
+    consistency.require(registry.models)
     source = registry.resolve(name)
     folder = registry.folder(source.name)
     task_aliases = registry.state().aliases.get(source.task, {})
@@ -42,6 +46,23 @@ def publish(registry: Registry, name: str, to: str, *, by: str, reason: str, pub
     address = _publisher(to)(folder, source, to, names, public=public)
     aliases.note_published(registry.models, source.name, address, by=by, reason=reason, policy=registry.policy)
     return address
+
+
+def check(registry: Registry, name: str, to: str) -> str:
+    """Return the name of the bundle, after checking all that can be checked without writing.
+
+    Raises:
+        BadInput: if the address cannot be used.
+        Conflict: if the target has this bundle already, or files that are not mhc's.
+        Refused: if the target is inside a models folder.
+        Unreadable: if the bundle is not as it was promoted, or the ledger does not agree with the models folder.
+    """
+    consistency.require(registry.models)
+    source = registry.resolve(name)
+    folder = registry.folder(source.name)
+    if _publisher(to) is to_folder:
+        publish_target.open_folder(folder, source, to, _package("fsspec", "fsspec"))
+    return source.name
 
 
 def _publisher(to: str) -> Publisher:
@@ -55,16 +76,10 @@ def to_folder(folder: Path, source: Bundle, to: str, names: list[str], *, public
 
     Raises:
         BadInput: if fsspec cannot use the address, or copying fails.
-        Conflict: if the target has this bundle already.
+        Conflict: if the target has this bundle already, or files that are not mhc's.
+        Refused: if the target is inside a models folder.
     """
-    fsspec = _package("fsspec", "fsspec")
-    try:
-        system, path = fsspec.core.url_to_fs(to)
-    except (ValueError, ImportError) as problem:
-        raise BadInput(f"{to} is not an address that fsspec can use: {problem}") from problem
-    target = f"{path.rstrip('/')}/{source.name}"
-    if system.exists(f"{target}/{bundle.CHECKSUMS}"):
-        raise Conflict(f"{to} has {source.name} already; a published bundle is never overwritten")
+    system, target = publish_target.open_folder(folder, source, to, _package("fsspec", "fsspec"))
     try:
         for file in [*sorted(set(bundle.files(folder)) - {bundle.CHECKSUMS}), bundle.CHECKSUMS]:
             system.makedirs(f"{target}/{file}".rpartition("/")[0], exist_ok=True)
@@ -79,6 +94,7 @@ def to_hugging_face(folder: Path, source: Bundle, to: str, names: list[str], *, 
 
     Raises:
         BadInput: if the address is not that of a repository, or uploading fails.
+        Conflict: if the repository has files, but none of a bundle.
     """
     hub = _package("huggingface_hub", "huggingface_hub")
     repository = to.removeprefix("hf://").strip("/")
@@ -87,11 +103,19 @@ def to_hugging_face(folder: Path, source: Bundle, to: str, names: list[str], *, 
     api = hub.HfApi()
     try:
         api.create_repo(repository, private=not public, exist_ok=True)
+        _refuse_foreign_repository(api.list_repo_files(repository), to)
         api.upload_folder(repo_id=repository, folder_path=str(folder), commit_message=f"Publish {source.name}")
         api.create_tag(repository, tag=source.name)
     except (OSError, ValueError, hub.errors.HfHubHTTPError) as problem:
         raise BadInput(f"{source.name} could not be published to {to}: {type(problem).__name__}") from problem
     return f"hf://{repository}@{source.name}"
+
+
+def _refuse_foreign_repository(files: Sequence[str], to: str) -> None:
+    """Refuse a repository with files that no bundle has brought there."""
+    foreign = sorted(set(files) - {".gitattributes"})
+    if foreign and bundle.PROMOTION not in files:
+        raise Conflict(f"{to} has files, but none of mhc's bundles: {', '.join(foreign[:3])}. Choose a new repository")
 
 
 def to_mlflow(folder: Path, source: Bundle, to: str, names: list[str], *, public: bool) -> str:
@@ -101,14 +125,17 @@ def to_mlflow(folder: Path, source: Bundle, to: str, names: list[str], *, public
 
     Raises:
         BadInput: if MLflow refuses.
+        Conflict: if the model has versions that are not mhc's.
     """
     mlflow = _package("mlflow", "mhc[mlflow]")
-    model = to.removeprefix("mlflow:").strip("/") or source.name
+    model = bundle.checked_name(to.removeprefix("mlflow:").strip("/") or source.name)
     client = mlflow.MlflowClient()
     try:
+        if any("bundle" not in version.tags for version in client.search_model_versions(f"name = '{model}'")):
+            raise Conflict(f"The MLflow model {model} has versions that are no bundles of mhc. Choose another name")
         with mlflow.start_run(run_name=source.name) as run:
             mlflow.log_artifacts(str(folder), artifact_path="bundle")
-        if not client.search_registered_models(f"name = '{bundle.checked_name(model)}'"):
+        if not client.search_registered_models(f"name = '{model}'"):
             client.create_registered_model(model)
         artifacts = f"{run.info.artifact_uri}/bundle"
         tags = {"bundle": source.name, "forced": str(source.forced), "checksums": source.checksums}

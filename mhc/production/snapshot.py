@@ -12,12 +12,12 @@ from pathlib import Path
 
 from mhc.policy import PromotionPolicy
 from mhc.production import bundle, ledger, state
+from mhc.production.consistency import REGISTRY
 from mhc.production.ledger import Entry
 from mhc.runs import atomic, git
 
 log = logging.getLogger("mhc.production")
 
-FILE = "registry.json"
 GIT_TIMEOUT = 60.0
 """Seconds that one call of git may take."""
 
@@ -26,20 +26,9 @@ def write(
     models: Path, entries: Sequence[Entry], policy: PromotionPolicy | None, message: str, tag: str | None = None
 ) -> None:
     """Write the snapshot of these entries, and commit it if a policy is given and requires it."""
-    atomic.write(models / FILE, state.snapshot(entries))
+    atomic.write(models / REGISTRY, state.snapshot(entries))
     if policy is not None and policy.git.commit:
         commit(models, message, tag)
-
-
-def rebuild(models: Path) -> Path:
-    """Write `registry.json` again from the ledger, and return its path.
-
-    Raises:
-        Unreadable: if the ledger is damaged or was changed.
-    """
-    path = models / FILE
-    atomic.write(path, state.snapshot(ledger.verified_entries(models)))
-    return path
 
 
 def commit(models: Path, message: str, tag: str | None) -> None:
@@ -62,7 +51,7 @@ def commit(models: Path, message: str, tag: str | None) -> None:
 
 def _tracked(models: Path) -> Iterator[str]:
     """Yield the paths to commit, relative to the models folder: no weights, no key, no lock, no draft."""
-    for name in (ledger.FILE, FILE):
+    for name in (ledger.FILE, REGISTRY):
         if (models / name).is_file():
             yield name
     production = models / bundle.FOLDER

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mhc.errors import MhcError, Unreadable
 from mhc.policy import LivenessPolicy
-from mhc.production import ledger, snapshot, verify
+from mhc.production import verify
 from mhc.record import ARCHIVES, RECORD_FILE, RunRecord, Status
 from mhc.retention import purge
 from mhc.runs import folders, liveness, store
@@ -60,18 +60,6 @@ def check_production(models: Path) -> list[Finding]:
     remove = None if report.wrong else partial(verify.fix, models)
     defects = [Finding("production", models, sentence) for sentence in report.wrong]
     return defects + [Finding("left in production", models, sentence, remove) for sentence in report.leftover]
-
-
-def rebuild_registry(models: Path) -> int:
-    """Write `registry.json` from the ledger, unless the ledger is empty, and return the number of ledger entries.
-
-    Raises:
-        Unreadable: if the chain of the ledger is broken.
-    """
-    entries = ledger.verified_entries(models)
-    if entries:
-        snapshot.rebuild(models)
-    return len(entries)
 
 
 def _records(outputs: Path) -> tuple[list[tuple[Path, RunRecord]], list[Finding]]:

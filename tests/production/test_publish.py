@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mhc.errors import BadConfig, BadInput, Conflict, Unreadable
+from mhc.errors import BadConfig, BadInput, Conflict, Refused, Unreadable
 from mhc.production import bundle, publish
 from mhc.production.api import Registry
 from mhc.production.decision import Request
@@ -63,3 +63,66 @@ def test_mlflow_registry_gets_a_version_with_the_alias(
     assert address == "models:/classifier/1"
     version = mlflow.MlflowClient().get_model_version_by_alias("classifier", "champion")
     assert version.tags["checksums"] == registry.champion().checksums
+
+
+def publish_to(registry: Registry, to: str | Path) -> str:
+    return publish.publish(registry, "champion", str(to), by="ada", reason="for the clinic")
+
+
+def test_file_of_another_person_in_the_target_is_kept(registry: Registry, tmp_path: Path) -> None:
+    readme = tmp_path / "there" / "attention_v1" / "README.md"
+    readme.parent.mkdir(parents=True)
+    readme.write_text("mine")
+    with pytest.raises(Conflict, match=r"has files that are not of attention_v1: README.md. Choose an empty folder"):
+        publish_to(registry, tmp_path / "there")
+    assert readme.read_text() == "mine"
+    assert [path.name for path in readme.parent.iterdir()] == ["README.md"]
+    assert registry.history()[-1].what == "promoted"
+
+
+def test_object_of_another_person_in_a_remote_target_is_kept(registry: Registry) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("memory")
+    system.pipe("/shared/attention_v1/README.md", b"mine")
+    with pytest.raises(Conflict, match=r"has files that are not of attention_v1: README.md"):
+        publish_to(registry, "memory://shared")
+    assert system.cat("/shared/attention_v1/README.md") == b"mine"
+    system.rm("/shared", recursive=True)
+    assert publish_to(registry, "memory://shared") == "memory:///shared/attention_v1"
+    system.rm("/shared", recursive=True)
+
+
+def test_link_in_the_target_is_not_written_through(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "mine.md").write_bytes((registry.models / "production" / "attention_v1" / "README.md").read_bytes())
+    (tmp_path / "there" / "attention_v1").mkdir(parents=True)
+    (tmp_path / "there" / "attention_v1" / "README.md").symlink_to(tmp_path / "mine.md")
+    with pytest.raises(Conflict, match="has files that are not of"):
+        publish_to(registry, tmp_path / "there")
+
+
+def test_copy_that_a_kill_cut_off_is_completed(registry: Registry, tmp_path: Path) -> None:
+    folder, copy = registry.models / "production" / "attention_v1", tmp_path / "there" / "attention_v1"
+    copy.mkdir(parents=True)
+    (copy / "README.md").write_bytes((folder / "README.md").read_bytes())
+    (copy / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
+    publish_to(registry, tmp_path / "there")
+    assert bundle.flaws(copy, registry.champion().checksums) == []
+
+
+@pytest.mark.parametrize("place", ["models", "models/production", "models/production/attention_v1", "other", "link"])
+def test_nothing_is_published_into_a_models_folder(registry: Registry, tmp_path: Path, place: str) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "ledger.jsonl").write_text("")
+    (tmp_path / "link").symlink_to(registry.models / "production" / "attention_v1")
+    with pytest.raises(Refused, match="is in the models folder .*, which only a promotion changes"):
+        publish_to(registry, tmp_path / place)
+    with pytest.raises(Refused, match="is in the models folder"):
+        publish.check(registry, "champion", str(tmp_path / place))
+    assert registry.verify().ok
+
+
+def test_repository_of_another_person_is_refused() -> None:
+    publish._refuse_foreign_repository([".gitattributes"], "hf://ada/x")
+    publish._refuse_foreign_repository([".gitattributes", "README.md", "promotion.json"], "hf://ada/x")
+    with pytest.raises(Conflict, match=r"hf://ada/x has files, but none of mhc's bundles: README.md"):
+        publish._refuse_foreign_repository([".gitattributes", "README.md"], "hf://ada/x")

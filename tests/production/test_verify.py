@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mhc.errors import Unreadable
-from mhc.production import aliases, bundle, ledger, snapshot, state, verify
+from mhc.production import aliases, bundle, consistency, ledger, snapshot, state, verify
 from mhc.production.api import Registry
 from mhc.production.decision import Request
 from mhc.production.promote import promote
@@ -89,7 +89,7 @@ CHANGES: tuple[Change, ...] = (flip, delete, insert, truncate, reorder, drop_lin
 def changed_files(models: Path, chance: random.Random) -> Iterator[str]:
     """Change one file at a time, yield a description of the change, and restore the file."""
     originals = {path: path.read_bytes() for path in sorted(models.rglob("*")) if path.is_file()}
-    records = [models / ledger.FILE, models / snapshot.FILE]
+    records = [models / ledger.FILE, models / consistency.REGISTRY]
     in_bundles = [path for path in originals if models / bundle.FOLDER in path.parents]
     for _ in range(NUMBER_OF_CHANGES):
         path = chance.choice(records) if chance.random() < 0.4 else chance.choice(in_bundles)
@@ -159,7 +159,7 @@ def cut_the_ledger_before_the_last_bundle(models: Path) -> None:
     """Also write the matching registry.json."""
     lines = (models / ledger.FILE).read_bytes().splitlines(keepends=True)
     (models / ledger.FILE).write_bytes(b"".join(lines[:1]))
-    snapshot.rebuild(models)
+    snapshot.write(models, ledger.read(models).entries, None, "")
 
 
 def remove_the_ledger(models: Path) -> None:
@@ -167,7 +167,7 @@ def remove_the_ledger(models: Path) -> None:
 
 
 def remove_the_snapshot(models: Path) -> None:
-    (models / snapshot.FILE).unlink()
+    (models / consistency.REGISTRY).unlink()
 
 
 def forge_the_last_entry(models: Path) -> None:
@@ -200,7 +200,7 @@ def test_tampering_is_found(models: Path, tamper: Callable[[Path], None]) -> Non
 def test_newest_entries_and_all_references_cut_off_are_missed(models: Path) -> None:
     """Documented in the module's docstring; a git commit or tag of the ledger detects it."""
     cut_the_ledger(models)
-    snapshot.rebuild(models)
+    snapshot.write(models, ledger.read(models).entries, None, "")
     assert verify.check(models).ok
 
 
@@ -216,7 +216,7 @@ def test_leftovers_of_kills_are_not_tampering_and_are_cleared(models: Path) -> N
     lines = (models / ledger.FILE).read_bytes()
     (models / ledger.FILE).write_bytes(lines + lines.splitlines(keepends=True)[0][:30])
     old = state.snapshot(ledger.read(models).entries[:-1])
-    (models / snapshot.FILE).write_bytes(old)
+    (models / consistency.REGISTRY).write_bytes(old)
     report = verify.check(models)
     assert report.wrong == []
     assert len(report.leftover) == 3

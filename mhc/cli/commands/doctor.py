@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mhc.cli.commands.promote import by_option, reason_option
 from mhc.cli.context import Context
 from mhc.cli.output import echo, show_json
 from mhc.errors import MhcError
@@ -76,16 +77,21 @@ def show_findings(findings: Sequence[Finding], fixed: Sequence[Finding]) -> None
 
 
 @click.command("rebuild")
+@by_option
+@reason_option
 @click.option("--dry-run", is_flag=True, help="Print what would be rebuilt, and change nothing.")
 @click.pass_obj
-def rebuild_command(context: Context, *, dry_run: bool) -> None:
+def rebuild_command(context: Context, *, by: str, reason: str, dry_run: bool) -> None:
     """Rebuild the index and models/registry.json from the files. No data is lost: both are only copies.
+
+    A registry.json that is missing or damaged is written only with --by and --reason.
 
     Example: mhc rebuild
     """
     from mhc.index import connection
     from mhc.index.index import Index
-    from mhc.retention.doctor import rebuild_registry
+    from mhc.production.change import rebuild_registry
+    from mhc.timestamps import now
 
     registry = context.models / "registry.json"
     if dry_run:
@@ -94,5 +100,5 @@ def rebuild_command(context: Context, *, dry_run: bool) -> None:
     connection.remove(context.outputs)
     index = Index(context.outputs, context.models, context.liveness)
     echo(f"{len(index.rows())} run(s) read into the index, {len(index.unreadable())} unreadable.")
-    entries = rebuild_registry(context.models)
+    entries = rebuild_registry(context.models, by=by, reason=reason, now=now())
     echo(f"{registry} rebuilt from {entries} ledger entries." if entries else "The ledger is empty.")

@@ -67,7 +67,7 @@ def champion_command(context: Context, *, task: str | None, at: str | None, as_j
 
 
 @click.command("verify")
-@click.option("--fix", is_flag=True, help="Remove what killed promotions left behind, if nothing else is wrong.")
+@click.option("--fix", is_flag=True, help="Move aside what killed promotions left, if nothing else is wrong.")
 @click.option("--without-weights", is_flag=True, help="Accept missing weights, as in a git clone.")
 @json_option
 @click.pass_obj
@@ -85,8 +85,10 @@ def verify_command(context: Context, *, fix: bool, without_weights: bool, as_jso
     else:
         for line in (*report.wrong, *report.leftover):
             echo(line, style="red")
+        for path in report.moved:
+            echo(f"moved to {context.models / path}")
     if not report.ok:
-        remedy = "restore the files from a copy" if report.wrong else "remove it with: mhc verify --fix"
+        remedy = "restore the files from a copy" if report.wrong else "move it aside with: mhc verify --fix"
         raise MhcError(f"{len(report.wrong)} wrong, {len(report.leftover)} left over: {remedy}")
     if not as_json:
         echo(f"{report.entries} ledger entries and {report.bundles} bundles are intact (head {report.head[:16]})")

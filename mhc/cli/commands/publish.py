@@ -24,13 +24,12 @@ def publish_command(
 
     Example: mhc publish champion /srv/models --by ada --reason "for the clinic's server" --dry-run
     """
-    from mhc.production.publish import publish
+    from mhc.production import publish
 
     registry = context.registry()
-    name = registry.resolve(bundle).name
     if dry_run:
-        registry.folder(name)
-        echo(f"{name} is intact, and would be published to {to}")
+        echo(f"{publish.check(registry, bundle, to)} is intact, and would be published to {to}")
         return
-    destination = publish(registry, name, to, by=by, reason=reason, public=public)
+    name = registry.resolve(bundle).name
+    destination = publish.publish(registry, name, to, by=by, reason=reason, public=public)
     echo(f"{name} is published to {destination}")
