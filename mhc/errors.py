@@ -11,6 +11,10 @@
 No message ever contains the text of a sample.
 """
 
+from __future__ import annotations
+
+import os
+
 BROKEN_PIPE = 141
 """Exit code of a program that SIGPIPE ended, as shells report it: the reader (`head`) closed the pipe."""
 
@@ -41,3 +45,38 @@ class Unreadable(MhcError):
 
 class Refused(MhcError):
     """A rule forbids it: a gate, a protection."""
+
+
+FILE_ERRORS = frozenset(
+    {
+        "_pickle.UnpicklingError",
+        "msgspec.MsgspecError",
+        "safetensors._safetensors_rust.SafetensorError",
+        "sqlite3.Error",
+        "yaml.error.YAMLError",
+        "zipfile.BadZipFile",
+    }
+)
+"""The errors of libraries that read files, by name: importing the libraries would take longer than a command."""
+
+
+def sentence_of(error: Exception) -> str | None:
+    """Return the sentence for an error of the machine or of a file that no other code has explained; None for a bug.
+
+    The message of a library is left out: it may quote the data.
+    """
+    if isinstance(error, MhcError):
+        return str(error)
+    if os.environ.get("MHC_DEBUG"):  # `mhc.terminal.report` has the traceback then
+        return None
+    if isinstance(error, OSError) and error.strerror:
+        subject = f"{error.filename}: " if error.filename is not None else ""
+        return f"{subject}{error.strerror}. Check the file, the rights of its folder and the space on its disk"
+    if isinstance(error, MemoryError):
+        return "The memory is not sufficient. End other programs, or use a smaller model, batch or file"
+    if isinstance(error, RecursionError):
+        return "A file or a value is nested too deeply. Find damaged runs with: mhc doctor"
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    if isinstance(error, OSError) or names & FILE_ERRORS:
+        return f"A file is damaged, or of another kind ({type(error).__name__}). Find damaged runs with: mhc doctor"
+    return None

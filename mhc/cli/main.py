@@ -16,7 +16,7 @@ import click
 
 from mhc.cli.command_table import COMMANDS, SECTIONS
 from mhc.cli.context import Context
-from mhc.errors import BROKEN_PIPE, MhcError, NotFound
+from mhc.errors import BROKEN_PIPE, NotFound, sentence_of
 
 
 class LazyGroup(click.Group):
@@ -92,17 +92,23 @@ def run(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         usage = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx else ""
         return _report(usage + error.format_message(), error.exit_code)
-    except MhcError as error:
-        return _report(str(error), 1)
     except (KeyboardInterrupt, click.Abort):
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
-        from mhc.terminal import report
+        return _report_error(error)
 
-        return _report(report(error), 3)
+
+def _report_error(error: Exception) -> int:
+    """Print the sentence of an expected error, or a report of a bug, and return the exit code."""
+    sentence = sentence_of(error)
+    if sentence is not None:
+        return _report(sentence, 1)
+    from mhc.terminal import report
+
+    return _report(report(error), 3)
 
 
 def _report(message: str, code: int) -> int:

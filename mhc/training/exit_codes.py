@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from mhc.errors import MhcError
+from mhc.errors import MhcError, sentence_of
 from mhc.runs.signals import Terminated
 from mhc.terminal import clean_lines, report
 
@@ -40,10 +40,11 @@ def code_of(main: Callable[[], object]) -> int:
 
 def code_of_error(error: Exception) -> int:
     """Write the sentence of an expected error, or a report of a bug, and return the exit code."""
-    if isinstance(error, MhcError):
-        return write_stderr(str(error), 1)
-    sentence = usage(error)
-    return write_stderr(sentence, 2) if sentence else write_stderr(report(error), 3)
+    misuse = None if isinstance(error, MhcError) else usage(error)  # before: Hydra's errors are OSErrors, too
+    if misuse:
+        return write_stderr(misuse, 2)
+    sentence = sentence_of(error)
+    return write_stderr(report(error), 3) if sentence is None else write_stderr(sentence, 1)
 
 
 def code_of_exit(error: SystemExit) -> int:

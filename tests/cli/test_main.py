@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+import yaml
+from safetensors import SafetensorError
 
 from mhc.cli.command_table import COMMANDS
 from mhc.cli.main import cli, run
 from mhc.errors import Conflict
+from mhc.training import exit_codes
 from tests.cli.conftest import ROOT, Answer
 from tests.support.builders import a_run, a_tree
 
@@ -108,6 +114,37 @@ def test_bug_exits_with_3_and_a_report_without_values(mhc: Mhc, monkeypatch: pyt
     assert "ValueError" in answer.err
     assert "test_main.py" in answer.err
     assert "sample" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(13, "Permission denied", "outputs/x"), "outputs/x: Permission denied. Check the file"),
+        (OSError("the text of a sample"), "A file is damaged, or of another kind (OSError)"),
+        (MemoryError(), "The memory is not sufficient"),
+        (RecursionError(), "A file or a value is nested too deeply"),
+        (pickle.UnpicklingError("the text of a sample"), "A file is damaged, or of another kind (UnpicklingError)"),
+        (zipfile.BadZipFile(), "A file is damaged, or of another kind (BadZipFile)"),
+        (yaml.scanner.ScannerError(), "A file is damaged, or of another kind (ScannerError)"),
+        (SafetensorError("the text of a sample"), "A file is damaged, or of another kind (SafetensorError)"),
+        (sqlite3.OperationalError("disk I/O error"), "A file is damaged, or of another kind (OperationalError)"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_error_of_the_machine_is_one_sentence_at_both_doors(
+    error: Exception, sentence: str, mhc: Mhc, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("mhc.cli.commands.summary.summary_command", click.command(fail))
+    answer = mhc("summary")
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert answer.err.startswith(sentence)
+    assert exit_codes.code_of(fail) == 1
+    assert capsys.readouterr().err == answer.err
+    monkeypatch.setenv("MHC_DEBUG", "1")
+    assert "Traceback" in mhc("summary").err
 
 
 def test_errors_are_printed_without_control_characters(mhc: Mhc, monkeypatch: pytest.MonkeyPatch) -> None:
