@@ -80,6 +80,7 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
     from mhc.production import loading
 
     split, models = values.get("split", "test"), arguments.folder(values, "models", os.environ)
+    check_output(values.get("output"), models)
     run = (
         loading.find_run(arguments.folder(values, "outputs", os.environ), values["run"]) if values.get("run") else None
     )
@@ -101,6 +102,23 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
         else "The evidence was not saved. Save it with output=FILE.npz",
         0,
     )
+
+
+def check_output(output: str | None, models: Path) -> None:
+    """Check where the evidence goes, and that production is intact: the key of the evidence is in the models folder.
+
+    Raises:
+        BadInput: if the file does not end in .npz.
+        Refused: if the file belongs to production.
+        Unreadable: if the ledger was changed, or does not agree with the bundles.
+    """
+    from mhc.production import bundle, consistency
+
+    if output:
+        if not output.endswith(".npz"):
+            raise BadInput(f"output={output[:200]} must end in .npz, the format of evidence. Rename it")
+        bundle.refuse_output(Path(output), models)
+    consistency.require(models)
 
 
 def config_of(run: Path | None, values: dict[str, str], overrides: list[str]) -> DictConfig:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mhc.errors import BadInput, Unreadable
+from mhc.errors import BadInput, Refused, Unreadable
 from mhc.runs import atomic
 from mhc.runs.checkpoints import sha256
 
@@ -57,6 +57,17 @@ def checked_name(name: str) -> str:
             "or a digit, and at most 100 characters"
         )
     return name
+
+
+def refuse_output(output: Path, models: Path) -> None:
+    """Refuse to write a file among those of production, which only mhc's own commands for it change.
+
+    Raises:
+        Refused: if `output` is a bundle, is in one, or is the ledger or its snapshot, also by a link.
+    """
+    place, root = output.resolve(), models.resolve()
+    if root in place.parents and place.relative_to(root).parts[0] in (FOLDER, "ledger.jsonl", "registry.json"):
+        raise Refused(f"{output} belongs to production in {models}. Choose another place for the output")
 
 
 def note_of(folder: Path) -> Path:

@@ -58,7 +58,7 @@ def break_something(home: Path, what: str) -> None:  # noqa: C901 (one case each
     elif what == "left in production":
         with ledger.changing(home / "models", NOW) as writer:
             writer.append(ledger.draft("refused", "ann", "no"), NOW)
-            snapshot.rebuild(home / "models")
+            snapshot.write(home / "models", writer.entries, None, "")
             writer.append(ledger.draft("refused", "ann", "no again"), NOW)
 
 
@@ -161,5 +161,12 @@ def test_rebuild_derives_the_registry_from_the_ledger(tmp_path: Path, capsys: py
     answer = typed(capsys, tmp_path, "rebuild", "--dry-run")
     assert (tmp_path / "models" / "registry.json").read_text() == "{"
     answer = typed(capsys, tmp_path, "rebuild")
-    assert answer.out.splitlines()[-1].endswith("registry.json rebuilt from 2 ledger entries.")
-    assert json.loads((tmp_path / "models" / "registry.json").read_text())["entries"] == 2
+    assert answer.code == 1
+    assert "registry.json cannot be read" in answer.err
+    assert "mhc rebuild --by NAME --reason WHY" in answer.err
+    assert (tmp_path / "models" / "registry.json").read_text() == "{"
+    answer = typed(capsys, tmp_path, "rebuild", "--by", "ada", "--reason", "a disk error")
+    assert answer.out.splitlines()[-1].endswith("registry.json rebuilt from 3 ledger entries.")
+    assert json.loads((tmp_path / "models" / "registry.json").read_text())["entries"] == 3
+    history = typed(capsys, tmp_path, "history").out
+    assert "mended by ada: registry.json cannot be read, and was written again: a disk error" in history

@@ -27,7 +27,10 @@ def export_command(context: Context, *, filter_options: FilterOptions, form: str
     Example: mhc export --to runs.csv --where "f1_macro >= 0.5"
     """
     from mhc.index.selection import Selection
+    from mhc.production import bundle
 
+    if file is not None:
+        bundle.refuse_output(file, context.models)
     form = form or FORMATS.get(file.suffix if file else "", "csv")
     if form == "parquet" and file is None:
         raise click.UsageError("Parquet is a binary format: give the file to write with --to FILE")
