@@ -31,14 +31,18 @@ _KINDS = (
 )
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True) -> int:
+def open_regular(
+    path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True, dir_fd: int | None = None
+) -> int:
     """Return a descriptor of a regular file, without waiting for the other end of a pipe.
+
+    With `dir_fd`, a descriptor of a folder, `path` is relative to that folder.
 
     Raises:
         OSError: if the file is not a regular one, or cannot be opened with `flags`.
     """
     flags |= os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow_links else os.O_NOFOLLOW)
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = os.open(path, flags, 0o666, dir_fd=dir_fd)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
@@ -186,4 +190,4 @@ def flaw_of(error: Exception) -> str:
             return "it is nested too deeply"
         case UnicodeError():
             return "it is not text in UTF-8"
-    return f"it is damaged, or of another kind ({type(error).__name__})"
+    return f"it is cut short, damaged, or of another kind ({type(error).__name__})"

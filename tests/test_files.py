@@ -84,7 +84,7 @@ def test_link_is_followed_unless_it_must_not_be(tmp_path: Path) -> None:
         (RecursionError(), "X cannot be read: it is nested too deeply"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "secret"), "X cannot be read: it is not text in UTF-8"),
         *(
-            (error, f"X cannot be read: it is damaged, or of another kind ({type(error).__name__})")
+            (error, f"X cannot be read: it is cut short, damaged, or of another kind ({type(error).__name__})")
             for error in (pickle.UnpicklingError("a text"), zipfile.BadZipFile(), KeyError("a text"), OSError("a text"))
         ),
     ],

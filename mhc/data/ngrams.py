@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mhc import files
 from mhc.errors import Unreadable
 
 FILE = "ngrams.json"
@@ -27,6 +29,8 @@ FILE = "ngrams.json"
 WORDS = re.compile(r"\w\w+")
 """At least two letters or digits, as in scikit-learn. Punctuation and single letters as words cost 2 to 4 points of
 macro-F1 in cross-validation on real posts."""
+
+REMEDY = "Restore the file, or train the model again"
 
 SHORTEST_PIECE = 3
 """In letters; each border of a word counts as one."""
@@ -44,7 +48,7 @@ Ids = npt.NDArray[np.int64]
 class NgramTokenizer:
     """A tokenizer that gives ids of hashed n-grams; id 0 is padding."""
 
-    buckets: int
+    buckets: Annotated[int, msgspec.Meta(ge=2)]
     """Ids go from 1 to `buckets` - 1."""
     ngrams: int
     """Longest word n-gram that is hashed."""
@@ -109,11 +113,10 @@ class NgramTokenizer:
         """
         path = Path(folder) / FILE
         try:
-            return cls(**json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError) as error:
-            raise Unreadable(
-                f"{path} is not an n-gram tokenizer ({type(error).__name__}). Train the model again"
-            ) from error
+            with files.reading(path, REMEDY):
+                return msgspec.json.decode(files.read(path), type=cls)
+        except FileNotFoundError:
+            raise Unreadable(f"There is no {path}. {REMEDY}") from None
 
 
 def hashes_of(words: list[str]) -> npt.NDArray[np.uint64]:

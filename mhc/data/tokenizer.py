@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,14 @@ from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import Tokenizing
-from mhc.errors import BadConfig, NotFound, Unreadable
+from mhc.errors import BadConfig, Unreadable
+from mhc.files import read, reading, require_regular_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+MAX_BYTES = 1 << 28
+"""Size of the largest file of a tokenizer."""
 VERSION = 1
 """Version of the training; a new version invalidates older folders of the cache."""
 
@@ -50,7 +54,7 @@ class Encoder:
         self.max_tokens = max_tokens
         self.ngrams: NgramTokenizer | None = None
         self.pieces: Tokenizer | None = None
-        if (folder / ngrams.FILE).exists():
+        if os.path.lexists(folder / ngrams.FILE):
             self.ngrams = NgramTokenizer.from_pretrained(folder)
         else:
             self.pieces = pieces_of(folder)
@@ -71,8 +75,10 @@ class Encoder:
         if self.ngrams is not None:
             return self.ngrams.pad_token_id
         assert self.pieces is not None
-        config = json.loads((self.folder / "tokenizer_config.json").read_bytes())
-        return int(self.pieces.get_vocab()[content_of(config["pad_token"])])
+        path = self.folder / "tokenizer_config.json"
+        with reading(path, ngrams.REMEDY):
+            config = json.loads(read(path))
+            return int(self.pieces.get_vocab()[content_of(config["pad_token"])])
 
     def __call__(self, texts: Sequence[str]) -> Encoded:
         """Return the ids of normalised texts, computed on all cores."""
@@ -114,9 +120,10 @@ def pieces_of(folder: Path) -> Tokenizer:
     """
     path = folder / "tokenizer.json"
     try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises plain Exception
-        raise Unreadable(f"{path} is not a tokenizer that can be read. Train the model again") from error
+        with reading(path, ngrams.REMEDY):
+            return Tokenizer.from_buffer(read(path, MAX_BYTES))
+    except FileNotFoundError:
+        raise Unreadable(f"There is no {path}. {ngrams.REMEDY}") from None
 
 
 def load(folder: Path) -> PreTrainedTokenizerFast | NgramTokenizer:
@@ -125,14 +132,13 @@ def load(folder: Path) -> PreTrainedTokenizerFast | NgramTokenizer:
     Raises:
         Unreadable: if the folder has no tokenizer.
     """
-    if (folder / ngrams.FILE).exists():
+    if os.path.lexists(folder / ngrams.FILE):
         return NgramTokenizer.from_pretrained(folder)
     from transformers import AutoTokenizer
 
-    try:
+    with reading(f"The tokenizer in {folder}", ngrams.REMEDY):
+        require_regular_files(folder)
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{folder} has no tokenizer that can be read. Train the model again") from error
 
 
 def key(options: Tokenizing, train_fingerprint: str) -> str:
@@ -149,7 +155,7 @@ def key(options: Tokenizing, train_fingerprint: str) -> str:
 
 def is_tokenizer_file(path: Path) -> bool:
     """Return whether a file of a model folder belongs to its tokenizer, not to the weights."""
-    return path.is_file() and path.suffix in (".json", ".txt", ".model") and path.stat().st_size < 1 << 28
+    return path.is_file() and path.suffix in (".json", ".txt", ".model") and path.stat().st_size < MAX_BYTES
 
 
 def build(options: Tokenizing, train: Iterable[str], folder: Path) -> None:
@@ -157,7 +163,7 @@ def build(options: Tokenizing, train: Iterable[str], folder: Path) -> None:
 
     Raises:
         BadConfig: if `vocab_size` or `name` is missing.
-        NotFound: if the pretrained tokenizer cannot be loaded.
+        Unreadable: if the pretrained tokenizer cannot be loaded.
     """
     if options.kind == "pretrained":
         pretrained(options).save_pretrained(str(folder))
@@ -178,19 +184,16 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
 
     Raises:
         BadConfig: if no name is given, or the tokenizer has no padding token.
-        NotFound: if it cannot be loaded.
+        Unreadable: if it cannot be loaded.
     """
     from transformers import AutoTokenizer
 
     if options.name is None:
         raise BadConfig("model.tokenizer.name is missing; a pretrained tokenizer needs a hub name or a folder")
-    try:
-        result = AutoTokenizer.from_pretrained(str(Path(options.name).expanduser()), use_fast=True)
-    except (OSError, ValueError) as error:
-        raise NotFound(
-            f"The pretrained tokenizer {options.name} could not be loaded. Check model.tokenizer.name= and the "
-            "connection"
-        ) from error
+    folder = Path(options.name).expanduser()
+    with reading(f"The pretrained tokenizer {options.name}", "Check model.tokenizer.name= and the connection"):
+        require_regular_files(folder)
+        result = AutoTokenizer.from_pretrained(str(folder), use_fast=True)
     if not result.is_fast or result.pad_token_id is None:
         raise BadConfig(f"The tokenizer {options.name} is not a fast one with a padding token. Choose another model")
     result.model_max_length = options.max_tokens
@@ -203,7 +206,7 @@ def ensure(options: Tokenizing, train: Iterable[str], train_fingerprint: str, ca
     Raises:
         BadConfig: if `vocab_size` or `name` is missing.
         BadInput: if there is no space left on the disk.
-        NotFound: if the pretrained tokenizer cannot be loaded.
+        Unreadable: if the pretrained tokenizer cannot be loaded.
         Refused: if the cache is not writable.
     """
     folder = cache / "tokenizers" / key(options, train_fingerprint)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -21,8 +20,13 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from mhc.errors import BadConfig, NotFound
+from mhc import files
+from mhc.errors import BadConfig
 
+REMEDY = (
+    "Give the hub name of a BERT-family encoder while online, or the folder that contains it: "
+    "model.network.name=/path/to/folder"
+)
 ARCHITECTURES = ("bert", "electra", "roberta")
 """Model types of transformers that `from_config` builds: with BERT's names in their configs, and fused attention."""
 
@@ -93,14 +97,15 @@ def pretrained(
     `offline` uses the local cache only.
 
     Raises:
-        NotFound: if it cannot be loaded; also if it has no fused attention.
+        Unreadable: if it cannot be loaded; also if it has no fused attention.
         BadConfig: if its vocabulary is smaller than the tokenizer's.
     """
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
     origin = {"revision": revision, "local_files_only": offline or folder.is_dir()}
     disable_progress_bar()
-    try:
+    with files.reading(f"The pretrained model {name!r}", REMEDY):
+        files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         _set_dropout(config, dropout)
         config.pad_token_id = pad_id
@@ -109,11 +114,6 @@ def pretrained(
         network = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, attn_implementation="sdpa", ignore_mismatched_sizes=True, **origin
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise NotFound(
-            f"The pretrained model {name!r} cannot be loaded ({type(error).__name__}). Give the hub name of a "
-            "BERT-family encoder while online, or the folder that contains it: model.network.name=/path/to/folder"
-        ) from error
     _check_vocabulary(name, network.config.vocab_size, vocab_size)
     return network.float()
 

@@ -6,7 +6,6 @@ Weights are read as plain tensors only (`weights_only=True`, safetensors): the f
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from mhc import files
 from mhc.data import ngrams, tokenizer
 from mhc.data.ngrams import NgramTokenizer
 from mhc.errors import NotFound, Unreadable
@@ -46,7 +46,7 @@ class Loaded:
     @property
     def masked(self) -> bool:
         """Whether the network takes an attention_mask; n-grams are padded with an id that has no weight."""
-        return not (self.tokenizer_folder / ngrams.FILE).exists()
+        return not (self.tokenizer_folder / ngrams.FILE).is_file()
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer:
@@ -61,16 +61,13 @@ def checkpoint_weights(path: Path) -> dict[str, Tensor]:
         NotFound: if there is no such file.
         Unreadable: if it is cut short, or contains other objects than weights.
     """
-    if not path.is_file():
-        raise NotFound(f"There is no checkpoint {path}. Restore the file, or choose another run")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise Unreadable(
-            f"The checkpoint {path} cannot be read ({type(error).__name__}): it is cut short, or none of mhc's "
-            "checkpoints. Choose another run"
-        ) from error
-    return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+        with files.reading(f"The checkpoint {path}", "Restore the file, or choose another run"):
+            files.require_regular(path)
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+            return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+    except FileNotFoundError:
+        raise NotFound(f"There is no checkpoint {path}. Restore the file, or choose another run") from None
 
 
 def safe_weights(path: Path) -> dict[str, Tensor]:
@@ -80,15 +77,14 @@ def safe_weights(path: Path) -> dict[str, Tensor]:
         NotFound: if there is no such file.
         Unreadable: if it is cut short, or of another format.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise NotFound(f"There is no file {path}. The weights of a bundle are always in model.safetensors")
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise Unreadable(f"The weights {path} cannot be read ({type(error).__name__}): they are cut short") from error
+        with files.reading(f"The file of weights {path}"):
+            files.require_regular(path)
+            return load_file(path)
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {path}. The weights of a bundle are always in model.safetensors") from None
 
 
 def fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> nn.Module:
@@ -99,7 +95,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> nn.
     """
     try:
         network.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, AttributeError, TypeError) as error:  # something in the file is not a tensor
         own = set(network.state_dict())
         raise Unreadable(
             f"The weights in {source} do not fit the network: {len(own - set(weights))} are missing, "
@@ -116,11 +112,10 @@ def json_object(path: Path) -> dict[str, object]:
         Unreadable: if it contains no JSON object.
     """
     try:
-        content = json.loads(path.read_bytes())
+        with files.reading(path):
+            content = json.loads(files.read(path))
     except FileNotFoundError:
         raise NotFound(f"There is no {path.name} in {path.parent}: it is not a bundle of mhc") from None
-    except (OSError, ValueError) as error:
-        raise Unreadable(f"{path} cannot be read ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise Unreadable(f"{path} contains no JSON object")
     return content

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mhc import files
 from mhc.data import ngrams
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
@@ -31,19 +32,19 @@ def find_run(outputs: Path, run: str) -> Path:
     return Path(run) if folders.has_record(run) else resolve.find(outputs, run)
 
 
-def find_bundle(models: Path, name: str) -> tuple[Path, str | None]:
+def find_bundle(models: Path, name: str, task: str | None = None) -> tuple[Path, str | None]:
     """Return the folder of a bundle, and the sha256 of its checksums in the ledger.
 
-    `name` is a name, an alias, or a path; the sha256 of a path is None, because no ledger has it.
+    `name` is a name, an alias (of the task, or of the first task that has it), or a path; the sha256 of a path is None,
+    because no ledger has it.
 
     Raises:
         NotFound: if there is none.
-        Conflict: if the alias points to bundles of several tasks.
         Unreadable: if the ledger is damaged or was changed.
     """
     if "/" in name:
         return Path(name), None
-    entry = state.resolve(state.fold(ledger.verified_entries(models)), name)
+    entry = state.resolve(state.fold(ledger.verified_entries(models)), name, task)
     return bundle.folder_of(models, entry.name), entry.checksums
 
 
@@ -82,9 +83,14 @@ def checkpoint_of(folder: Path, record: RunRecord) -> Path:
     if record.checkpoint is None:
         raise NotFound(f"The run {record.id} has no recorded checkpoint: it is {record.status}. Choose another run")
     path = folder / record.checkpoint.path
-    if not path.is_file():
-        raise NotFound(f"The checkpoint {path} of run {record.id} is missing. Restore the file, or choose another run")
-    if checkpoints.sha256(path) != record.checkpoint.sha256:
+    try:
+        with files.reading(f"The checkpoint {path}", "Restore the file, or choose another run"):
+            sha256 = checkpoints.sha256(path)
+    except FileNotFoundError:
+        raise NotFound(
+            f"The checkpoint {path} of run {record.id} is missing. Restore the file, or choose another run"
+        ) from None
+    if sha256 != record.checkpoint.sha256:
         raise Unreadable(
             f"The checkpoint {path} does not have the recorded sha256: it was cut short or changed. "
             "Restore the original, or choose another run"
@@ -100,16 +106,15 @@ def recorded_model(folder: Path) -> DictConfig:
         Unreadable: if it is damaged.
     """
     from omegaconf import DictConfig, OmegaConf
-    from yaml import YAMLError
 
     path = folder / ".hydra" / "config.yaml"
     try:
-        cfg = OmegaConf.load(path)
+        with files.reading(path, "Choose another run"):
+            cfg = OmegaConf.create(files.yaml_text(path))
+            target = OmegaConf.select(cfg, "model.network._target_")
     except FileNotFoundError:
         raise NotFound(f"There is no {path}, which describes the network. Choose another run") from None
-    except (OSError, YAMLError, ValueError) as error:
-        raise Unreadable(f"{path} cannot be read ({type(error).__name__}). Choose another run") from error
-    if not isinstance(cfg, DictConfig) or OmegaConf.select(cfg, "model.network._target_") is None:
+    if not isinstance(cfg, DictConfig) or target is None:
         raise Unreadable(f"{path} does not describe the network (model.network). Choose another run")
     return cfg
 
@@ -125,12 +130,10 @@ def _network_from_config(folder: Path) -> nn.Module:
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    try:
-        with torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-            network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
-    except (OSError, ValueError, KeyError) as error:
-        raise Unreadable(f"{folder} cannot be read ({type(error).__name__}). Choose another run") from error
+    with files.reading(f"The network in {folder}", "Choose another run"), torch.random.fork_rng(devices=[]):
+        files.require_regular_files(folder)
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
     return network
 
 
@@ -205,12 +208,9 @@ def _transformer(folder: Path) -> nn.Module:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     path = folder / bundle.WEIGHTS
-    try:
+    with files.reading(f"The network of the bundle {folder}"), torch.random.fork_rng(devices=[]):
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        with torch.random.fork_rng(devices=[]):
-            network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
-    except (OSError, ValueError, KeyError) as error:
-        raise Unreadable(f"The bundle {folder} cannot be built by transformers ({type(error).__name__})") from error
+        network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
     weights = safe_weights(path)
     if set(weights) == set(network.state_dict()):
         return fill(network.float(), weights, path)
@@ -225,7 +225,7 @@ def _by_transformers(folder: Path) -> nn.Module:
 
     quieten()
     logging.disable_progress_bar()
-    try:
+    with files.reading(f"The network of the bundle {folder}"):
         network: nn.Module = AutoModelForSequenceClassification.from_pretrained(
             str(folder),
             local_files_only=True,
@@ -234,8 +234,6 @@ def _by_transformers(folder: Path) -> nn.Module:
             attn_implementation="sdpa",
             dtype="float32",
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise Unreadable(f"The bundle {folder} cannot be loaded by transformers ({type(error).__name__})") from error
     return network.eval()
 
 

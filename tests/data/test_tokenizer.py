@@ -12,7 +12,7 @@ from mhc.data import tokenizer
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import Tokenizing
 from mhc.data.tokenizer import Encoder
-from mhc.errors import BadConfig, NotFound, Unreadable
+from mhc.errors import BadConfig, Unreadable
 
 TEXTS = [f"the {animal} sleeps and the {other} runs" for animal in ("cat", "dog", "cow") for other in ("hen", "fox")]
 
@@ -104,14 +104,14 @@ def test_pretrained_tokenizer_without_a_name_is_refused(tmp_path: Path) -> None:
 
 def test_missing_pretrained_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NotFound, match="could not be loaded"):
+    with pytest.raises(Unreadable, match="cannot be read"):
         make_encoder(tmp_path, "pretrained", name=str(tmp_path / "empty"))
 
 
 def test_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
-    with pytest.raises(Unreadable, match=r"tokenizer\.json is not a tokenizer"):
+    with pytest.raises(Unreadable, match=r"tokenizer\.json cannot be read"):
         Encoder(tmp_path, 12)
     (tmp_path / "ngrams.json").write_text('{"buckets": 5}', encoding="utf-8")
-    with pytest.raises(Unreadable, match="is not an n-gram tokenizer"):
+    with pytest.raises(Unreadable, match=r"ngrams\.json cannot be read"):
         NgramTokenizer.from_pretrained(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, PreTrainedModel
 
-from mhc.errors import BadConfig, NotFound
+from mhc.errors import BadConfig, Unreadable
 from mhc.model.encoder import from_config, pretrained
 
 LABELS = ["calm", "tired"]
@@ -75,20 +75,20 @@ def test_pretrained_loads_the_weights_and_adds_a_new_head(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/has-such-a-model"])
 def test_missing_model_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(NotFound, match=r"cannot be loaded .* Give the hub name .* or the folder that contains it"):
+    with pytest.raises(Unreadable, match=r"cannot be read: .* Give the hub name .* or the folder that contains it"):
         pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True)
 
 
 def test_folder_of_an_unknown_model_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no_such_type"}')
-    with pytest.raises(NotFound, match="cannot be loaded"):
+    with pytest.raises(Unreadable, match="cannot be read"):
         pretrained(2, 50, 0, LABELS, name=str(tmp_path), dropout=0.1)
 
 
 def test_damaged_weights_are_refused(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(NotFound, match="cannot be loaded"):
+    with pytest.raises(Unreadable, match="cannot be read"):
         pretrained(2, 50, 0, LABELS, name=str(folder), dropout=0.1)
 
 
