@@ -1,6 +1,7 @@
 """Cache folders that are complete or absent: filled under a temporary name, then renamed.
 
-Several processes may need the same folder at once: one fills it under a lock, the others wait and then read it.
+Several processes may need the same folder at once: one fills it under a lock, the others wait and then read it. The
+cache has texts, so only its owner may read it, whatever the umask is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +23,8 @@ from mhc.errors import BadInput, Refused
 
 MANIFEST = "whole.json"
 """Written last: the sizes of all other files of the folder. A folder without it, or with other sizes, is incomplete."""
+
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 
 Ints = npt.NDArray[np.integer]
 
@@ -35,8 +39,8 @@ def ensure_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
     if is_complete(folder):
         return folder
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock"):
+        private_folder(folder.parent)
+        with FileLock(folder.parent / f".{folder.name}.lock", mode=PRIVATE_FILE):
             if not is_complete(folder):
                 fill_and_rename(folder, fill)
     except OSError as error:
@@ -58,14 +62,36 @@ def fill_and_rename(folder: Path, fill: Callable[[Path], None]) -> None:
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        draft.mkdir()
+        private_folder(draft)
         fill(draft)
         sizes = {str(path.relative_to(draft)): path.stat().st_size for path in draft.rglob("*") if path.is_file()}
         (draft / MANIFEST).write_text(json.dumps(sizes), encoding="utf-8")
+        make_private(draft)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def private_folder(folder: Path) -> None:
+    """Create a folder that only its owner may enter, and its parents; if it exists, close it to others.
+
+    Parents that exist are left as they are: the user may have chosen a folder that others use, too.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        place.chmod(PRIVATE_FOLDER)  # the mode of mkdir is cut by the umask
+    if folder.is_dir() and folder.stat().st_uid == os.geteuid():
+        folder.chmod(PRIVATE_FOLDER)
+
+
+def make_private(folder: Path) -> None:
+    """Close all files and folders within `folder` to others."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # removed by another process since it was listed
+            if not path.is_symlink():
+                path.chmod(PRIVATE_FOLDER if path.is_dir() else PRIVATE_FILE)
 
 
 def disk_error(error: OSError, folder: Path) -> BadInput | Refused | OSError:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mhc.data import masking
 from mhc.data.options import Cleaning
 
 INVISIBLE = re.compile(
@@ -51,9 +52,10 @@ def normalise(text: str) -> str:
     return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFC", valid)).split())
 
 
-def normalised(rows: Rows) -> Rows:
-    """Return the rows with normalised texts."""
-    return Rows(texts=[normalise(text) for text in rows.texts], labels=rows.labels, groups=rows.groups)
+def normalised(rows: Rows, *, mask: bool = False) -> Rows:
+    """Return the rows with normalised texts; with marks in place of what identifies a person if `mask`."""
+    texts = map(normalise, rows.texts)
+    return Rows(texts=list(map(masking.mask, texts) if mask else texts), labels=rows.labels, groups=rows.groups)
 
 
 def clean(splits: dict[str, Rows], options: Cleaning) -> tuple[dict[str, Rows], Counter[str]]:

@@ -13,13 +13,14 @@ import msgspec
 import numpy as np
 
 from mhc.data import cleaning, fingerprint, labels, splits
-from mhc.data.cache import Ints, ensure_folder, map_flat, read_ints, write_ints
+from mhc.data.cache import Ints, ensure_folder, make_private, map_flat, private_folder, read_ints, write_ints
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning, Splitting
 from mhc.data.sources import Raw, Source
+from mhc.errors import BadInput
 from mhc.facts import SplitFacts
 
-VERSION = 1
+VERSION = 2
 """Version of the layout on disk and of the cleaning rules; a new version invalidates older folders of the cache."""
 
 
@@ -54,6 +55,11 @@ class Corpus:
         """Return [rows]: the position of each row's label in the label names."""
         return read_ints(self.folder / f"{split}.labels.npy")
 
+    def authors(self, split: str) -> Ints | None:
+        """Return [rows]: a number per author, -1 if unknown; None if the data has no column of authors."""
+        path = self.folder / f"{split}.authors.npy"
+        return read_ints(path) if path.exists() else None
+
 
 def ensure(
     source: Source, cleaning: Cleaning, splitting: Splitting, names: Mapping[str, str], near: float | None, cache: Path
@@ -72,10 +78,11 @@ def ensure(
         BadInput: if the data cannot be used; the message gives the place and the remedy.
     """
     options = [msgspec.to_builtins(cleaning), msgspec.to_builtins(splitting), list(names.items()), near]
-    key = fingerprint.of_values([VERSION, source.key(), options])
+    content = source.key()
+    key = fingerprint.of_values([VERSION, content, options])
 
     def fill(draft: Path) -> None:
-        info, rows = prepare(source.read(cache / "datasets"), cleaning, splitting, names, near)
+        info, rows = prepare(read(source, content, cache / "datasets"), cleaning, splitting, names, near)
         for name, part in rows.items():
             write_rows(part, info.labels, name, draft)
         (draft / "corpus.json").write_bytes(msgspec.json.encode(info))
@@ -83,11 +90,25 @@ def ensure(
     return Corpus(ensure_folder(cache / "corpora" / key, fill))
 
 
+def read(source: Source, content: dict[str, object], cache: Path) -> Raw:
+    """Return the rows of a source, if it has the same content before and after they are read.
+
+    Raises:
+        BadInput: if the data cannot be used, or has changed.
+    """
+    private_folder(cache)
+    raw = source.read(cache)
+    make_private(cache)
+    if source.key() != content:
+        raise BadInput(f"{raw.origin} changed while it was read. Start again when nothing writes to it any more")
+    return raw
+
+
 def prepare(
     raw: Raw, options: Cleaning, splitting: Splitting, names: Mapping[str, str], near: float | None
 ) -> tuple[CorpusInfo, dict[str, Rows]]:
     """Check, clean, cut and count the rows. Pure."""
-    raw_splits = {name: checked(rows, raw, names, name) for name, rows in raw.splits.items()}
+    raw_splits = {name: checked(rows, raw, names, name, options) for name, rows in raw.splits.items()}
     rows, dropped = cleaning.clean(raw_splits, options)
     rows["train"] = labels.drop_or_refuse_rare(rows["train"], options, dropped)
     rows, how = splits.cut_missing(rows, splitting)
@@ -105,8 +126,8 @@ def prepare(
     return info, rows
 
 
-def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str) -> Rows:
-    """Return the rows with normalised texts and named labels.
+def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str, options: Cleaning) -> Rows:
+    """Return the rows with normalised and masked texts and named labels.
 
     Raises:
         BadInput: if the labels cannot be used.
@@ -116,7 +137,7 @@ def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str) -> Rows:
     if not names and not raw.names:
         labels.refuse_numbers(result.labels, where)
         labels.refuse_texts(result.labels, where)
-    return cleaning.normalised(result)
+    return cleaning.normalised(result, mask=options.mask)
 
 
 def split_facts(name: str, rows: dict[str, Rows], order: Sequence[str], near: float | None) -> SplitFacts:
@@ -145,7 +166,7 @@ def shared_groups(train: Sequence[str | None], other: Sequence[str | None]) -> i
 
 
 def write_rows(rows: Rows, order: Sequence[str], name: str, draft: Path) -> None:
-    """Write the texts of a split as one flat file, the end of each text, and the labels."""
+    """Write the texts of a split as one flat file, the end of each text, the labels, and the authors if known."""
     position = {label: number for number, label in enumerate(order)}
     ends = np.zeros(len(rows), np.int64)
     end = 0
@@ -155,3 +176,6 @@ def write_rows(rows: Rows, order: Sequence[str], name: str, draft: Path) -> None
             ends[row] = end
     write_ints(draft / f"{name}.ends.npy", ends, np.int64)
     write_ints(draft / f"{name}.labels.npy", [position[label] for label in rows.labels], np.int32)
+    if rows.groups is not None:
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(filter(None, rows.groups)))}
+        write_ints(draft / f"{name}.authors.npy", [numbers[group] if group else -1 for group in rows.groups], np.int64)

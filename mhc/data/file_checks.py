@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import mmap
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from mhc.errors import BadInput, NotFound
@@ -16,18 +17,22 @@ SUFFIXES = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".ndjson": "json", "
 CHUNK = 1 << 24
 """Bytes that are decoded at once."""
 
+NEWLINE = b"\n"
+
 
 def kind_of(path: Path) -> str:
     """Return csv, json or parquet.
 
     Raises:
         NotFound: if there is no such file.
-        BadInput: if it is a folder, empty, or of an unsupported kind.
+        BadInput: if it is a folder or a device, empty, or of an unsupported kind.
     """
     if not path.exists():
         raise NotFound(f"There is no file {path}. Give its path from the working directory {Path.cwd()}")
     if path.is_dir():
         raise BadInput(f"{path} is a folder. Name a file, or use data=huggingface for a folder of a data set")
+    if not path.is_file():
+        raise BadInput(f"{path} is a pipe or a device, which can be read only once. Save its content to a file")
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{path} ends in {path.suffix or 'nothing'}; files of texts end in {', '.join(SUFFIXES)}")
     if path.stat().st_size == 0:
@@ -41,41 +46,41 @@ def check_utf8(path: Path) -> None:
     Raises:
         BadInput: if there are such bytes; the message gives the byte and the line.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        nul = content.find(b"\0")
-        if nul >= 0:
-            raise BadInput(
-                f"{path} has a NUL byte at byte {nul} (line {line_of(content, nul)}). Save it as UTF-8 text: UTF-16 "
-                "files and binary files have such bytes"
-            )
-        start = 0
-        while start < len(content):
-            start += decode_chunk(path, content, start)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    start, line = 0, 1
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(CHUNK)
+            nul = chunk.find(b"\0")
+            if nul >= 0:
+                raise BadInput(
+                    f"{path} has a NUL byte at byte {start + nul} (line {line + chunk.count(NEWLINE, 0, nul)}). Save "
+                    "it as UTF-8 text: UTF-16 files and binary files have such bytes"
+                )
+            position = invalid_byte(decoder, chunk)
+            if position is not None:
+                raise BadInput(
+                    f"{path} is not UTF-8 at byte {start + position} (line "
+                    f"{line + chunk.count(NEWLINE, 0, max(0, position))}). Save it as UTF-8, for example with: iconv "
+                    f"-f WINDOWS-1252 -t UTF-8 {path.name}"
+                )
+            if not chunk:
+                return
+            start += len(chunk)
+            line += chunk.count(NEWLINE)
 
 
-def decode_chunk(path: Path, content: mmap.mmap, start: int) -> int:
-    """Decode up to `CHUNK` bytes from `start` and return how many; a character on the edge is left to the next call.
+def invalid_byte(decoder: codecs.IncrementalDecoder, chunk: bytes) -> int | None:
+    """Decode the next bytes of a file, none at its end; return the position of the first invalid byte within them.
 
-    Raises:
-        BadInput: if the bytes are not UTF-8.
+    It is negative if a character begins in the chunk before.
     """
-    chunk = content[start : start + CHUNK]
+    pending = len(decoder.getstate()[0])
     try:
-        chunk.decode()
+        decoder.decode(chunk, final=not chunk)
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data" and start + len(chunk) < len(content) and error.start > 0:
-            return error.start
-        position = start + error.start
-        raise BadInput(
-            f"{path} is not UTF-8 at byte {position} (line {line_of(content, position)}). Save it as UTF-8, for "
-            f"example with: iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
-        ) from None
-    return len(chunk)
-
-
-def line_of(content: mmap.mmap, position: int) -> int:
-    """Return the number of the line, from 1, that contains this byte."""
-    return content[:position].count(b"\n") + 1
+        return error.start - pending
+    return None
 
 
 def rows_of_csv(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -86,9 +91,10 @@ def rows_of_csv(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator)
+        reader = csv.reader(chain(file, ["\n"]), delimiter=separator)  # an open quote swallows the blank line added
         header: list[str] | None = None
-        start = 1
+        fields: list[str] = []
+        start = begin = 1
         for fields in reader:
             if fields and header is None:
                 header = fields
@@ -99,7 +105,9 @@ def rows_of_csv(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
                 )
             if fields:
                 yield start, fields
-            start = reader.line_num + 1
+            begin, start = start, reader.line_num + 1
+        if fields:
+            raise BadInput(f"{path} has a quote in the row at line {begin} that nothing closes. Close every quote")
 
 
 def separator_of(path: Path, separator: str | None) -> str:

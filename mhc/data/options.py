@@ -19,7 +19,10 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Cleaning(Strict, frozen=True, kw_only=True):
-    """Which rows are dropped."""
+    """What is masked, and which rows are dropped."""
+
+    mask: bool = False
+    """Replace URLs, e-mail addresses, user handles and phone numbers by marks; false in configs recorded before."""
 
     conflicting: Literal["drop", "keep"]
     """Texts with two labels: drop all of their rows, or keep one row per label."""
@@ -73,6 +76,12 @@ class Tokenizing(Strict, frozen=True, kw_only=True):
     """Maximum size of a trained vocabulary; for ngrams: the number of buckets."""
     min_frequency: Positive = 2
     """Pieces that are rarer in train are not added to the vocabulary."""
+    min_texts: Positive = 1
+    """Words and n-grams that occur in fewer texts of train are not learned; texts of one author count as one text.
+    Does not apply to a pretrained vocabulary. Configs recorded before this key existed have 1."""
+    split_digits: bool = False
+    """Each digit is a word of its own, so that no number is in a trained vocabulary; false in configs recorded before.
+    N-grams are hashed, and have no vocabulary."""
     lowercase: bool = True
     name: str | None = None
     """Hub name or folder of a pretrained tokenizer."""

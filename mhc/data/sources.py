@@ -121,9 +121,7 @@ class Files:
             BadInput: if a file is empty, ragged, not UTF-8, or lacks a column.
             NotFound: if there is no such file.
         """
-        splits = {
-            name: readers.file_rows(path, self.columns, self.separator, cache) for name, path in self.paths.items()
-        }
+        splits = {name: readers.file_rows(path, self.columns, self.separator) for name, path in self.paths.items()}
         origin = ", ".join(str(path) for path in self.paths.values())
         if self.split is not None:
             rows, values = splits["train"]
@@ -163,11 +161,9 @@ class HuggingFace:
 
     def key(self) -> dict[str, object]:
         """Return the values that determine the rows; for a folder, its contents instead of its path."""
-        folder = Path(self.path)
-        files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
         return {
             "source": "huggingface",
-            "path": fingerprint.of_files(files) if files else self.path,
+            "path": folder_fingerprint(Path(self.path)) or self.path,
             "options": [self.config, self.revision, self.train, self.val, self.test],
             "columns": self.columns.names(),
         }
@@ -179,7 +175,8 @@ class HuggingFace:
             BadInput: if the hub or the folder has no such data set, split or column.
         """
         split_names = {"train": self.train, "val": self.val, "test": self.test}
-        data = readers.hub_splits(self.path, self.config, self.revision, cache)
+        content = folder_fingerprint(Path(self.path))  # `datasets` itself compares only the names and times of files
+        data = readers.hub_splits(self.path, self.config, self.revision, cache / content)
         splits: dict[str, Rows] = {}
         names: Sequence[str] = ()
         for name, hub_name in split_names.items():
@@ -189,6 +186,13 @@ class HuggingFace:
                 raise BadInput(f"{self.path} has no split {hub_name!r}. It has: {', '.join(data)}")
             splits[name], names = readers.hub_rows(data[hub_name], self.columns, f"{self.path}, split {hub_name}")
         return Raw(splits=splits, origin=self.path, names=tuple(names))
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Return a short key of the names and contents of all files of a folder; empty if there is no such folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return fingerprint.of_values([names, fingerprint.of_files(files)]) if files else ""
 
 
 def split_by_column(rows: Rows, values: list[str], origin: str) -> dict[str, Rows]:

@@ -197,7 +197,7 @@ def test_unclosed_quote_is_refused(make_datamodule: Make, tmp_path: Path) -> Non
 
 def test_unclosed_quote_in_the_last_column_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
     path = write_file(tmp_path, f'label,text\nx,fine\ny,"{SECRET}\nx,more\n'.encode())
-    assert "Check that every quote is closed" in from_files(make_datamodule, train=path)
+    assert "has a quote in the row at line 3 that nothing closes" in from_files(make_datamodule, train=path)
 
 
 @pytest.mark.parametrize(
