@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mhc.errors import BadInput, Refused, Unreadable
+from mhc.files import open_binary, read, reading
 from mhc.runs import atomic
 from mhc.runs.checkpoints import sha256
 
@@ -113,7 +114,8 @@ def flaws(folder: Path, expected: str | None, *, without_weights: bool = False) 
     if folder.is_symlink() or not folder.is_dir():
         return [f"{folder} does not exist, or is a link"]
     try:
-        content = (folder / CHECKSUMS).read_bytes()
+        with reading(CHECKSUMS):
+            content = read(folder / CHECKSUMS)
         if expected is not None and hashlib.sha256(content).hexdigest() != expected:
             return [f"{CHECKSUMS} is not the one in the ledger"]
         checksums = _parse_checksums(content)
@@ -140,8 +142,11 @@ def _deviations(folder: Path, checksums: dict[str, str], *, without_weights: boo
     deviations = [f"{path} is missing" for path in missing]
     deviations += [f"{path!r} does not belong to the bundle" for path in sorted(present - set(checksums))]
     for path in sorted(present & set(checksums)):
-        if (folder / path).is_symlink() or sha256(folder / path, follow_links=False) != checksums[path]:
-            deviations.append(f"{path} was changed")
+        try:
+            if sha256(folder / path, follow_links=False) != checksums[path]:
+                deviations.append(f"{path} was changed")
+        except OSError as problem:
+            deviations.append(f"{path} was changed: {problem.strerror}")
     return deviations
 
 
@@ -162,23 +167,24 @@ def hazards(folder: Path) -> list[str]:
 
 def is_safetensors(path: Path) -> bool:
     """Return whether a file is in the safetensors format: length of the header, header in JSON, and its bytes."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-            return False
-        header = file.read(length)
     try:
-        tensors = {name: value for name, value in json.loads(header).items() if name != "__metadata__"}
-        return size - 8 - length == max((value["data_offsets"][1] for value in tensors.values()), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        with reading(path), open_binary(path) as file:
+            size = path.stat().st_size
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
+                return False
+            header = json.loads(file.read(length))
+            ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+            return bool(size - 8 - length == max(ends, default=0))
+    except (FileNotFoundError, Unreadable):
         return False
 
 
 def _requests_code(path: Path) -> bool:
     try:
-        values = json.loads(path.read_bytes())
-    except ValueError:
+        with reading(path):
+            values = json.loads(read(path))
+    except (FileNotFoundError, Unreadable):
         return True
     return not isinstance(values, dict) or "auto_map" in values or "custom_pipelines" in values
 

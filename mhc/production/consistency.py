@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from mhc import files
 from mhc.errors import Unreadable
 from mhc.production import bundle, ledger, state
 from mhc.production.ledger import Chain, Entry
@@ -82,10 +83,12 @@ def require(models: Path, chain: Chain | None = None, *, registry: bool = True) 
 
 def anchor_of(folder: Path) -> tuple[int, str] | None:
     """Return number and hash of the ledger entry in a bundle's `promotion.json`; None if it has none."""
+    path = folder / bundle.PROMOTION
     try:
-        anchor = json.loads((folder / bundle.PROMOTION).read_bytes())["ledger"]
-        return int(anchor["seq"]), str(anchor["head"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        with files.reading(path):
+            anchor = json.loads(files.read(path))["ledger"]
+            return int(anchor["seq"]), str(anchor["head"])
+    except (FileNotFoundError, Unreadable):
         return None
 
 
@@ -110,7 +113,7 @@ def _is_pending(folder: Path) -> bool:
     note = bundle.note_of(folder)
     if not _is_folder(folder) or not bundle.is_note(note) or not (folder / bundle.CHECKSUMS).is_file():
         return False
-    return note.read_text() == hashlib.sha256((folder / bundle.CHECKSUMS).read_bytes()).hexdigest()
+    return files.read(note).decode() == hashlib.sha256(files.read(folder / bundle.CHECKSUMS)).hexdigest()
 
 
 def _missing_ledger(models: Path) -> list[str]:
@@ -159,14 +162,15 @@ def _registry(models: Path, entries: Sequence[Entry]) -> tuple[list[str], list[s
     A process that was killed before it wrote registry.json leaves the snapshot of an earlier entry.
     """
     try:
-        content = (models / REGISTRY).read_bytes()
-        values = json.loads(content)
-        seq, head = int(values["entries"]), str(values["head"])
+        with files.reading(REGISTRY):
+            content = files.read(models / REGISTRY)
+            values = json.loads(content)
+            seq, head = int(values["entries"]), str(values["head"])
     except FileNotFoundError:
         missing = [f"{REGISTRY} is missing"]
         return ([], [], missing[: len(entries)]) if len(entries) <= 1 else ([], missing, [])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return [], [f"{REGISTRY} cannot be read"], []
+    except Unreadable as problem:
+        return [], [str(problem)], []
     if not _has(entries, seq, head):
         return [f"{REGISTRY} refers to entry {seq}, which the ledger no longer has"], [], []
     if content != state.snapshot(entries[:seq]):

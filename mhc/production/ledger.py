@@ -20,13 +20,15 @@ from pathlib import Path
 
 import msgspec
 
-from mhc import timestamps
+from mhc import files, timestamps
 from mhc.errors import BadInput, Unreadable
 from mhc.runs import atomic
 
 FILE = "ledger.jsonl"
 START = "0" * 64
 """`prev` of the first entry."""
+MAX_BYTES = 1 << 30
+"""Size of the largest ledger: a million entries."""
 LOCK_TIMEOUT = 900.0
 """Seconds that a change of production waits for another one: a promotion holds the lock while it builds a bundle."""
 
@@ -93,11 +95,10 @@ def read(models: Path) -> Chain:
     """
     path = models / FILE
     try:
-        content = path.read_bytes()
+        with files.reading(f"The ledger {path}"):
+            content = files.read(path, MAX_BYTES)
     except FileNotFoundError:
         return Chain()
-    except OSError as problem:
-        raise Unreadable(f"The ledger {path} cannot be read: {problem.strerror}") from None
     return decode(content)
 
 
@@ -135,10 +136,11 @@ def _require_valid(chain: Chain, models: Path) -> Chain:
 
 def _parse(line: bytes) -> Entry | None:
     try:
-        entry = msgspec.json.decode(line, type=Entry)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        with files.reading(FILE):
+            entry = msgspec.json.decode(line, type=Entry)
+            return entry if canonical(entry) == line else None
+    except Unreadable:
         return None
-    return entry if canonical(entry) == line else None
 
 
 def _chain_flaw(entry: Entry, earlier: Sequence[Entry]) -> str:
@@ -249,7 +251,7 @@ def torn_line_entry(torn: bytes) -> Entry:
 
 def _append(path: Path, line: bytes) -> None:
     new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = files.open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         while line:
             line = line[os.write(descriptor, line) :]
@@ -261,7 +263,7 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def _truncate(path: Path, length: int) -> None:
-    with path.open("r+b") as file:
+    with os.fdopen(files.open_regular(path, os.O_RDWR), "r+b") as file:
         file.seek(-length, os.SEEK_END)
         file.truncate()
         os.fsync(file.fileno())
