@@ -32,7 +32,9 @@ SUMMARY = """Score a run or a bundle on a split, and save the evidence: its pred
   python -m mhc.evaluate bundle=champion data=files data.train=train.csv data.test=new.csv output=champion_new.npz
 
 Without data= a run is scored on the data it was trained with; data.<key>= overrides the config, as in training.
-The evidence goes to output=. Without output=, it is saved only for a run on its own data, in the folder of the run."""
+The scores are those of the probabilities that mhc.predict gives; for a bundle, which has a temperature, those without it
+are shown as well. The evidence, always without a temperature, goes to output=. Without output=, it is saved only for a
+run on its own data, in the folder of the run."""
 
 KEYS = {
     **arguments.MODEL_KEYS,
@@ -76,7 +78,6 @@ def main() -> None:
 
 def score(values: dict[str, str], overrides: list[str]) -> None:
     """Load the data, then the model; score, save the evidence, and print the metrics."""
-    from mhc.metrics import measure
     from mhc.production import loading
 
     split, models = values.get("split", "test"), arguments.folder(values, "models", os.environ)
@@ -85,7 +86,7 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
         loading.find_run(arguments.folder(values, "outputs", os.environ), values["run"]) if values.get("run") else None
     )
     corpus = corpus_of(config_of(run, values, overrides), split)
-    loaded = loading.from_run(run) if run else loading.from_bundle(*loading.find_bundle(models, values["bundle"]))
+    loaded = loading.from_run(run) if run else load_bundle(models, values)
     labels = align_labels(loaded.labels, corpus.about.labels, np.asarray(corpus.label_ids(split), np.int64))
     texts = list(corpus.texts(split))
     probabilities = evaluate(loaded, texts, values.get("precision", "auto"), values.get("device", "auto"))
@@ -95,13 +96,34 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
         write_evidence(path, texts, labels, probabilities, loaded.labels, models)
     counts = np.bincount(labels, minlength=len(loaded.labels)).tolist()
     rows = dict(zip(loaded.labels, counts, strict=True))
-    print_metrics(split, measure(labels, probabilities, loaded.labels), rows)
+    print_metrics(split, metrics_of(split, labels, probabilities, loaded), rows)
     exit_codes.write_stderr(
         f"Evidence of {len(texts):,} rows: {path}"
         if path
         else "The evidence was not saved. Save it with output=FILE.npz",
         0,
     )
+
+
+def load_bundle(models: Path, values: Mapping[str, str]) -> Loaded:
+    """Return the model of bundle= (and task=)."""
+    from mhc.production import loading
+
+    return loading.from_bundle(*loading.find_bundle(models, values["bundle"], values.get("task") or None))
+
+
+def metrics_of(
+    split: str, labels: NDArray[np.int64], probabilities: NDArray[np.float32], loaded: Loaded
+) -> dict[str, Metrics]:
+    """Return the metrics of what the model serves, first, and without its temperature, if it has one; by title."""
+    from mhc.metrics import measure
+    from mhc.model.calibration import apply_temperature
+
+    raw = measure(labels, probabilities, loaded.labels)
+    if loaded.temperature == 1:
+        return {split: raw}
+    served = measure(labels, apply_temperature(probabilities, loaded.temperature), loaded.labels)
+    return {f"{split}, as served": served, f"{split}, temperature 1": raw}
 
 
 def check_output(output: str | None, models: Path) -> None:
@@ -174,7 +196,7 @@ def corpus_of(cfg: DictConfig, split: str) -> Corpus:
         instantiate(cfg.data.source, _convert_="all"),
         options.read(values["cleaning"], options.Cleaning, "data.cleaning"),
         options.read(values["splitting"], options.Splitting, "data.splitting"),
-        {str(value): str(name) for value, name in (values["label_names"] or {}).items()},
+        {str(value): str(name) for value, name in (values.get("label_names") or {}).items()},
         values["near_duplicates"],
         Path(cfg.paths.cache),
     )
@@ -212,13 +234,13 @@ def write_evidence(
     evidence.write(path, ids.reshape(-1, evidence.ID_BYTES), labels, probabilities, names)
 
 
-def print_metrics(split: str, metrics: Metrics, rows: Mapping[str, int]) -> None:
-    """Print the metrics of the split, and those of each class with its number of rows."""
+def print_metrics(split: str, metrics: Mapping[str, Metrics], rows: Mapping[str, int]) -> None:
+    """Print the metrics of the split by title, and those of each class with its number of rows."""
     from rich.console import Console
 
     from mhc.report.tables import class_table, metrics_table, rich_table
 
-    overall, classes = metrics_table({split: metrics}), class_table(split, metrics, rows)
+    overall, classes = metrics_table(metrics), class_table(split, next(iter(metrics.values())), rows)
     Console().print(rich_table(overall), "", rich_table(classes), sep="\n")
 
 

@@ -403,3 +403,36 @@ def test_onnx_is_added_on_request_with_equal_outputs(world: World, folders: Fold
         expected = network(input_ids=torch.tensor(ids), attention_mask=torch.ones(2, 5, dtype=torch.long)).logits
     assert np.abs(logits - expected.numpy()).max() < 1e-4
     assert verify.check(folders[1]).ok
+
+
+def test_folder_in_the_way_is_moved_aside_and_named(
+    world: World, folders: Folders, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = a_trained_run(*folders, world)
+    by_hand = folders[1] / "production" / "attention_v1"
+    by_hand.mkdir(parents=True)
+    (by_hand / "notes.txt").write_text("by hand")
+    promote_run(run, folders)
+    [aside] = (folders[1] / ".aside").iterdir()
+    assert (aside / "notes.txt").read_text() == "by hand"
+    assert str(aside) in caplog.text
+    assert [entry.what for entry in entries(folders)] == ["mended", "promoted"]
+    assert f"attention_v1, which the ledger did not know, was moved to .aside/{aside.name}" == entries(folders)[0].why
+    assert verify.check(folders[1]).ok
+
+
+def test_promotion_without_the_ledger_deletes_nothing(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    promote_run(run, folders)
+    (folders[1] / "ledger.jsonl").unlink()
+    before = sorted(folders[1].rglob("*"))
+    request = Request(run=run, by="", reason="")
+    sentence = r"ledger\.jsonl is missing, but there is registry\.json, attention_v1"
+        Request(run=run, by="", reason=""),
+        r"ledger\.jsonl is missing, but there is registry\.json, att",
+    )
+    with pytest.raises(Unreadable, match=sentence):
+        judge(request, outputs=folders[0], models=folders[1], policy=policy())
+    with pytest.raises(Unreadable, match=sentence):
+        promote_run(run, folders, force=True)
+    assert sorted(folders[1].rglob("*")) == before

@@ -114,7 +114,7 @@ def test_nothing_is_published_into_a_models_folder(registry: Registry, tmp_path:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "ledger.jsonl").write_text("")
     (tmp_path / "link").symlink_to(registry.models / "production" / "attention_v1")
-    with pytest.raises(Refused, match="is in the models folder .*, which only a promotion changes"):
+    with pytest.raises(Refused, match=r"is in the models folder .*, which only a promotion changes"):
         publish_to(registry, tmp_path / place)
     with pytest.raises(Refused, match="is in the models folder"):
         publish.check(registry, "champion", str(tmp_path / place))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mhc.errors import Unreadable
-from mhc.production import aliases, bundle, consistency, ledger, snapshot, state, verify
+from mhc.production import aliases, bundle, change, consistency, ledger, snapshot, state, verify
 from mhc.production.api import Registry
 from mhc.production.decision import Request
 from mhc.production.promote import promote
@@ -193,7 +194,7 @@ def test_tampering_is_found(models: Path, tamper: Callable[[Path], None]) -> Non
     tamper(models)
     report = verify.check(models)
     assert report.wrong
-    with pytest.raises(Unreadable, match=r"Nothing was cleared, because this is wrong|was changed"):
+    with pytest.raises(Unreadable, match=r"Nothing was changed, because this is wrong|was changed"):
         verify.fix(models)
 
 
@@ -234,3 +235,73 @@ def test_broken_ledger_stops_changes_and_decisions(models: Path) -> None:
     ):
         with pytest.raises(Unreadable, match="was changed: line"):
             action()
+
+
+def snapshot_of(models: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(models)): path.read_bytes()
+        for path in models.rglob("*")
+        if path.is_file() and path.name != "run.lock"
+    }
+
+
+LOST = (
+    cut_the_ledger, cut_the_ledger_before_the_last_bundle, remove_the_ledger, remove_the_snapshot, forge_the_last_entry
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tamper", LOST, ids=lambda tamper: tamper.__name__)
+def test_no_change_is_made_after_the_ledger_lost_entries(models: Path, tamper: Callable[[Path], None]) -> None:
+    tamper(models)
+    before = snapshot_of(models)
+    registry = Registry(models)
+    for action in (
+        lambda: registry.rollback(by="ada", reason="x"),
+        lambda: registry.set_alias("x", "attention_v1", by="ada", reason="x"),
+        lambda: registry.remove_alias("challenger", by="ada", reason="x"),
+        lambda: registry.retire("attention_v2", by="ada", reason="x"),
+        lambda: change.rebuild_registry(models, by="", reason="", now=NOW),
+        lambda: verify.fix(models),
+    ):
+        with pytest.raises(Unreadable, match=r"so nothing is changed now:\n  \S|was changed: line"):
+            action()
+    assert snapshot_of(models) == before
+
+
+def test_missing_ledger_beside_bundles_is_named(models: Path) -> None:
+    remove_the_ledger(models)
+    remove_the_snapshot(models)
+    assert (
+        verify.check(models).wrong[0]
+        == "ledger.jsonl is missing, but there is attention_v1, attention_v2, attention_v3"
+    )
+
+
+def test_complete_bundle_without_entry_and_note_is_wrong(models: Path) -> None:
+    """A killed promotion leaves a note beside its bundle; without it, the entry was removed."""
+    lines = (models / ledger.FILE).read_bytes().splitlines(keepends=True)
+    (models / ledger.FILE).write_bytes(b"".join(lines[:2]))
+    snapshot.write(models, ledger.read(models).entries, None, "")
+    assert verify.check(models).wrong == ["'attention_v3' in production has no entry in the ledger"]
+    checksums = models / "production" / "attention_v3" / bundle.CHECKSUMS
+    (models / ".attention_v3.pending").write_text(hashlib.sha256(checksums.read_bytes()).hexdigest())
+    assert verify.check(models).wrong == []
+
+
+def test_leftovers_are_moved_aside_and_recorded(models: Path) -> None:
+    draft = models / "production" / ".attention_v4.draft"
+    draft.mkdir()
+    (draft / "config.json").write_text("{}")
+    report = verify.fix(models, NOW)
+    assert report.ok
+    assert report.moved == [".aside/attention_v4.draft-20261121T090000Z"]
+    assert (models / report.moved[0] / "config.json").read_text() == "{}"
+    last = ledger.verified_entries(models)[-1]
+    assert (last.what, last.by) == ("mended", "mhc")
+    assert ".attention_v4.draft, which the ledger did not know, was moved to .aside/" in last.why
+
+
+def test_every_change_of_production_checks_the_ledger_first() -> None:
+    """`ledger.changing` alone does not compare the ledger with the bundles."""
+    sources = Path(ledger.__file__).parent.parent.rglob("*.py")
+    assert [path.name for path in sources if "ledger.changing(" in path.read_text()] == ["change.py"]
