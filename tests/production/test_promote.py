@@ -428,9 +428,6 @@ def test_promotion_without_the_ledger_deletes_nothing(world: World, folders: Fol
     before = sorted(folders[1].rglob("*"))
     request = Request(run=run, by="", reason="")
     sentence = r"ledger\.jsonl is missing, but there is registry\.json, attention_v1"
-        Request(run=run, by="", reason=""),
-        r"ledger\.jsonl is missing, but there is registry\.json, att",
-    )
     with pytest.raises(Unreadable, match=sentence):
         judge(request, outputs=folders[0], models=folders[1], policy=policy())
     with pytest.raises(Unreadable, match=sentence):
