@@ -10,14 +10,21 @@ from mhc.policy import CONF
 from mhc.training import exit_codes, resume
 from mhc.training.config import register_config
 from mhc.training.job import run_job
+from mhc.training.sweep import shown_at_end
 
 
 def main() -> None:
     """Train with the config of the command line; a resumed run, or a rank other than 0, uses the recorded one."""
     register_config()
+    exit_codes.run_and_exit(train)
+
+
+def train() -> None:
+    """Train as the command line asks."""
     replay = resume.requested_action(sys.argv[1:])
     compose = hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-    exit_codes.run_and_exit(replay or compose(run_job))
+    with shown_at_end():
+        (replay or compose(run_job))()
 
 
 if __name__ == "__main__":

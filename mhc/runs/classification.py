@@ -50,8 +50,10 @@ def partial_data(record: RunRecord, policy: ClassificationPolicy) -> Verdict | N
 
 
 def debug_word(record: RunRecord, policy: ClassificationPolicy) -> Verdict | None:
-    """Return debug if the name or a tag contains a debug word of the policy."""
+    """Return debug if the name, a tag or the name of the model contains a debug word of the policy."""
     texts = [("name", record.name), *(("tag", tag) for tag in record.tags)]
+    if record.model is not None:
+        texts.append(("model", record.model.name))
     for kind, text in texts:
         word = find_word(text, policy.debug_words)
         if word:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,12 @@ def claim(parent: Path, name: str, now: datetime) -> Path:
         BadConfig: if no folder can be created in `parent`.
     """
     return _claim(parent, f"{slug(name)}_{now:%Y%m%d_%H%M%S}", "")
+
+
+def discard_claim(folder: Path) -> None:
+    """Delete a folder that this process has claimed, and in which no run was registered."""
+    if not has_record(str(folder)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def claim_sweep(outputs: Path, name: str, now: datetime) -> Path:

@@ -22,11 +22,15 @@ from mhc.index import Runs
 from mhc.index.summary import sentences
 from mhc.record import RECORD_FILE, Category, Sweep
 from mhc.report.result import result
-from mhc.runs import lineage
+from mhc.runs import folders, lineage, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recording
-from mhc.training import config, exit_codes
+from mhc.runs.liveness import with_derived_status
+from mhc.runs.process_control import must_be_resumable
+from mhc.runs.signals import recording, signals_deferred
+from mhc.training import config, exit_codes, recorded_config
+from mhc.training.resume_check import refuse_changed_data
+from mhc.training.sweep_process import end_job, end_with_parent
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -43,30 +47,66 @@ def run_job(cfg: DictConfig) -> float | None:
     """Train the run of one Hydra job; a failed job of a sweep does not stop the others."""
     try:
         return begin(cfg)
-    except Exception as error:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+    except BaseException as error:
+        end_job(error)
+        if not isinstance(error, Exception) or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         sys.exit(exit_codes.code_of_error(error))  # Hydra would print lines of its own about it
 
 
 def begin(cfg: DictConfig) -> float | None:
     """Register one run in the folder that Hydra claimed, train it, and return its macro-F1 on validation."""
+    end_with_parent()
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
     cfg.paths.run = str(folder)
     overrides = list(hydra_cfg.overrides.task)
     sweep = None
     if hydra_cfg.mode == RunMode.MULTIRUN:
+        recorded_config.mask_plan(folder.parent)
         sweep = Sweep(id=folder.parent.name, job=int(hydra_cfg.job.num), overrides=overrides)
     if distributed.rank() > 0:
         return train(cfg, None)
     if (folder / RECORD_FILE).exists():  # a SLURM job that was queued again resumes its run
-        return train(cfg, LiveRun.resume(folder), last_checkpoint(folder))
-    return train(cfg, register_run(cfg, folder, overrides, sweep))
+        return resume_run(cfg, folder, checked_data(cfg, folder))
+    try:
+        with signals_deferred():
+            run = register_run(cfg, folder, overrides, sweep)
+    except Exception:
+        folders.discard_claim(folder)
+        raise
+    return train(cfg, run)
+
+
+def checked_data(cfg: DictConfig, folder: Path) -> TextDataModule:
+    """Return the data of the run in `folder`, which is to be resumed; nothing of the run changes.
+
+    Raises:
+        Conflict: if the run is still alive.
+        Refused: if it is completed, imported or archived, or its data is not what its record describes.
+    """
+    record = store.read(folder)
+    must_be_resumable(with_derived_status(record, folder, liveness(cfg)), folder)
+    datamodule = load_data(cfg)
+    refuse_changed_data(record, folder, datamodule)
+    return datamodule
+
+
+def resume_run(cfg: DictConfig, folder: Path, datamodule: TextDataModule) -> float | None:
+    """Continue the run in `folder` from its last checkpoint.
+
+    Raises:
+        Conflict: if another process resumes it at the same time.
+    """
+    checkpoint = last_checkpoint(folder)
+    with signals_deferred():
+        run = LiveRun.resume(folder, liveness(cfg))
+    return train(cfg, run, checkpoint, datamodule)
 
 
 def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep | None) -> LiveRun:
     """Write the record of the run before any heavy import, so that every failure is recorded."""
+    recorded_config.write_config(folder, cfg, HydraConfig.get() if HydraConfig.initialized() else None)
     group = lineage.config_hash(config.result_values(cfg))
     return LiveRun.register(
         folder,
@@ -78,27 +118,46 @@ def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Swe
         category_said=Category(cfg.category) if cfg.category in list(Category) else None,
         sweep=sweep,
         group=group,
-        lineage=lineage.gather(folder, overrides=overrides, config_hash=group),
+        lineage=lineage.gather(folder, overrides=overrides, config_hash=group, code_files=cfg.code_files),
         liveness=liveness(cfg),
         now=datetime.now(UTC),
     )
 
 
-def train(cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None) -> float | None:
+def train(
+    cfg: DictConfig, run: LiveRun | None, checkpoint: Path | None = None, datamodule: TextDataModule | None = None
+) -> float | None:
     """Train and record the outcome of the run; `run` is None on further ranks, which record nothing."""
     if run is None:
-        return fit_and_evaluate(cfg, checkpoint)
+        return fit_and_evaluate(cfg, checkpoint, datamodule)
     with recording(run):
         check(cfg)
         if cfg.summary:
             log_summary(cfg, run)
-        score = fit_and_evaluate(cfg, checkpoint)
+        score = fit_and_evaluate(cfg, checkpoint, datamodule)
     Console(stderr=True).print(result(run.record(), run.folder, gates=cfg.check_promotion))
     return score
 
 
-def fit_and_evaluate(cfg: DictConfig, checkpoint: Path | None) -> float | None:
-    """Load the data, build the model, fit, and score the best checkpoint on validation and test."""
+def fit_and_evaluate(
+    cfg: DictConfig, checkpoint: Path | None, datamodule: TextDataModule | None = None
+) -> float | None:
+    """Load the data unless it is given, build the model, fit, and score the best checkpoint on validation and test."""
+    datamodule = datamodule or load_data(cfg)
+    model = build_model(cfg, datamodule)
+    if distributed.rank() == 0:
+        save_architecture(Path(cfg.paths.run), datamodule, model)
+    trainer = build_trainer(cfg)
+    with distributed.replaying_ranks(Path(cfg.paths.run), recorded_config.credentials(cfg)):
+        trainer.fit(model, datamodule, ckpt_path=checkpoint)
+        if cfg.test and not trainer.fast_dev_run:
+            evaluate_best(trainer, model, datamodule)
+    score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
+    return None if score is None else float(score)
+
+
+def load_data(cfg: DictConfig) -> TextDataModule:
+    """Seed the random numbers, set up the libraries, and prepare the data."""
     from pytorch_lightning import seed_everything
 
     from mhc.model.log_filters import quieten
@@ -107,18 +166,9 @@ def fit_and_evaluate(cfg: DictConfig, checkpoint: Path | None) -> float | None:
     if cfg.get("reuse_memory", True):  # the config of a run recorded by an older version has no such key
         reuse_memory()
     seed_everything(cfg.seed, workers=True, verbose=False)
-    datamodule = build(cfg.data)
+    datamodule: TextDataModule = build(cfg.data)
     datamodule.prepare()
-    model = build_model(cfg, datamodule)
-    if distributed.rank() == 0:
-        save_architecture(Path(cfg.paths.run), datamodule, model)
-    trainer = build(cfg.trainer, callbacks=build_all(cfg.callbacks), logger=build_all(cfg.logger))
-    with distributed.replaying_ranks(Path(cfg.paths.run)):
-        trainer.fit(model, datamodule, ckpt_path=checkpoint)
-        if cfg.test and not trainer.fast_dev_run:
-            evaluate_best(trainer, model, datamodule)
-    score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
-    return None if score is None else float(score)
+    return datamodule
 
 
 def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
@@ -128,10 +178,21 @@ def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClass
     """
     from transformers import PreTrainedModel
 
+    own_folder.make(folder, folder / "tokenizer")
     datamodule.tokenizer.save_pretrained(folder / "tokenizer")
     network = model.network
     if isinstance(network, PreTrainedModel) and type(network).__module__.startswith("transformers."):
         network.config.save_pretrained(folder / "network")
+
+
+def build_trainer(cfg: DictConfig) -> pl.Trainer:
+    """Build the Trainer with its callbacks and loggers; its checkpoints stay in the folder of the run."""
+    from mhc.training.checkpoint_file import use_checkpoint_file
+
+    trainer: pl.Trainer = build(cfg.trainer, callbacks=build_all(cfg.callbacks), logger=build_all(cfg.logger))
+    use_checkpoint_file(trainer, Path(cfg.paths.run))
+    own_folder.check(Path(cfg.paths.run))  # the loggers create their files at the start of the fit
+    return trainer
 
 
 def evaluate_best(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:

@@ -12,19 +12,24 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from mhc import distributed
-from mhc.errors import BadConfig, NotFound
+from mhc import distributed, files
+from mhc.errors import BadConfig, NotFound, Unreadable
 from mhc.policy import CONF
 from mhc.record import Sweep
-from mhc.runs import resolve, sweeps
-from mhc.runs.checkpoints import last_checkpoint
-from mhc.runs.live import LiveRun
+from mhc.runs import atomic, resolve, sweeps
+from mhc.runs.signals import signals_deferred
 from mhc.training.config import claim_job
+from mhc.training.recorded_config import may_be_masked, restore_masked, restore_overrides, write_config
+from mhc.training.sweep import planned_jobs, shown_at_end
 
 log = logging.getLogger("mhc")
 
-PATHS = ("paths.outputs", "paths.models", "paths.cache")
+DATA_PLACES = ("data.train", "data.val", "data.test", "data.path")
+"""Where the files of the data are; their content is compared with the record before anything changes."""
+PATHS = ("paths.outputs", "paths.models", "paths.cache", *DATA_PLACES)
 """The keys that may be given together with `resume=`: locations, never what is trained."""
+CONFIG_FILE = Path(".hydra", "config.yaml")
+"""The config of a run, in its folder."""
 
 
 def requested_action(arguments: Sequence[str]) -> Callable[[], object] | None:
@@ -37,8 +42,14 @@ def requested_action(arguments: Sequence[str]) -> Callable[[], object] | None:
         return partial(train_further_rank, Path(os.environ[distributed.RUN]))
     values = dict(word.split("=", 1) for word in arguments if "=" in word and not word.startswith("-"))
     for key, action in (("resume", resume), ("resume_sweep", resume_sweep)):
-        if values.get(key, "null") not in ("null", ""):
-            others = [word for word in arguments if word.partition("=")[0] not in (key, *PATHS)]
+        if key in values:
+            if values[key] in ("", "null", "None"):
+                raise BadConfig(
+                    f"{key}={values[key]} names no run: the value is empty. Give an id: {key}=<id>, or leave it out"
+                )
+            others = [
+                word for word in arguments if word.partition("=")[0] not in (key, *PATHS) and not may_be_masked(word)
+            ]
             if others:
                 raise BadConfig(f"{key}= uses the recorded config and cannot be combined with {others[0]!r}")
             return partial(action, values[key], values)
@@ -48,19 +59,23 @@ def requested_action(arguments: Sequence[str]) -> Callable[[], object] | None:
 def train_further_rank(folder: Path) -> None:
     """Train as a further rank of the run in `folder`; this process writes nothing."""
     from mhc.training.job import train
+    from mhc.training.sweep_process import end_with_parent
 
+    end_with_parent()
     train(recorded_config(folder, {}), run=None)
 
 
 def resume(prefix: str, values: dict[str, str]) -> None:
     """Continue a run from its last checkpoint, under its own id and config."""
-    from mhc.training.job import train
+    from mhc.training.job import checked_data, resume_run
 
     folder = resolve.find(outputs_of(values), prefix)
     cfg = recorded_config(folder, values)
     log_to(folder)
-    run = LiveRun.resume(folder)
-    train(cfg, run, last_checkpoint(folder))
+    datamodule = checked_data(cfg, folder)
+    if any(key in values for key in DATA_PLACES):  # the content is the recorded one: only its place is new
+        write_config(folder, cfg)
+    resume_run(cfg, folder, datamodule)
 
 
 def resume_sweep(sweep_id: str, values: dict[str, str]) -> None:
@@ -69,26 +84,14 @@ def resume_sweep(sweep_id: str, values: dict[str, str]) -> None:
     jobs = sweeps.unfinished(outputs, sweep_id, planned_jobs(outputs / sweep_id))
     log_to(None)
     log.info("Sweep %s: %d job(s) did not complete", sweep_id, len(jobs))
-    for job in jobs:
-        log.info("Job %d of sweep %s: %s", job.number, sweep_id, " ".join(job.overrides))
-        if job.folder is not None:
-            resume(str(job.folder), values)
-        else:
-            start_job(outputs / sweep_id, job.number, job.overrides)
-
-
-def planned_jobs(sweep: Path) -> list[list[str]]:
-    """Return the overrides of all jobs of a `--multirun`, in Hydra's order."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    plan = sweep / "multirun.yaml"
-    if not plan.exists():
-        return []
-    hydra = OmegaConf.load(plan).hydra
-    params = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
-    overrides = OverridesParser.create().parse_overrides([*params, *hydra.overrides.task])
-    return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0]
+    with shown_at_end(outputs / sweep_id):
+        for job in jobs:
+            log.info("Job %d of sweep %s: %s", job.number, sweep_id, " ".join(job.overrides))
+            if job.folder is not None:
+                resume(str(job.folder), values)
+            else:
+                overrides = restore_overrides(job.overrides, values, sweep_id)
+                start_job(outputs / sweep_id, job.number, overrides)
 
 
 def outputs_of(values: dict[str, str]) -> Path:
@@ -97,20 +100,32 @@ def outputs_of(values: dict[str, str]) -> Path:
 
 
 def recorded_config(folder: Path, values: dict[str, str]) -> DictConfig:
-    """Return the config that Hydra wrote to the run's folder, with the paths of the command line.
+    """Return the recorded config of a run, with the paths and the masked values of the command line.
 
     Raises:
+        BadConfig: if a value is masked, and not on the command line.
         NotFound: if the run ended before Hydra wrote it.
+        Unreadable: if it is damaged.
     """
-    file = folder / ".hydra" / "config.yaml"
-    if not file.exists():
-        raise NotFound(f"{folder} has no .hydra/config.yaml: the run ended before it was written. Start a new run")
-    cfg = OmegaConf.load(file)
-    assert isinstance(cfg, DictConfig)
+    file = folder / CONFIG_FILE
+    try:
+        with files.reading(file, "Restore it, or start a new run"):
+            cfg = OmegaConf.create(files.yaml_text(file))
+    except FileNotFoundError:
+        message = f"{folder} has no .hydra/config.yaml: the run ended before it was written. Start a new run"
+        raise NotFound(message) from None
+    if not isinstance(cfg, DictConfig) or "paths" not in cfg:
+        raise Unreadable(f"{file} is not the config of a run. Restore it, or start a new run")
     for key in PATHS:
         if key in values:
+            if (
+                OmegaConf.select(cfg, key.rpartition(".")[0]) is None
+                or key.rpartition(".")[2] not in cfg[key.partition(".")[0]]
+            ):
+                raise BadConfig(f"The data of {folder.name} has no key {key!r}. Leave it out")
             OmegaConf.update(cfg, key, values[key])
     cfg.paths.run = str(folder.absolute())
+    restore_masked(cfg, values, folder.name)
     return cfg
 
 
@@ -124,10 +139,10 @@ def start_job(sweep: Path, number: int, overrides: list[str]) -> None:
         cfg = compose("train", overrides=overrides)
     folder = sweep / claim_job(str(sweep), cfg.name, number)
     cfg.paths.run = str(folder.absolute())
-    (folder / ".hydra").mkdir()
-    OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
     log_to(folder)
-    train(cfg, register_run(cfg, folder, overrides, Sweep(id=sweep.name, job=number, overrides=overrides)))
+    with signals_deferred():
+        run = register_run(cfg, folder, overrides, Sweep(id=sweep.name, job=number, overrides=overrides))
+    train(cfg, run)
 
 
 def log_to(folder: Path | None) -> None:

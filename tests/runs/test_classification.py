@@ -101,3 +101,8 @@ def test_inflections_double_the_last_letter_or_drop_the_e() -> None:
     assert {"smokes", "smoked", "smoking"} <= inflections("smoke")
     assert {"tests", "tested", "testing"} <= inflections("test")
     assert "testting" not in inflections("test")
+
+
+def test_model_with_a_debug_word_makes_a_debug_run() -> None:
+    verdict = classify(a_record(name="lr_sweep", model="micro"), POLICY)
+    assert verdict == (Category.DEBUG, "the model 'micro' has the debug word 'micro'")

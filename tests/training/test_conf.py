@@ -167,3 +167,13 @@ def test_help_lists_every_option_of_every_group() -> None:
         missing = [name for name in options(group) if name.partition("=")[2] not in re.findall(r"\w+", line[0])]
         assert not missing, f"--help does not list {missing}: add them to conf/hydra/default.yaml"
     assert "_common" not in text
+
+
+def test_recipe_sets_name_tags_seed_and_description(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipes" / "experiment" / "mine.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text("# @package _global_\nname: mine\nseed: 7\ntags: [paper]\ndescription: from a recipe\n")
+    search = f"hydra.searchpath=[file://{recipe.parents[1]}]"
+    cfg = composed(search, "experiment=mine")
+    assert (cfg.name, cfg.seed, list(cfg.tags), cfg.description) == ("mine", 7, ["paper"], "from a recipe")
+    assert composed(search, "experiment=mine", "seed=8").seed == 8  # the command line wins over the recipe
