@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from mhc.inference import arguments, table_reader, table_writer
 from mhc.inference.label_table import label_table, summary
 from mhc.inference.predictor import Prediction, Predictor
 from mhc.inference.progress import ProgressBar
-from mhc.inference.table_reader import STDIO, Table
+from mhc.inference.table import Table
+from mhc.inference.table_reader import STDIO
+from mhc.production.bundle import refuse_output
 from mhc.terminal import clean
 from mhc.training import exit_codes
 
@@ -37,7 +40,7 @@ KEYS = {
     **arguments.MODEL_KEYS,
     "text": "one text to label",
     "input": "a file of texts (.csv, .tsv, .jsonl, .parquet), or - for stdin",
-    "output": "the file to write, or - for stdout [-]",
+    "output": "the file to write (.csv, .tsv, .jsonl, .parquet), or - for stdout [-]",
     "text_column": "column of the texts [text]",
     "format": "of stdin and stdout: csv, tsv, jsonl, parquet [csv]",
     "encoding": "of a CSV or TSV file [utf-8]",
@@ -78,8 +81,17 @@ def formats_of(values: dict[str, str]) -> tuple[str, str]:
     """
     source, target, stdio = values["input"], values.get("output", STDIO), values.get("format")
     read = table_reader.format_of(stdio, source, "csv") if source == STDIO else table_reader.format_of(None, source)
-    write = table_reader.format_of(stdio if target == STDIO else None, target, read)
-    return read, write
+    return read, table_reader.format_of(stdio, target, read) if target == STDIO else file_format(target, read)
+
+
+def file_format(target: str, read: str) -> str:
+    """Return the format of an output file by its suffix; a device or a pipe gets the format of the input.
+
+    Raises:
+        BadConfig: if the suffix is that of no format.
+    """
+    path = Path(target)
+    return table_reader.format_of(None, target, read if path.exists() and not path.is_file() else None)
 
 
 def label_text(values: dict[str, str], threshold: float | None) -> None:
@@ -112,6 +124,7 @@ def load(values: dict[str, str]) -> Predictor:
     return Predictor.load(
         run=values.get("run") or None,
         bundle=values.get("bundle") or None,
+        task=values.get("task") or None,
         outputs=arguments.folder(values, "outputs", os.environ),
         models=arguments.folder(values, "models", os.environ),
         precision=values.get("precision", "auto"),
@@ -125,8 +138,12 @@ def label_file(values: dict[str, str], threshold: float | None, read: str, write
     source, target = values["input"], values.get("output", STDIO)
     column = values.get("text_column", "text")
     started = time.monotonic()
+    if target != STDIO:
+        refuse_output(Path(target), arguments.folder(values, "models", os.environ))
+    table_writer.refuse_input(source, target)
     with ExitStack() as stack:
-        table: Table = stack.enter_context(table_reader.open_table(source, read, values.get("encoding", "utf-8")))
+        encoding = values.get("encoding", "utf-8")
+        table: Table = stack.enter_context(table_reader.open_table(source, read, encoding, output=write))
         table_reader.check_column(table, column)
         reuse_memory()
         file = stack.enter_context(table_writer.open_output(target))

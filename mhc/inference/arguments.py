@@ -14,6 +14,7 @@ Keys = Mapping[str, str]
 MODEL_KEYS: Keys = {
     "run": "a run: its folder, or the beginning or the end of its id",
     "bundle": "a bundle: its name, an alias such as champion, or its folder (with a slash)",
+    "task": "the task of the alias, if several have it: see mhc champion [the first that had it]",
 }
 HARDWARE_KEYS: Keys = {
     "precision": "fp32, bf16, or auto: bf16 if the hardware has it [auto]",

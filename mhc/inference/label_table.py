@@ -13,7 +13,8 @@ from mhc.errors import BadInput
 from mhc.inference import table_writer
 from mhc.inference.predictor import Prediction, Predictor
 from mhc.inference.progress import ProgressBar
-from mhc.inference.table_reader import Row, Table, texts_of
+from mhc.inference.table import Row, Table
+from mhc.inference.table_reader import texts_of
 
 CHUNK_ROWS, CHUNK_CHARACTERS = 8192, 16_000_000
 """Limits of the rows in memory: a number of rows, and a number of characters of their texts."""

@@ -67,6 +67,7 @@ class Predictor:
         run: str | Path | None = None,
         bundle: str | Path | None = None,
         *,
+        task: str | None = None,
         outputs: str | Path = "outputs",
         models: str | Path = "models",
         precision: str = "auto",
@@ -75,9 +76,11 @@ class Predictor:
     ) -> Predictor:
         """Load a run (beginning or end of its id, or its folder) or a bundle (name, alias, or its folder).
 
+        `task` is the name of the task whose alias is meant.
+
         Raises:
-            NotFound: if there is no such run or bundle.
-            Conflict: if there are several.
+            NotFound: if there is no such run, bundle or task.
+            Conflict: if there are several runs.
             Unreadable: if it is damaged.
             BadConfig: if not exactly one of `run` and `bundle` is given, or the precision or device is unknown.
         """
@@ -88,7 +91,7 @@ class Predictor:
         if run is not None:
             loaded = loading.from_run(loading.find_run(Path(outputs), str(run)))
         else:
-            loaded = loading.from_bundle(*loading.find_bundle(Path(models), str(bundle)))
+            loaded = loading.from_bundle(*loading.find_bundle(Path(models), str(bundle), task))
         return cls(loaded, precision=precision, device=device, batch_tokens=batch_tokens)
 
     def __call__(self, texts: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from mhc.errors import BadConfig, BadInput, NotFound
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-Row = dict[str, object]
+from mhc.inference import json_reader, parquet_reader
+from mhc.inference.table import Row, Table, refuse_duplicates, share_of
 
 STDIO = "-"
 """Path of stdin as an input and of stdout as an output."""
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 """Formats by the suffix of the file."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """An open table; at least one row."""
-
-    name: str
-    """Name of the file in messages."""
-    format: str
-    columns: list[str]
-    """For JSON Lines: the keys of the first row."""
-    rows: Iterator[Row]
-    share_read: Callable[[], float | None]
-    """Share of the file that is read, 0 to 1; None if its size is unknown."""
-    schema: pa.Schema | None = None
-    """For Parquet only."""
 
 
 def format_of(format: str | None, path: str, default: str | None = None) -> str:
@@ -57,17 +36,17 @@ def format_of(format: str | None, path: str, default: str | None = None) -> str:
 
 
 @contextmanager
-def open_table(path: str, format: str, encoding: str = "utf-8") -> Iterator[Table]:
-    """Open a table for reading, and check its first row.
+def open_table(path: str, format: str, encoding: str = "utf-8", *, output: str = "jsonl") -> Iterator[Table]:
+    """Open a table for reading, and check its first row; `output` is the format that its rows are written in.
 
     Raises:
         NotFound: if the file does not exist.
-        BadInput: if the file cannot be read, is empty, or is not of the format.
+        BadInput: if the file cannot be read, is empty, is not of the format, or has two columns of one name.
         BadConfig: if the encoding is unknown.
     """
     file = _stream(path)
     try:
-        yield _table(file, "stdin" if path == STDIO else path, format, encoding)
+        yield _table(file, "stdin" if path == STDIO else path, format, encoding, output)
     finally:
         if path != STDIO:
             file.close()
@@ -85,22 +64,16 @@ def _stream(path: str) -> IO[bytes]:
         raise BadInput(f"{path[:200]} cannot be read: {reason}. Choose another input=") from None
 
 
-def _table(file: IO[bytes], name: str, format: str, encoding: str) -> Table:
+def _table(file: IO[bytes], name: str, format: str, encoding: str, output: str) -> Table:
     if format == "parquet":
-        return _parquet(file, name)
-    rows = _json_rows(file, name) if format == "jsonl" else _csv_rows(file, name, format, encoding)
-    try:
-        first = next(rows)
-    except StopIteration:
-        raise BadInput(f"{name} has no rows. Give at least one text") from None
-    size = os.fstat(file.fileno()).st_size if file.seekable() else 0
-    return Table(
-        name=name,
-        format=format,
-        columns=list(first),
-        rows=chain([first], rows),
-        share_read=lambda: min(1.0, file.tell() / size) if size else None,
-    )
+        return parquet_reader.read(file, name, to_parquet=output == "parquet")
+    if format == "jsonl":
+        return json_reader.read(file, name, output)
+    rows = _csv_rows(file, name, format, encoding)
+    first = next(rows, None)
+    if first is None:
+        raise BadInput(f"{name} has no rows. Give at least one text")
+    return Table(name=name, format=format, columns=list(first), rows=chain([first], rows), share_read=share_of(file))
 
 
 def _csv_rows(file: IO[bytes], name: str, format: str, encoding: str) -> Iterator[Row]:
@@ -112,7 +85,8 @@ def _csv_rows(file: IO[bytes], name: str, format: str, encoding: str) -> Iterato
             if not fields:
                 continue
             if not header:
-                header = _header(fields, name)
+                refuse_duplicates(fields, name)
+                header = fields
                 continue
             if len(fields) != len(header):
                 raise BadInput(
@@ -125,13 +99,6 @@ def _csv_rows(file: IO[bytes], name: str, format: str, encoding: str) -> Iterato
             f"{name} is not valid {format.upper()} at line {reader.line_num} ({error}). Put fields with a separator, "
             "a quote or a line break into double quotes"
         ) from None
-
-
-def _header(fields: list[str], name: str) -> list[str]:
-    twice = sorted({field for field in fields if fields.count(field) > 1})
-    if twice:
-        raise BadInput(f"{name} has several columns named {', '.join(twice)[:200]!r}. Rename all but one")
-    return fields
 
 
 def _lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
@@ -159,59 +126,6 @@ def _check_encoding(encoding: str) -> None:
         plain = False
     if not plain:
         raise BadConfig(f"encoding={encoding[:40]} cannot be used to read lines. Use utf-8 or windows-1252")
-
-
-def _json_rows(file: IO[bytes], name: str) -> Iterator[Row]:
-    import msgspec
-
-    decoder = msgspec.json.Decoder(dict[str, object])
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BadInput(
-                f"Line {number} of {name} is not a JSON object ({type(error).__name__}). Write one object per line"
-            ) from None
-
-
-def _parquet(file: IO[bytes], name: str) -> Table:
-    import io
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    seekable = file if file.seekable() else io.BytesIO(file.read())
-    try:
-        parquet = pq.ParquetFile(seekable)
-        total = parquet.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{name} is not a readable Parquet file ({type(error).__name__}). Write it again") from None
-    if not total:
-        raise BadInput(f"{name} has no rows. Give at least one text")
-    rows_read = 0
-
-    def rows() -> Iterator[Row]:
-        nonlocal rows_read
-        try:
-            for batch in parquet.iter_batches(batch_size=4096):
-                for row in batch.to_pylist():
-                    rows_read += 1
-                    yield row
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise BadInput(
-                f"{name} is damaged after row {rows_read} ({type(error).__name__}). Write it again"
-            ) from None
-
-    return Table(
-        name=name,
-        format="parquet",
-        columns=list(parquet.schema_arrow.names),
-        rows=rows(),
-        share_read=lambda: rows_read / total,
-        schema=parquet.schema_arrow,
-    )
 
 
 def texts_of(rows: list[Row], column: str, first: int, name: str) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, TextIO
 
 from mhc.errors import BadInput
-from mhc.inference.table_reader import STDIO, Row
+from mhc.inference.table import Row
+from mhc.inference.table_reader import STDIO
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,12 +65,30 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
                 part.unlink(missing_ok=True)
 
 
+def refuse_input(source: str, target: str) -> None:
+    """Refuse an output that is the input, by whatever path, link or redirection.
+
+    Raises:
+        BadInput: if both are one file.
+    """
+    read, write = _status(source, sys.stdin), _status(target, sys.stdout)
+    if read and write and stat.S_ISREG(read.st_mode) and os.path.samestat(read, write):
+        raise BadInput(f"output={target[:200]} is the input itself, which would be overwritten. Choose another output=")
+
+
+def _status(path: str, stream: TextIO) -> os.stat_result | None:
+    try:
+        return os.fstat(stream.fileno()) if path == STDIO else Path(path).stat()
+    except (OSError, ValueError):
+        return None
+
+
 def writer(file: IO[bytes], format: str, columns: Sequence[str], added: Added, schema: pa.Schema | None) -> Writer:
     """Return a writer in csv, tsv, jsonl or parquet for rows with `columns` and then the `added` columns."""
     if format == "jsonl":
         return JsonLines(file)
     if format == "parquet":
-        return Parquet(file, added, schema)
+        return Parquet(file, columns, added, schema)
     return Csv(file, [*columns, *added], "\t" if format == "tsv" else ",")
 
 
@@ -85,15 +105,10 @@ class Csv:
         """Append rows.
 
         Raises:
-            BadInput: if a row has a column that the first one does not have, as JSON Lines allow.
+            BadInput: if a row has a column that the table did not have when it was opened.
         """
-        columns = set(self.columns)
+        require_columns(rows, self.columns)
         for row in rows:
-            if not row.keys() <= columns:
-                raise BadInput(
-                    f"A later row has the column {min(row.keys() - columns)[:60]!r}, but the first row does not. "
-                    "Choose an output that ends in .jsonl"
-                )
             self.csv.writerow([_plain(row.get(column)) for column in self.columns])
         self.flush()
 
@@ -116,36 +131,35 @@ class JsonLines:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows."""
-        import msgspec
-
-        self.file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+        self.file.writelines(as_json(row) + b"\n" for row in rows)
 
     def close(self) -> None:
         """Do nothing: the format has no end mark."""
 
 
 class Parquet:
-    """Parquet with the column types of the input if that is Parquet, too, or else those of the first rows."""
+    """Parquet with the column types of the input, which are texts if it is CSV."""
 
-    def __init__(self, file: IO[bytes], added: Added, schema: pa.Schema | None) -> None:
-        self.file, self.added, self.schema = file, added, schema
+    def __init__(self, file: IO[bytes], columns: Sequence[str], added: Added, schema: pa.Schema | None) -> None:
+        self.file, self.columns, self.added, self.schema = file, columns, added, schema
         self.parquet: pq.ParquetWriter | None = None
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows as one row group.
 
         Raises:
-            BadInput: if a column has values of several types.
+            BadInput: if a column has values of several types, or a row has a column that the table did not have.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        require_columns(rows, [*self.columns, *self.added])
         try:
             if self.parquet is None:
-                self.schema = self.with_added(self.schema or pa.Table.from_pylist(list(rows)).schema)
+                self.schema = self.with_added(self.schema or pa.schema([(name, pa.string()) for name in self.columns]))
                 self.parquet = pq.ParquetWriter(self.file, self.schema)
             self.parquet.write_table(pa.Table.from_pylist(list(rows), schema=self.schema))
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OverflowError) as error:
             raise BadInput(
                 f"The rows do not fit into Parquet ({type(error).__name__}): a column has values of several types. "
                 "Choose an output that ends in .jsonl"
@@ -165,14 +179,41 @@ class Parquet:
             self.parquet.close()
 
 
+def require_columns(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Check that no row has another column, which would not be written.
+
+    Raises:
+        BadInput: if one has, because the file grew while it was read.
+    """
+    names = set(columns)
+    for row in rows:
+        if not row.keys() <= names:
+            raise BadInput(
+                f"A row has the column {min(row.keys() - names)[:60]!r}, which the input did not have at first. "
+                "Label it again when nothing writes to it"
+            )
+
+
+def as_json(value: object) -> bytes:
+    """Return a value as JSON; times of pandas, which are exact to the nanosecond, as ISO 8601."""
+    import msgspec
+
+    return msgspec.json.encode(value, enc_hook=_iso_time)
+
+
+def _iso_time(value: object) -> str:
+    iso = getattr(value, "isoformat", None)
+    if iso is None:
+        raise BadInput(
+            f"The input has a value of the type {type(value).__name__}, which has no text. Leave its column out"
+        )
+    return str(iso())
+
+
 def _plain(value: object) -> object:
-    """Return a value for CSV: an empty text for None, JSON for lists and objects."""
+    """Return a value for CSV: an empty text for None, numbers and texts unchanged, all else as in JSON."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | dict):
-        import msgspec
-
-        return msgspec.json.encode(value).decode()
-    return value
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return value
+    return as_json(value).decode().removeprefix('"').removesuffix('"')

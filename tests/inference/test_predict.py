@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -302,6 +303,11 @@ WRONG_FILES = {
         "posts.csv",
         "posts.csv is not UTF-8 at line 3, byte 14 of it",
     ),
+    "key twice": (
+        bad("posts.jsonl", b'{"text": "a", "n": 1}\n{"text": "b", "n": 1, "n": 2}\n'),
+        "posts.jsonl",
+        "Line 2 of posts.jsonl has the key 'n' twice",
+    ),
     "NUL": (bad("posts.csv", b"text\nunmistakable\0\n"), "posts.csv", "posts.csv has a NUL byte in line 2"),
     "UTF-16": (bad("posts.csv", "text\nunmistakable\n".encode("utf-16")), "posts.csv", "has a NUL byte in line 1"),
     "no JSON": (
@@ -316,11 +322,6 @@ WRONG_FILES = {
     ),
     "a number": (bad("posts.jsonl", b'{"text": 3}\n'), "posts.jsonl", "Row 1 of posts.jsonl has int instead of text"),
     "no Parquet": (bad("posts.parquet", b"PAR1 unmistakable"), "posts.parquet", "is not a readable Parquet file"),
-    "another column later": (
-        bad("posts.jsonl", b'{"text": "a"}\n{"text": "b", "label": "x"}\n'),
-        "posts.jsonl",
-        "Row 2 of posts.jsonl has the column 'label', which the first row does not have",
-    ),
 }
 
 
@@ -348,6 +349,8 @@ def test_unreadable_file_is_one_sentence_without_its_text(
         (["run=tiny", "unmistakable"], "is not key=value"),
         (["run=tiny", "text=a", "abstain_below=60%"], "abstain_below=60% must be a number from 0 to 1"),
         (["run=tiny", "input=posts.doc"], "posts.doc has none of the suffixes .csv"),
+        (["run=tiny", "input=posts.csv", "output=labels.xlsx"], "labels.xlsx has none of the suffixes .csv, .tsv"),
+        (["run=tiny", "input=posts.csv", "output=labels"], "labels has none of the suffixes .csv"),
         (["run=tiny", "input=-", "format=excel"], "format=excel is not one of csv, tsv, jsonl, parquet"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -396,6 +399,124 @@ def test_failure_in_the_middle_leaves_the_old_output_unchanged(command: Command,
     assert (code, "line 20002" in err) == (1, True)
     assert (tmp_path / "labels.csv").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "posts.csv"]
+
+
+LATER_COLUMNS = b'{"text": "river", "n": 1}\n{"text": "stone", "n": 1.5, "who": "ada"}\n{"n": null, "label": "x"}\n'
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+@pytest.mark.parametrize("source", ["posts.jsonl", "-"])
+def test_table_of_json_lines_has_the_keys_of_all_rows(home: Path, tmp_path: Path, source: str, suffix: str) -> None:
+    (tmp_path / "posts.jsonl").write_bytes(LATER_COLUMNS)
+    words = [f"run={the_run(home)}", f"input={source}", "format=jsonl", f"output={tmp_path}/labels.{suffix}"]
+    done = subprocess.run(
+        f"cat posts.jsonl | {sys.executable} -m mhc.predict {' '.join(words)}",
+        shell=True, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if suffix == "parquet":
+        rows = pq.read_table(tmp_path / "labels.parquet").to_pylist()
+        assert [row["n"] for row in rows] == [1.0, 1.5, None]
+    else:
+        separator = "," if suffix == "csv" else "\t"
+        with (tmp_path / f"labels.{suffix}").open(newline="") as file:
+            rows = [
+                {key: value or None for key, value in row.items()} for row in csv.DictReader(file, delimiter=separator)
+            ]
+    assert list(rows[0])[:5] == ["text", "n", "who", "label", "predicted_label"]
+    assert [row["who"] for row in rows] == [None, "ada", None]
+    assert [row["label"] for row in rows] == [None, None, "x"]
+    assert [row["predicted_label"] in LABELS for row in rows] == [True, True, False]
+
+
+def test_later_key_of_json_lines_is_not_overwritten(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_bytes(LATER_COLUMNS)
+    code, _, err = command("run=tiny", "input=posts.jsonl", "output=labels.jsonl")
+    assert (code, "Row 3 of posts.jsonl has the column 'label'" in err) == (1, True)
+    assert not (tmp_path / "labels.jsonl").exists()
+
+
+def test_column_of_several_types_is_refused_before_labelling(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_bytes(b'{"text": "river", "n": 1}\n{"text": "stone", "n": "unmistakable"}\n')
+    code, _, err = command("run=nope", "input=posts.jsonl", "output=labels.parquet")
+    assert (code, err.startswith("Column 'n' of posts.jsonl does not fit into Parquet")) == (1, True)
+    assert SECRET not in err
+
+
+def test_parquet_with_two_columns_of_one_name_is_refused(command: Command, tmp_path: Path) -> None:
+    twice = pa.Table.from_arrays([pa.array(["river"]), pa.array([1]), pa.array([2])], names=["text", "n", "n"])
+    pq.write_table(twice, tmp_path / "posts.parquet")
+    code, _, err = command("run=tiny", "input=posts.parquet", "output=labels.parquet")
+    assert (code, err) == (1, "posts.parquet has several columns named 'n'. Rename all but one\n")
+
+
+NANOSECONDS = 1_600_000_000_123_456_789
+TYPES: dict[str, tuple[pa.Array, object]] = {
+    "timestamp": (pa.array([NANOSECONDS], pa.timestamp("ns")), "2020-09-13T12:26:40.123456789"),
+    "with zone": (pa.array([NANOSECONDS], pa.timestamp("ns", "UTC")), "2020-09-13T12:26:40.123456789+00:00"),
+    "microseconds": (pa.array([NANOSECONDS // 1000], pa.timestamp("us")), "2020-09-13T12:26:40.123456"),
+    "time": (pa.array([123_456_789], pa.time64("ns")), "00:00:00.123456789"),
+    "duration": (pa.array([123_456_789], pa.duration("ns")), "P0DT0H0M0.123456789S"),
+    "date": (pa.array([18_000], pa.date32()), "2019-04-14"),
+    "decimal": (pa.array([Decimal("1.10")]), "1.10"),
+    "bytes": (pa.array([b"\xff"]), "/w=="),
+    "category": (pa.array(["a"]).dictionary_encode(), "a"),
+    "list": (pa.array([[NANOSECONDS]], pa.list_(pa.timestamp("ns"))), ["2020-09-13T12:26:40.123456789"]),
+    "struct": (pa.array([{"at": 1}], pa.struct([("at", pa.time64("ns"))])), {"at": "00:00:00.000000001"}),
+    "map": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.timestamp("s"))), [["a", "1970-01-01T00:00:01"]]),
+}
+
+
+@pytest.mark.parametrize(("column", "text"), TYPES.values(), ids=TYPES)
+def test_parquet_type_is_kept_and_has_a_text(command: Command, tmp_path: Path, column: pa.Array, text: object) -> None:
+    pq.write_table(pa.table({"text": ["river"], "x": column}), tmp_path / "posts.parquet")
+    assert command("run=tiny", "input=posts.parquet", "output=labels.jsonl")[0] == 0
+    assert json.loads((tmp_path / "labels.jsonl").read_bytes())["x"] == text
+    assert command("run=tiny", "input=posts.parquet", "output=labels.csv")[0] == 0
+    written = rows_of(tmp_path / "labels.csv")[0]["x"]
+    assert written == (text if isinstance(text, str) else json.dumps(text, separators=(",", ":")))
+    assert command("run=tiny", "input=posts.parquet", "output=labels.parquet")[0] == 0
+    read = pq.read_table(tmp_path / "posts.parquet")
+    assert pq.read_table(tmp_path / "labels.parquet").select(["x"]).equals(read.select(["x"]))
+
+
+def test_time_beyond_the_calendar_is_one_sentence(command: Command, tmp_path: Path) -> None:
+    far = pa.array([10**18], pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["river"], "x": far}), tmp_path / "posts.parquet")
+    code, _, err = command("run=tiny", "input=posts.parquet", "output=labels.csv")
+    assert (code, "has a value after row 0 that cannot be written as text" in err) == (1, True)
+    assert command("run=tiny", "input=posts.parquet", "output=labels.parquet")[0] == 0
+    assert pq.read_table(tmp_path / "labels.parquet").column("x").cast(pa.int64()).to_pylist() == [10**18]
+
+
+@pytest.mark.parametrize("way", ["itself", "dots", "link", "hard link", "folder link", "stdin", "stdout"])
+def test_input_is_never_overwritten(home: Path, tmp_path: Path, way: str) -> None:
+    posts = a_table(tmp_path / "posts.csv", ["river"])
+    before = posts.read_bytes()
+    (tmp_path / "link.csv").symlink_to(posts)
+    (tmp_path / "hard.csv").hardlink_to(posts)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    names = {
+        "dots": f"../{tmp_path.name}/./posts.csv",
+        "link": "link.csv",
+        "hard link": "hard.csv",
+        "folder link": "folder/posts.csv",
+    }
+    words = {"stdin": "input=- output=posts.csv < posts.csv", "stdout": "input=posts.csv >> posts.csv"}
+    places = words.get(way, f"input=posts.csv output={names.get(way, 'posts.csv')}")
+    done = subprocess.run(
+        f"{sys.executable} -m mhc.predict run={the_run(home)} {places}",
+        shell=True, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, "is the input itself, which would be overwritten" in done.stderr) == (1, True)
+    assert posts.read_bytes() == before
+
+
+def test_labels_are_not_written_over_production(command: Command, home: Path, tmp_path: Path) -> None:
+    a_table(tmp_path / "posts.csv", ["river"])
+    output = home / "models" / "production" / "x" / "labels.csv"
+    code, _, err = command("run=tiny", "input=posts.csv", f"output={output}")
+    assert (code, "belongs to production" in err) == (1, True)
 
 
 def test_text_of_five_megabytes_is_cut_and_counted(command: Command, tmp_path: Path) -> None:
