@@ -1,11 +1,17 @@
-"""Facts about the data, the model and the results of a training. Pure structs: no torch, no disk.
+"""Facts about the data, the model and the results of a training. Pure: no torch, no disk.
 
 `mhc.data`, `mhc.model` and `mhc.metrics` create them, `mhc.record` stores them, `mhc.production` judges them.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import msgspec
+
+HIGH_RISK_NAME = re.compile(r"suicid|self[\W_]*(harm|injur)|crisis|overdos", re.IGNORECASE)
+"""Names of labels that are proposed as high-risk, never assumed to be."""
 
 
 class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +47,8 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The origin of each split: given, or cut from train by hash of text or group."""
     cleaning: dict[str, int] = {}
     """Rows dropped, by reason."""
+    masked: bool = False
+    """Whether URLs, e-mail addresses, user handles and phone numbers were replaced by marks, in training and in use."""
     high_risk: list[str] = []
     """Labels that the data config marks as high risk."""
     train_fraction: float = 1.0
@@ -94,3 +102,10 @@ class Smoke(msgspec.Struct, frozen=True, kw_only=True):
     fast_dev_run: bool = False
     limited: list[str] = []
     """Names of limit_*_batches options below 1.0, or overfit_batches, with their values: `limit_train_batches=2`."""
+
+
+def unmarked_high_risk(labels: Sequence[str]) -> str:
+    """Return the notice that no label is marked as high-risk, with the key that marks one, and the likely ones."""
+    likely = [label for label in labels if HIGH_RISK_NAME.search(label)]
+    proposal = f"data.high_risk=[{','.join(likely)}] (proposed by the name)" if likely else "data.high_risk=[LABEL]"
+    return f"no class is marked as high-risk; mark those that must not be missed, in training: {proposal}"

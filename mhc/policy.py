@@ -70,6 +70,15 @@ class AgainstChampion(_Section, frozen=True, kw_only=True):
     """The runs that N counts: those of the same sweep, or all recorded runs that were scored on this test split."""
 
 
+class HighRiskRecall(_Section, frozen=True, kw_only=True):
+    """No class that the data marks as high-risk is recognised less often than by the champion, paired."""
+
+    margin: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Of recall: a fall by less than this does not count. 0 requires a proven improvement."""
+    level: Level
+    """How often a model whose recall is lower by the margin may pass, before the correction for best of N."""
+
+
 class Leakage(_Section, frozen=True, kw_only=True):
     """No texts and no authors that are both in train and in test."""
 
@@ -121,6 +130,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     recall: RecallFloor
     reference: Reference
     champion: AgainstChampion
+    high_risk_recall: HighRiskRecall
     leakage: Leakage
     plausibility: Plausibility
     calibration: Calibration
@@ -131,7 +141,7 @@ class ClassificationPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """The section `classification:`; the criteria of a debug run."""
 
     debug_words: list[str]
-    """Whole words, with their plain inflections, in name or tags."""
+    """Whole words, with their plain inflections, in name, tags or model."""
     min_train_fraction: Share
     """A run that used less than this share of the training split is a debug run."""
 
@@ -182,6 +192,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     promotion: PromotionPolicy
 
 
+LATER_SECTIONS = ("high_risk_recall",)
+"""Sections of `promotion:` that the configs of earlier versions do not have; they get those of the default policy."""
+
+
 def load(name_or_path: str | Path = "default", conf_dir: Path | None = None) -> Policy:
     """Return the policy of that name in `conf_dir`/policy, or in the YAML file at that path.
 
@@ -202,7 +216,7 @@ def from_values(values: Mapping[str, Any], name: str = "policy") -> Policy:
         BadConfig: if a value is invalid; names the key.
     """
     try:
-        policy = msgspec.convert(dict(values), Policy)
+        policy = msgspec.convert(_with_later_sections(values), Policy)
     except msgspec.ValidationError as problem:
         message, _, path = str(problem).partition(" - at ")
         key = path.strip("`").removeprefix("$.") or "the top level"
@@ -213,6 +227,16 @@ def from_values(values: Mapping[str, Any], name: str = "policy") -> Policy:
             f"twice liveness.heartbeat ({policy.liveness.heartbeat:g} s), or live runs are taken for lost"
         )
     return policy
+
+
+def _with_later_sections(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with the later sections of `promotion:` that they lack."""
+    promotion = values.get("promotion")
+    missing = [name for name in LATER_SECTIONS if isinstance(promotion, Mapping) and name not in promotion]
+    if not missing or not isinstance(promotion, Mapping):
+        return dict(values)
+    default = _merged(CONF / "policy" / "default.yaml", ())["promotion"]
+    return {**values, "promotion": {**promotion, **{name: default[name] for name in missing}}}
 
 
 def name_of(policy: PromotionPolicy) -> str:

@@ -97,6 +97,29 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     overrides: list[str] = []
 
 
+class Content(StrEnum):
+    """What a run has of the content of a file that was changed and not committed."""
+
+    KEPT = "kept"
+    """The diff in `git.diff`."""
+    NOT_CODE = "not code"
+    """Nothing: it may be data."""
+    LEFT_OUT = "left out"
+    """Nothing: it is code, but binary, generated, or too large."""
+    UNTRACKED = "untracked"
+    """Nothing: git does not track the file."""
+
+
+class ChangedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was changed and not committed."""
+
+    path: str
+    """Relative to the top of the working tree."""
+    sha256: str = ""
+    """Empty if the file was deleted, is too large, or is a folder."""
+    content: Content
+
+
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """The origin of a run: all that is needed to reproduce it."""
 
@@ -107,7 +130,9 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     git_branch: str | None = None
     git_dirty: bool | None = None
     git_diff: str | None = None
-    """File in the run's folder that holds the diff of a dirty tree; None if the tree is clean or not in git."""
+    """File in the run's folder with the uncommitted changes of code; None if there are none."""
+    git_changes: list[ChangedFile] = []
+    """All files with uncommitted changes; earlier versions did not record them."""
     packages: dict[str, str] = {}
     python: str = ""
     platform: str = ""
@@ -158,6 +183,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float | None = None
     why: str = ""
     """Why the policy has this gate."""
+    remedy: str = ""
+    """What would change the verdict; empty if the gate is passed."""
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):

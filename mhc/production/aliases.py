@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from mhc import timestamps
+from mhc import timestamps, user_text
 from mhc.errors import Conflict, NotFound, Refused
 from mhc.policy import PromotionPolicy
 from mhc.production import bundle, change, ledger, snapshot, state
@@ -29,7 +29,7 @@ def set_alias(
         Conflict: if the alias points to the bundle already, or is the name of a bundle.
     """
     bundle.checked_name(alias)
-    ledger.require_author(ACTION, by, reason)
+    user_text.require_author(ACTION, by, reason)
     now = now or timestamps.now()
     with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
@@ -65,13 +65,13 @@ def remove_alias(
         NotFound: if there is no such alias.
         Conflict: if several tasks have the alias, and `task` is None.
     """
-    ledger.require_author(ACTION, by, reason)
+    user_text.require_author(ACTION, by, reason)
     now = now or timestamps.now()
     with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
         if alias in production.bundles:
             raise NotFound(f"{alias} is a bundle, not an alias. Take a bundle out of use with: mhc retire {alias}")
-        target = state.resolve(production, alias, task)
+        target = state.resolve_one(production, alias, task)
         entry = _draft("alias removed", alias, target, production, by, reason)
         return _append(writer, entry, policy, f"Remove the alias {alias}", now)
 
@@ -92,11 +92,11 @@ def roll_back(
         Conflict: if several tasks have a champion, and `task` is None.
         BadInput: if the author or the reason is missing.
     """
-    ledger.require_author(ACTION, by, reason)
+    user_text.require_author(ACTION, by, reason)
     now = now or timestamps.now()
     with change.changing(models, now) as writer:
         production = state.fold(writer.entries)
-        current = state.resolve(production, CHAMPION, task)
+        current = state.resolve_one(production, CHAMPION, task)
         previous = state.previous_champion(production, current.task)
         if previous is None:
             raise NotFound(f"There was no champion before {current.name} that is still in use")
@@ -115,7 +115,7 @@ def retire(
         Refused: if an alias points to it.
         Conflict: if it is retired already.
     """
-    ledger.require_author(ACTION, by, reason)
+    user_text.require_author(ACTION, by, reason)
     now = now or timestamps.now()
     with change.changing(models, now) as writer:
         production = state.fold(writer.entries)

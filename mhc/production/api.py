@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from mhc import policy as policies
 from mhc import timestamps
 from mhc.errors import NotFound
@@ -49,11 +51,10 @@ class Registry:
         return state.fold(entries if at is None else state.until(entries, timestamps.parse_end(at)))
 
     def champion(self, task: str | None = None, at: str | None = None) -> Bundle:
-        """Return the champion, now or at a date or time.
+        """Return the champion, now or at a date or time; without a task, that of the task that first had one.
 
         Raises:
             NotFound: if there is none.
-            Conflict: if several tasks have one, and `task` is None.
         """
         production = self.state(at)
         if not any(CHAMPION in aliases for aliases in production.aliases.values()):
@@ -68,31 +69,37 @@ class Registry:
         production = self.state(at)
         return [production.bundles[aliases[CHAMPION]] for aliases in production.aliases.values() if CHAMPION in aliases]
 
-    def resolve(self, name: str) -> Bundle:
-        """Return the bundle with this name or alias.
+    def resolve(self, name: str, task: str | None = None) -> Bundle:
+        """Return the bundle with this name or alias; without a task, an alias means that of the task that got it first.
 
         Raises:
             NotFound: if there is none.
-            Conflict: if the alias points to bundles of several tasks.
         """
-        return state.resolve(self.state(), name)
+        return state.resolve(self.state(), name, task)
 
-    def folder(self, name: str) -> Path:
+    def folder(self, name: str, task: str | None = None) -> Path:
         """Return the folder of the bundle with this name or alias, after checking every file in it.
 
         Raises:
             NotFound: if there is none.
-            Conflict: if the alias points to bundles of several tasks.
             Unreadable: if the bundle is not as it was promoted.
         """
-        target = self.resolve(name)
+        target = self.resolve(name, task)
         folder = bundle.folder_of(self.models, target.name)
         bundle.require_intact(folder, target.checksums)
         return folder
 
-    def history(self, name: str | None = None) -> list[Entry]:
-        """Return all ledger entries, oldest first, or those of one bundle, alias or run."""
+    def history(self, name: str | None = None, task: str | None = None) -> list[Entry]:
+        """Return all ledger entries, oldest first, or those of one bundle, alias, run or task.
+
+        Raises:
+            NotFound: if there is no such task.
+            Unreadable: if the ledger is damaged or was changed.
+        """
         entries = ledger.verified_entries(self.models)
+        if task is not None:
+            chosen = state.find_task(state.fold(entries), task)
+            entries = [entry for entry in entries if entry.task == chosen]
         if name is None:
             return entries
         return [entry for entry in entries if name in (entry.bundle, entry.alias, entry.before, entry.run)]
@@ -120,8 +127,12 @@ class Registry:
         alias: str | None = CHAMPION,
         force: bool = False,
         answers: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        task: str | None = None,
     ) -> PromotionRecord:
         """Promote a run (an id or its beginning).
+
+        `labels` are the champion's labels by those of the run, if they differ: see `mhc.production.baselines`.
 
         Raises:
             NotFound: if no run has this id.
@@ -133,6 +144,7 @@ class Registry:
         from mhc.production.promote import promote
 
         request = self._request(run, by=by, reason=reason, name=name, alias=alias, force=force, answers=answers)
+        request = replace(request, labels=dict(labels or {}), task=task)
         return promote(request, outputs=self.outputs, models=self.models, policy=self.policy)
 
     def _request(
@@ -192,7 +204,7 @@ class Registry:
             Conflict: if several tasks have a champion, and `task` is None.
         """
         production = self.state()
-        current = self.champion(task)
+        current = state.resolve_one(production, CHAMPION, task)
         previous = state.previous_champion(production, current.task)
         if previous is None:
             raise NotFound(f"There was no champion before {current.name} that is still in use")

@@ -6,17 +6,34 @@ order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from mhc.facts import unmarked_high_risk
 from mhc.policy import Judged, PromotionPolicy
-from mhc.production import statistics
-from mhc.production.decision import GateInputs, Scores
-from mhc.production.statistics import Interval
-from mhc.record import Category, Gate, Promotion, Status
+from mhc.production import paired_comparison
+from mhc.production.decision import (
+    FAILED,
+    PASSED,
+    UNKNOWN,
+    UNSCORED,
+    Baseline,
+    GateInputs,
+    Scores,
+    at_least,
+    better_model,
+    pass_or_fail,
+    unknown,
+    verdict,
+)
+from mhc.production.paired_comparison import Comparison, PairedRecall
+from mhc.record import Category, Content, Gate, Promotion, Status
 
-PASSED, FAILED, UNKNOWN = "passed", "failed", "not enough evidence"
+__all__ = ["FAILED", "GATES", "PASSED", "UNKNOWN", "flag", "judge", "refusals"]
+
+NO_CHAMPION = "there is no champion of this task yet"
 Rule = Callable[[GateInputs, PromotionPolicy], list[Gate]]
 
 
@@ -46,17 +63,8 @@ def flag(inputs: GateInputs, policy: PromotionPolicy, policy_name: str) -> Promo
 
 def origin(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require a completed run, not debug, on real data, with a complete checkpoint and recorded code."""
-    record, why = inputs.record, policy.origin.why
-    flaw = inputs.checkpoint_flaw
-    return [
-        _pass_or_fail("completed", f"the run is {_status(inputs)}", why, passed=record.status == Status.COMPLETED),
-        _category(inputs, why),
-        _real_data(inputs, why),
-        _pass_or_fail(
-            "checkpoint", flaw or "the checkpoint is complete and has the recorded sha256", why, passed=flaw is None
-        ),
-        _git(inputs, policy),
-    ]
+    of_the_run = (_completed, _category, _real_data, _checkpoint)
+    return [*(rule(inputs, policy.origin.why) for rule in of_the_run), _git(inputs, policy)]
 
 
 def quality(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
@@ -64,10 +72,10 @@ def quality(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     scores = inputs.scores
     minima = {"accuracy": policy.accuracy, "f1_macro": policy.f1_macro}
     if scores is None:
-        return [_unknown(name, inputs.scores_flaw, rule.why, rule.at_least) for name, rule in minima.items()]
+        return [unknown(name, inputs.scores_flaw, rule.why, UNSCORED, rule.at_least) for name, rule in minima.items()]
     measured = {"accuracy": scores.accuracy, "f1_macro": scores.f1_macro}
     return [
-        _at_least(name, measured[name], rule.at_least, rule.judged_on, rule.why, name.replace("f1_macro", "macro-F1"))
+        at_least(name, measured[name], rule.at_least, rule.judged_on, rule.why, name.replace("f1_macro", "macro-F1"))
         for name, rule in minima.items()
     ]
 
@@ -76,50 +84,107 @@ def recall(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require a minimum of the recall of each class; classes of high risk have a minimum of their own."""
     rule, scores, data = policy.recall, inputs.scores, inputs.record.data
     if scores is None or data is None:
-        return [_unknown("recall", inputs.scores_flaw, rule.why, rule.at_least)]
+        return [unknown("recall", inputs.scores_flaw, rule.why, UNSCORED, rule.at_least)]
     minima = {label: rule.high_risk_at_least if label in data.high_risk else rule.at_least for label in data.labels}
-    return [_class_recall(label, scores, at_least, rule.judged_on, rule.why) for label, at_least in minima.items()]
+    return [_class_recall(label, scores, minimum, rule.judged_on, rule.why) for label, minimum in minima.items()]
 
 
 def reference(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require a better result than the majority class, and than the linear model if there is such a run."""
     rule, baseline = policy.reference, inputs.reference
+    name = "better_than_reference"
     if baseline is None or baseline.comparison is None:
         problem = inputs.scores_flaw if baseline is None else f"compared with {baseline.name}: {baseline.flaw}"
-        return [_unknown("better_than_reference", problem, rule.why, rule.by_more_than)]
+        return [unknown(name, problem, rule.why, UNSCORED, rule.by_more_than)]
     comparison = baseline.comparison
     ahead = comparison.difference if rule.judged_on == "point" else comparison.low
-    verdict = PASSED if ahead > rule.by_more_than else FAILED if comparison.high <= rule.by_more_than else UNKNOWN
-    if rule.judged_on == "point" and verdict == UNKNOWN:
-        verdict = FAILED
+    outcome = PASSED if ahead > rule.by_more_than else FAILED if comparison.high <= rule.by_more_than else UNKNOWN
+    if rule.judged_on == "point" and outcome == UNKNOWN:
+        outcome = FAILED
     reason = (
         f"macro-F1 {comparison.challenger_f1_macro:.3f} against {comparison.incumbent_f1_macro:.3f} "
         f"of {baseline.name}, {comparison.difference:+.3f} (lower bound {comparison.low:+.3f})"
     )
-    return [_gate("better_than_reference", verdict, reason, rule.why, ahead, rule.by_more_than)]
+    needed = paired_comparison.examples_needed(comparison, -rule.by_more_than) if rule.judged_on != "point" else None
+    remedy = better_model(more_rows=needed, rows="test rows")
+    return [verdict(name, outcome, reason, rule.why, remedy, measured=ahead, threshold=rule.by_more_than)]
 
 
 def champion(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require a result not worse than the champion's on the same test examples, corrected for picking the best of N."""
     rule, baseline, name = policy.champion, inputs.champion, "not_worse_than_champion"
     if inputs.scores is None:
-        return [_unknown(name, inputs.scores_flaw, rule.why, -rule.margin)]
+        return [unknown(name, inputs.scores_flaw, rule.why, UNSCORED, -rule.margin)]
     if baseline is None:
-        return [_gate(name, PASSED, "there is no champion of this task yet", rule.why)]
+        return [verdict(name, PASSED, NO_CHAMPION, rule.why)]
     comparison = baseline.comparison
     if comparison is None:
-        return [_unknown(name, f"compared with the champion {baseline.name}: {baseline.flaw}", rule.why, -rule.margin)]
-    verdict = PASSED if comparison.low >= -rule.margin else UNKNOWN
-    if verdict == UNKNOWN and (comparison.high < 0 or comparison.difference < -rule.margin):
-        verdict = FAILED
+        return [_not_compared(name, baseline, rule.why, -rule.margin)]
+    outcome = PASSED if comparison.low >= -rule.margin else UNKNOWN
+    if outcome == UNKNOWN and (comparison.high < 0 or comparison.difference < -rule.margin):
+        outcome = FAILED
     picked = f", the best of {comparison.picked_from} runs" if comparison.picked_from > 1 else ""
+    common = f" of the {len(baseline.recalls)} classes that both know" if baseline.labels else ""
     reason = (
         f"macro-F1 {comparison.challenger_f1_macro:.3f} against {comparison.incumbent_f1_macro:.3f} "
-        f"of {baseline.name} on the same {comparison.examples} examples: {comparison.difference:+.3f}, "
+        f"of {baseline.name} on the same {comparison.examples} examples{common}: {comparison.difference:+.3f}, "
         f"at least {comparison.low:+.3f} at level {comparison.level:.3g}{picked} "
         f"(McNemar on accuracy: p = {comparison.mcnemar_p:.3g}); a loss above {rule.margin:g} must be ruled out"
     )
-    return [_gate(name, verdict, reason, rule.why, comparison.low, -rule.margin)]
+    remedy = better_model(more_rows=paired_comparison.examples_needed(comparison, rule.margin), rows="test rows")
+    return [verdict(name, outcome, reason, rule.why, remedy, measured=comparison.low, threshold=-rule.margin)]
+
+
+def high_risk(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
+    """Require of every high-risk class that its recall did not fall by the margin against the champion's, paired."""
+    rule, baseline, data, name = policy.high_risk_recall, inputs.champion, inputs.record.data, "high_risk_recall"
+    if inputs.scores is None or data is None:
+        return [unknown(name, inputs.scores_flaw, rule.why, UNSCORED, -rule.margin)]
+    if baseline is None:
+        notice = "" if data.high_risk else f"; {unmarked_high_risk(data.labels)}"
+        return [verdict(name, PASSED, NO_CHAMPION + notice, rule.why)]
+    if baseline.comparison is None:
+        return [_not_compared(name, baseline, rule.why, -rule.margin)]
+    if not baseline.high_risk:
+        new = f"{', '.join(data.high_risk)} is a class that {baseline.name} does not know" if data.high_risk else ""
+        return [verdict(name, PASSED, f"nothing was compared: {new or unmarked_high_risk(data.labels)}", rule.why)]
+    return [_high_risk_class(label, baseline, baseline.comparison, policy) for label in baseline.high_risk]
+
+
+def _high_risk_class(label: str, baseline: Baseline, comparison: Comparison, policy: PromotionPolicy) -> Gate:
+    """Return the verdict on one class of the champion."""
+    rule, name = policy.high_risk_recall, f"high_risk_recall.{label}"
+    recall = baseline.recalls.get(label)
+    if recall is None:
+        reason = f"{baseline.name} knows the high-risk class {label}, the run does not"
+        return verdict(name, FAILED, reason, rule.why, "a model that knows the class", threshold=-rule.margin)
+    if not recall.examples:
+        remedy = f"a test split with rows of {label}"
+        return unknown(name, f"the test split has no row of {label}", rule.why, remedy, -rule.margin)
+    picked = comparison.picked_from
+    level = paired_comparison.corrected_level(rule.level, picked)
+    p = paired_comparison.recall_p_value(recall.gained, recall.lost, recall.examples, rule.margin)
+    outcome = PASSED if p <= level else FAILED if recall.difference <= -rule.margin else UNKNOWN
+    best_of = f", the best of {picked} runs" if picked > 1 else ""
+    reason = (
+        f"recall of {label} {recall.challenger_right / recall.examples:.3f} against "
+        f"{recall.incumbent_right / recall.examples:.3f} of {baseline.name} on the same {recall.examples} examples "
+        f"({recall.gained} gained, {recall.lost} lost); a fall by {rule.margin:g} must be ruled out at level "
+        f"{level:.3g}{best_of}: p = {p:.3g}"
+    )
+    remedy = _more_of_class(recall, label, level, rule.margin, comparison.examples)
+    return verdict(name, outcome, reason, rule.why, remedy, measured=recall.difference, threshold=-rule.margin)
+
+
+def _more_of_class(recall: PairedRecall, label: str, level: float, margin: float, examples: int) -> str:
+    """Return how many test rows of the class, and in all at its present share, would be needed."""
+    needed = paired_comparison.recall_examples_needed(recall, margin, level)
+    in_all = "" if needed is None else f" (about {math.ceil(needed * examples / recall.examples):,} test rows in all)"
+    return better_model(more_rows=needed, rows=f"test rows of {label}{in_all}")
+
+
+def _not_compared(name: str, baseline: Baseline, why: str, threshold: float) -> Gate:
+    return unknown(name, f"compared with the champion {baseline.name}: {baseline.flaw}", why, "", threshold)
 
 
 def leakage(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
@@ -127,121 +192,109 @@ def leakage(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     rule, data = policy.leakage, inputs.record.data
     test = data.splits.get("test") if data else None
     if test is None or inputs.near_copies is None:
-        return [_unknown("no_leakage", "near copies between train and test were not counted", rule.why)]
+        remedy = "data that can still be read, trained on with data.near_duplicates set"
+        return [unknown("no_leakage", "near copies between train and test were not counted", rule.why, remedy)]
     share = inputs.near_copies / max(test.rows, 1)
     shared = test.shared_groups or 0
     authors = "" if test.shared_groups is None else f"; {shared} author(s) are in both"
-    verdict = PASSED if share <= rule.near_copies_at_most and shared <= rule.shared_groups_at_most else FAILED
+    outcome = PASSED if share <= rule.near_copies_at_most and shared <= rule.shared_groups_at_most else FAILED
     reason = f"{inputs.near_copies} of {test.rows} test rows ({share:.1%}) are near copies of a train row{authors}"
-    return [_gate("no_leakage", verdict, reason, rule.why, share, rule.near_copies_at_most)]
+    copies = math.floor(rule.near_copies_at_most * test.rows)
+    remedy = f"at most {copies} near copies in a test split of {test.rows} rows, and splits by author (data.group)"
+    return [
+        verdict("no_leakage", outcome, reason, rule.why, remedy, measured=share, threshold=rule.near_copies_at_most)
+    ]
 
 
 def plausible(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require an explanation by the user if the result is implausibly good."""
     rule, scores, name = policy.plausibility, inputs.scores, "plausible"
     if scores is None:
-        return [_unknown(name, inputs.scores_flaw, rule.why, rule.f1_macro_below)]
+        return [unknown(name, inputs.scores_flaw, rule.why, UNSCORED, rule.f1_macro_below)]
     measured, answer = scores.f1_macro.point, inputs.answers.get(name, "").strip()
     if measured < rule.f1_macro_below:
-        verdict, reason = PASSED, f"macro-F1 {measured:.3f} is not implausibly high"
+        outcome, reason = PASSED, f"macro-F1 {measured:.3f} is not implausibly high"
     elif answer:
-        verdict, reason = PASSED, f"macro-F1 {measured:.3f} is implausibly high, which was explained: {answer}"
+        outcome, reason = PASSED, f"macro-F1 {measured:.3f} is implausibly high, which was explained: {answer}"
     else:
-        verdict = UNKNOWN
-        reason = f"macro-F1 {measured:.3f} is implausibly high; explain it with --answer {name}='...'"
-    return [_gate(name, verdict, reason, rule.why, measured, rule.f1_macro_below)]
+        outcome, reason = UNKNOWN, f"macro-F1 {measured:.3f} is implausibly high"
+    remedy = f"an explanation: --answer {name}='...'"
+    return [verdict(name, outcome, reason, rule.why, remedy, measured=measured, threshold=rule.f1_macro_below)]
 
 
 def calibration(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require a small calibration error on the test split, at the temperature fitted on validation."""
     rule, scores = policy.calibration, inputs.scores
-    if scores is None or scores.ece is None:
-        no_temperature = "there is no evidence of validation to fit a temperature on"
-        problem = inputs.scores_flaw if scores is None else no_temperature
-        return [_unknown("calibration", problem, rule.why, rule.ece_at_most)]
+    if scores is None:
+        return [unknown("calibration", inputs.scores_flaw, rule.why, UNSCORED, rule.ece_at_most)]
+    if scores.ece is None:
+        reason = "there is no evidence of validation to fit a temperature on"
+        remedy = "the evidence of validation: python -m mhc.evaluate run=ID split=val"
+        return [unknown("calibration", reason, rule.why, remedy, rule.ece_at_most)]
     reason = (
         f"calibration error {scores.ece:.3f} at temperature {scores.temperature:.3g} "
         f"({scores.ece_before:.3f} without), at most {rule.ece_at_most:g}"
     )
-    verdict = PASSED if scores.ece <= rule.ece_at_most else FAILED
-    return [_gate("calibration", verdict, reason, rule.why, scores.ece, rule.ece_at_most)]
+    outcome = PASSED if scores.ece <= rule.ece_at_most else FAILED
+    remedy = (
+        "a model that is less sure when it is wrong (more training data, model.loss.label_smoothing), or more rows of "
+        "validation to fit the temperature on"
+    )
+    return [verdict("calibration", outcome, reason, rule.why, remedy, measured=scores.ece, threshold=rule.ece_at_most)]
 
 
-GATES: tuple[Rule, ...] = (origin, quality, recall, reference, champion, leakage, plausible, calibration)
+GATES: tuple[Rule, ...] = (origin, quality, recall, reference, champion, high_risk, leakage, plausible, calibration)
 """All gates, in the order in which their verdicts are shown."""
 
 
-def _status(inputs: GateInputs) -> str:
+def _completed(inputs: GateInputs, why: str) -> Gate:
     record = inputs.record
-    return record.status + (f": {record.status_reason}" if record.status_reason else "")
+    reason = f"the run is {record.status}" + (f": {record.status_reason}" if record.status_reason else "")
+    remedy = f"a training to its end: python -m mhc.train resume={record.id}"
+    return pass_or_fail("completed", reason, why, remedy, passed=record.status == Status.COMPLETED)
+
+
+def _checkpoint(inputs: GateInputs, why: str) -> Gate:
+    flaw = inputs.checkpoint_flaw
+    reason = flaw or "the checkpoint is complete and has the recorded sha256"
+    return pass_or_fail("checkpoint", reason, why, "the original file, or another training", passed=flaw is None)
 
 
 def _category(inputs: GateInputs, why: str) -> Gate:
     category, reason = inputs.record.category, inputs.record.category_reason
+    remedy = f"another category, if it is wrong: mhc reclassify {inputs.record.id} --to baseline"
     if category is None:
-        return _unknown("not_debug", "the run was not classified", why)
-    return _pass_or_fail("not_debug", f"the run is {category}: {reason}", why, passed=category != Category.DEBUG)
+        return unknown("not_debug", "the run was not classified", why, remedy)
+    return pass_or_fail("not_debug", f"the run is {category}: {reason}", why, remedy, passed=category != Category.DEBUG)
 
 
 def _real_data(inputs: GateInputs, why: str) -> Gate:
-    data = inputs.record.data
+    data, remedy = inputs.record.data, "a training on real data: data=files data.train=..."
     if data is None:
-        return _unknown("real_data", "the data of the run was not recorded", why)
+        return unknown("real_data", "the data of the run was not recorded", why, remedy)
     kind = "synthetic" if data.synthetic else "real"
-    return _pass_or_fail("real_data", f"the data {data.name} is {kind}", why, passed=not data.synthetic)
+    return pass_or_fail("real_data", f"the data {data.name} is {kind}", why, remedy, passed=not data.synthetic)
 
 
 def _git(inputs: GateInputs, policy: PromotionPolicy) -> Gate:
-    lineage, rule = inputs.record.lineage, policy.origin
+    lineage, rule, remedy = inputs.record.lineage, policy.origin, "a training from a git commit without changes"
     if rule.git == "any":
-        return _gate("git_state", PASSED, "the policy does not check git", rule.why)
+        return verdict("git_state", PASSED, "the policy does not check git", rule.why)
     if lineage.git_commit is None or lineage.git_dirty is None:
-        return _unknown("git_state", "no git commit was recorded", rule.why)
+        return unknown("git_state", "no git commit was recorded", rule.why, remedy)
     if not lineage.git_dirty:
-        return _gate("git_state", PASSED, f"clean at commit {lineage.git_commit[:12]}", rule.why)
-    diff = "with a recorded diff" if inputs.has_diff else "without a recorded diff"
-    reason = f"uncommitted changes on {lineage.git_commit[:12]}, {diff}"
-    return _pass_or_fail("git_state", reason, rule.why, passed=inputs.has_diff and rule.git == "recorded")
+        return verdict("git_state", PASSED, f"clean at commit {lineage.git_commit[:12]}", rule.why)
+    by_hash = sum(change.content in (Content.NOT_CODE, Content.UNTRACKED) for change in lineage.git_changes)
+    others = f", {by_hash} other files by their hash" if by_hash else ""
+    code = "the changed code is recorded" if inputs.has_diff else "the changed code is not recorded completely"
+    reason = f"uncommitted changes on {lineage.git_commit[:12]}; {code}{others}"
+    return pass_or_fail("git_state", reason, rule.why, remedy, passed=inputs.has_diff and rule.git == "recorded")
 
 
-def _class_recall(label: str, scores: Scores, at_least: float, judged_on: Judged, why: str) -> Gate:
-    interval = scores.recall.get(label)
+def _class_recall(label: str, scores: Scores, minimum: float, judged_on: Judged, why: str) -> Gate:
+    interval, rows = scores.recall.get(label), f"test rows of {label}"
     if interval is None:
-        return _unknown(f"recall.{label}", f"the test split has no row of {label}", why, at_least)
-    return _at_least(f"recall.{label}", interval, at_least, judged_on, why, f"recall of {label}")
-
-
-def _at_least(name: str, interval: Interval, at_least: float, judged_on: Judged, why: str, subject: str) -> Gate:
-    """Compare the point, or the lower bound, with a minimum; the reason states if the split is too small."""
-    measured = interval.point if judged_on == "point" else interval.low
-    verdict = PASSED if measured >= at_least else FAILED
-    if verdict == FAILED and judged_on == "lower_bound" and interval.high >= at_least:
-        verdict = UNKNOWN
-    bounds = f"{interval.confidence:.0%} interval {interval.low:.3f} to {interval.high:.3f}"
-    too_small = _too_small(interval, at_least)
-    reason = (
-        f"{subject} {interval.point:.3f} ({bounds}, {interval.examples} examples), at least {at_least:g}{too_small}"
-    )
-    return _gate(name, verdict, reason, why, measured, at_least)
-
-
-def _too_small(interval: Interval, at_least: float) -> str:
-    if not interval.low < at_least <= interval.high:
-        return ""
-    needed = statistics.examples_needed(interval, at_least)
-    number = f"; about {needed} would be needed" if needed else ""
-    return f" (the test set is too small to tell them apart{number})"
-
-
-def _pass_or_fail(name: str, reason: str, why: str, *, passed: bool) -> Gate:
-    return _gate(name, PASSED if passed else FAILED, reason, why)
-
-
-def _unknown(name: str, reason: str, why: str, threshold: float | None = None) -> Gate:
-    return _gate(name, UNKNOWN, reason, why, None, threshold)
-
-
-def _gate(
-    name: str, verdict: str, reason: str, why: str, measured: float | None = None, threshold: float | None = None
-) -> Gate:
-    return Gate(name=name, verdict=verdict, reason=reason, measured=measured, threshold=threshold, why=why)
+        return unknown(
+            f"recall.{label}", f"the test split has no row of {label}", why, f"a test split with {rows}", minimum
+        )
+    return at_least(f"recall.{label}", interval, minimum, judged_on, why, f"recall of {label}", rows)

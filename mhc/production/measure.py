@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from mhc.errors import MhcError, Unreadable
+from mhc import files
+from mhc.errors import BadInput, MhcError, Unreadable
 from mhc.model.calibration import apply_temperature, fit_temperature
 from mhc.policy import PromotionPolicy
-from mhc.production import ledger, state, statistics
+from mhc.production import baselines, ledger, state, statistics
+from mhc.production.baselines import Rescore
 from mhc.production.decision import Baseline, GateInputs, Scores
 from mhc.production.ledger import Entry
 from mhc.production.paired_comparison import Comparison, compare, joint_table
-from mhc.record import RECORD_FILE, RunRecord, Status
+from mhc.production.state import State
+from mhc.record import RECORD_FILE, Content, RunRecord, Status
 from mhc.runs import checkpoints, evidence, folders, store
 from mhc.runs.evidence import Evidence
 
 REFERENCE_MODEL = "linear"
 MAJORITY = "the majority class"
-SCORE_COMMAND = "python -m mhc.evaluate bundle={0} data=... output=models/evaluations/{0}/today.npz"
-
-Rescore = Callable[[str, Evidence], Evidence]
-"""Called with a bundle's name and the evidence of a run; returns the bundle's evidence on the same examples."""
 
 
 def measure(
@@ -37,6 +36,8 @@ def measure(
     policy: PromotionPolicy,
     near_copies: int | None = None,
     answers: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    task: str | None = None,
     rescore: Rescore | None = None,
     entries: Sequence[Entry] | None = None,
 ) -> GateInputs:
@@ -46,17 +47,19 @@ def measure(
     if it was scored on another one. `entries` are those of the ledger, if the caller has read and verified them.
 
     Raises:
+        BadInput: if `labels` or `task` does not fit.
         Unreadable: if the ledger is damaged or was changed.
     """
-    entries = ledger.verified_entries(models) if entries is None else entries
+    production = state.fold(ledger.verified_entries(models) if entries is None else entries)
+    test = test_evidence(folder, record)
     inputs = GateInputs(
         record=record,
         checkpoint_flaw=checkpoint_flaw(folder, record),
         has_diff=_has_diff(folder, record),
         near_copies=_near_copies(record) if near_copies is None else near_copies,
         answers=dict(answers or {}),
+        task=task_of_run(test, record, models, production, task),
     )
-    test = test_evidence(folder, record)
     if isinstance(test, str):
         return replace(inputs, scores_flaw=test)
     others = list(runs_on_same_test(outputs, record))
@@ -65,8 +68,45 @@ def measure(
         inputs,
         scores=scores(test, validation_evidence(folder), policy),
         reference=reference(test, [] if is_reference(record) else others, policy),
-        champion=champion(test, models, entries, picked, policy, rescore),
+        champion=champion(test, record, models, production, inputs.task, labels or {}, picked, policy, rescore),
     )
+
+
+def task_of_run(test: Evidence | str, record: RunRecord, models: Path, production: State, requested: str | None) -> str:
+    """Return the id of the run's task: the requested one, that of the same labels, of the same data, or a new one.
+
+    Raises:
+        BadInput: if the name of a new task is invalid.
+    """
+    labels = record.data.labels if record.data else []
+    search = requested is None and not state.tasks_with_labels(production, labels)
+    related = baselines.related_tasks(test, record, models, production) if search else []
+    return state.choose_task(production, labels, requested, related)
+
+
+def champion(
+    test: Evidence,
+    record: RunRecord,
+    models: Path,
+    production: State,
+    task: str,
+    labels: Mapping[str, str],
+    picked: int,
+    policy: PromotionPolicy,
+    rescore: Rescore | None = None,
+) -> Baseline | None:
+    """Return the champion of the task, compared on the same test examples; None if the task has none.
+
+    Raises:
+        BadInput: if `labels` has an answer that is not about the labels of the run and of the champion.
+    """
+    name = state.champion(production, task)
+    if name is None:
+        if labels:
+            raise BadInput("This task has no champion whose labels could differ. Leave out --labels")
+        return None
+    known = production.bundles[name].labels
+    return baselines.champion(test, record, models, name, known, labels, picked, policy, rescore)
 
 
 def test_evidence(folder: Path, record: RunRecord) -> Evidence | str:
@@ -106,7 +146,7 @@ def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy)
     return Scores(
         examples=len(test),
         accuracy=statistics.accuracy_interval(counts, policy.confidence),
-        f1_macro=statistics.f1_macro_interval(counts, policy.confidence, policy.resamples, _random()),
+        f1_macro=statistics.f1_macro_interval(counts, policy.confidence, policy.resamples, baselines.random()),
         recall=dict(zip(test.label_names, recalls, strict=True)),
         ece=ece,
         ece_before=statistics.expected_calibration_error(test.probabilities, test.labels),
@@ -117,14 +157,14 @@ def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy)
 def reference(test: Evidence, others: Sequence[tuple[Path, RunRecord]], policy: PromotionPolicy) -> Baseline:
     """Return the best linear run among `others`, or the majority class if there is none or it is better."""
     majority = np.full(len(test), np.bincount(test.labels).argmax())
-    baselines = [Baseline(name=MAJORITY, comparison=_compare(test, majority, 1, policy))]
-    baselines += [
-        baseline_from_file(test, record.id, folder / "evaluation" / "test.npz", 1, policy)
+    references = [Baseline(name=MAJORITY, comparison=_compare(test, majority, 1, policy))]
+    references += [
+        baselines.from_file(test, record.id, folder / "evaluation" / "test.npz", 1, policy)
         for folder, record in others
         if is_reference(record)
     ]
-    flawed = [baseline for baseline in baselines if baseline.comparison is None]
-    return flawed[0] if flawed else max(baselines, key=_f1_macro)
+    flawed = [baseline for baseline in references if baseline.comparison is None]
+    return flawed[0] if flawed else max(references, key=_f1_macro)
 
 
 def is_reference(record: RunRecord) -> bool:
@@ -136,65 +176,9 @@ def _f1_macro(baseline: Baseline) -> float:
     return baseline.comparison.incumbent_f1_macro if baseline.comparison else 0.0
 
 
-def champion(
-    test: Evidence,
-    models: Path,
-    entries: Sequence[Entry],
-    picked: int,
-    policy: PromotionPolicy,
-    rescore: Rescore | None = None,
-) -> Baseline | None:
-    """Return the champion of the run's task, compared on the same test examples; None if the task has none.
-
-    Tries the evidence in the bundle, then that of `python -m mhc.evaluate`, then `rescore`.
-    """
-    name = state.champion(state.fold(entries), state.task_of(test.label_names))
-    if name is None:
-        return None
-    bundle = models / "production" / name
-    paths = [bundle / "evaluation" / "test.npz", *sorted((models / "evaluations" / name).glob("*.npz"))]
-    baselines = [baseline_from_file(test, name, path, picked, policy) for path in paths]
-    comparable = next((baseline for baseline in baselines if baseline.comparison), None)
-    if comparable is not None:
-        return comparable
-    flaw = baselines[0].flaw
-    if rescore is None:
-        return replace(baselines[0], flaw=f"{flaw}; score it on this one with: {SCORE_COMMAND.format(name)}")
-    rescored = _baseline(test, name, lambda: rescore(name, test), picked, policy)
-    if rescored.comparison:
-        return rescored
-    return replace(rescored, flaw=f"{flaw}; and it could not be scored on this one: {rescored.flaw}")
-
-
-def baseline_from_file(test: Evidence, name: str, path: Path, picked: int, policy: PromotionPolicy) -> Baseline:
-    """Compare with the evidence at `path`, which must be of exactly the same examples."""
-    return _baseline(test, name, lambda: evidence.read(path), picked, policy)
-
-
-def _baseline(
-    test: Evidence, name: str, read: Callable[[], Evidence], picked: int, policy: PromotionPolicy
-) -> Baseline:
-    try:
-        paired = evidence.pair(read(), test)
-    except (MhcError, OSError) as problem:
-        return Baseline(name=name, flaw=str(problem))
-    if paired.only_first or paired.only_second:
-        return Baseline(
-            name=name,
-            flaw=(
-                f"it was scored on another test set ({paired.only_first + len(paired.labels)} examples, "
-                f"{len(paired.labels)} in common with the {len(test)} of this run)"
-            ),
-        )
-    joint = joint_table(
-        paired.labels, paired.first.argmax(axis=1), paired.second.argmax(axis=1), len(paired.label_names)
-    )
-    return Baseline(name=name, comparison=compare(joint, policy.champion.level, picked, policy.resamples, _random()))
-
-
 def _compare(test: Evidence, predictions: NDArray[np.integer], picked: int, policy: PromotionPolicy) -> Comparison:
     joint = joint_table(test.labels, predictions, test.probabilities.argmax(axis=1), len(test.label_names))
-    return compare(joint, policy.champion.level, picked, policy.resamples, _random())
+    return compare(joint, policy.champion.level, picked, policy.resamples, baselines.random())
 
 
 def picked_from(record: RunRecord, others: Sequence[RunRecord], policy: PromotionPolicy) -> int:
@@ -211,11 +195,12 @@ def runs_on_same_test(outputs: Path, record: RunRecord) -> Iterator[tuple[Path, 
     fingerprint = _test_fingerprint(record)
     for folder, _ in folders.iter_runs(outputs) if fingerprint else ():
         try:
-            content = (folder / RECORD_FILE).read_bytes()
+            with files.reading(f"The record of {folder}"):
+                content = files.read(folder / RECORD_FILE)
             if fingerprint.encode() not in content or folder.name == record.id:
                 continue  # without decoding, which takes most of the time
             other = store.decode(content, folder)
-        except (OSError, Unreadable):
+        except (FileNotFoundError, Unreadable):
             continue
         if other.status == Status.COMPLETED and other.metrics.test and _test_fingerprint(other) == fingerprint:
             yield folder, other
@@ -231,15 +216,18 @@ def checkpoint_flaw(folder: Path, record: RunRecord) -> str | None:
     checkpoint = record.checkpoint
     if checkpoint is None:
         return "no checkpoint was recorded"
-    path = folder / checkpoint.path
-    if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-        return f"the checkpoint {checkpoint.path} is outside of the run's folder"
-    if not path.is_file():
+    try:
+        path = checkpoints.recorded(folder, checkpoint.path)
+        if path.stat().st_size != checkpoint.bytes:
+            return f"the checkpoint {checkpoint.path} has {path.stat().st_size} bytes instead of {checkpoint.bytes}"
+        if checkpoints.sha256(path) != checkpoint.sha256:
+            return f"the checkpoint {checkpoint.path} does not have the recorded sha256"
+    except Unreadable as problem:
+        return str(problem)
+    except FileNotFoundError:
         return f"the checkpoint {checkpoint.path} is missing"
-    if path.stat().st_size != checkpoint.bytes:
-        return f"the checkpoint {checkpoint.path} has {path.stat().st_size} bytes instead of {checkpoint.bytes}"
-    if checkpoints.sha256(path) != checkpoint.sha256:
-        return f"the checkpoint {checkpoint.path} does not have the recorded sha256"
+    except OSError as problem:
+        return f"the checkpoint {checkpoint.path} cannot be read: {problem.strerror}"
     return None
 
 
@@ -249,10 +237,11 @@ def _near_copies(record: RunRecord) -> int | None:
 
 
 def _has_diff(folder: Path, record: RunRecord) -> bool:
+    """Return whether all uncommitted changes of code are beside the run."""
+    contents = {change.content for change in record.lineage.git_changes}
+    if Content.LEFT_OUT in contents:
+        return False
+    if contents and Content.KEPT not in contents:
+        return True
     diff = record.lineage.git_diff
     return diff is not None and (folder / Path(diff).name).is_file()
-
-
-def _random() -> np.random.Generator:
-    """Return a generator with a fixed seed, so that the same evidence always gives the same verdict."""
-    return np.random.default_rng(0)

@@ -1,17 +1,37 @@
-"""Paired comparison of two models on the same examples: bounds on macro-F1, McNemar on accuracy. Pure numpy and scipy.
+"""Paired comparison of two models on the same examples: macro-F1, accuracy, recall of a class. Pure numpy and scipy.
 
 A joint table is [k, k, k] counts: true class, prediction of the incumbent, prediction of the challenger. It is
 sufficient for macro-F1 and accuracy of both models, and has the pairing: two models err on the same hard examples.
+
+The recall of a class is tested for non-inferiority. Of its n examples the challenger alone is right on `gained`, the
+incumbent alone on `lost`; the hypothesis to be rejected is that the recall fell by the margin or more. The test is
+exact and unconditional, ordered by the score statistic of T. Tango (Stat. Med. 17, 1998): p is the largest probability,
+over all rates of discordance, of a statistic at least as large as the measured one (J. Hsueh, J. Liu, J. Chen,
+Biometrics 57, 2001). It was chosen by its error rate at the margin (tests/production/test_paired_recall.py): with 20 to
+400 examples and a level of 5 %, Tango's statistic against the normal quantile passes up to 7 % of the challengers, this
+test at most 5 %.
 """
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, stdtrit
+from scipy.special import bdtr, bdtrc, gammaln, ndtri, stdtrit, xlog1py, xlogy
 
 from mhc.production.statistics import Counts, Floats, accuracy, f1_macro, f1_macro_influence, resample_rows
+
+GRID = 400
+"""Number of discordance rates over which the largest probability is searched."""
+TAIL = 9.0
+"""Standard deviations around the mean of `lost` that are summed; the rest has a probability below 1e-15."""
+EPSILON = 1e-9
+"""Statistics that differ by less are equal."""
+MAX_EXAMPLES = 1_000_000
+"""Largest number of examples that is worth naming as needed."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,3 +154,116 @@ def _right_alone(joint: Counts) -> tuple[int, int]:
     classes = np.arange(len(joint))
     both = int(joint[classes, classes, classes].sum())
     return int(joint[classes, classes, :].sum()) - both, int(joint[classes, :, classes].sum()) - both
+
+
+def examples_needed(comparison: Comparison, margin: float) -> int | None:
+    """Return the examples at which the bound would exclude a loss of macro-F1 by `margin`, if the difference stays.
+
+    The distance of a bound is proportional to 1 / sqrt(n). None if no number is sufficient.
+    """
+    room = comparison.difference + margin
+    if room <= 0:
+        return None
+    needed = math.ceil(comparison.examples * ((comparison.difference - comparison.low) / room) ** 2 - 1e-6)
+    return needed if needed <= MAX_EXAMPLES else None
+
+
+class PairedRecall(msgspec.Struct, frozen=True, kw_only=True):
+    """Both models on the examples of one class."""
+
+    examples: int
+    incumbent_right: int
+    challenger_right: int
+    gained: int
+    """Examples on which only the challenger is right."""
+    lost: int
+    """Examples on which only the incumbent is right."""
+
+    @property
+    def difference(self) -> float:
+        """Recall of the challenger minus recall of the incumbent; 0 without examples."""
+        return (self.gained - self.lost) / self.examples if self.examples else 0.0
+
+
+def paired_recall(joint: Counts, label: int) -> PairedRecall:
+    """Return both models on one class of a joint table [k, k, k]: true class, incumbent, challenger."""
+    cells = joint[label]
+    incumbent, challenger = int(cells[label].sum()), int(cells[:, label].sum())
+    both = int(cells[label, label])
+    return PairedRecall(
+        examples=int(cells.sum()),
+        incumbent_right=incumbent,
+        challenger_right=challenger,
+        gained=challenger - both,
+        lost=incumbent - both,
+    )
+
+
+def recall_p_value(gained: int, lost: int, examples: int, margin: float) -> float:
+    """Return the exact one-sided p against a fall by `margin` or more; 1 without examples."""
+    return _recall_p_value(gained, lost, examples, margin) if examples else 1.0
+
+
+@lru_cache(maxsize=4096)
+def _recall_p_value(gained: int, lost: int, examples: int, margin: float) -> float:
+    statistic = float(recall_score(np.array(gained), np.array(lost), examples, margin)) - EPSILON
+    every_lost = np.arange(examples + 1)
+    least_gained = _least_gained(every_lost, statistic, examples, margin)
+    rates = (1 - margin) / 2 * np.linspace(0, 1, GRID + 1)[1:] ** 2
+    return min(1.0, max(_tail(least_gained, float(rate), examples, margin) for rate in (0.0, *rates)))
+
+
+def recall_score(gained: NDArray[np.integer], lost: NDArray[np.integer], examples: int, margin: float) -> Floats:
+    """Return Tango's statistic, standard normal if the recall fell by exactly `margin`; large if it fell less.
+
+    With margin 0 its square is McNemar's chi-square without a correction.
+    """
+    discordant, total = gained + lost, gained - lost + examples * margin
+    half = discordant - margin * (gained - lost) - 2 * examples * margin
+    root = np.sqrt(half.astype(np.float64) ** 2 + 8 * examples * gained * margin * (1 - margin))
+    variance = examples * (2 * (half + root) / (4 * examples) + margin * (1 - margin))
+    statistic: Floats = total / np.sqrt(np.maximum(variance, 1e-12))
+    return statistic
+
+
+def _least_gained(lost: NDArray[np.int64], statistic: float, examples: int, margin: float) -> NDArray[np.int64]:
+    """Return for each `lost` the least `gained` that reaches the statistic, which grows with it; examples + 1: none."""
+    low, high = np.zeros_like(lost), np.full_like(lost, examples + 1)
+    while np.any(low < high):
+        middle = (low + high) // 2
+        reached = recall_score(middle, lost, examples, margin) >= statistic
+        low, high = np.where(reached | (low >= high), low, middle + 1), np.where(reached, middle, high)
+    return np.where(low + lost > examples, examples + 1, low)
+
+
+def _tail(least_gained: NDArray[np.int64], rate: float, examples: int, margin: float) -> float:
+    """Return the probability of the tail, if `rate` of the examples are gained and `rate + margin` are lost."""
+    share = rate + margin
+    spread = TAIL * math.sqrt(examples * share * (1 - share)) + TAIL
+    first, last = max(0, int(examples * share - spread)), min(examples, int(examples * share + spread) + 1)
+    lost = np.arange(first, last + 1)
+    least = least_gained[first : last + 1]
+    rest = examples - lost
+    conditional = rate / (1 - share) if share < 1 else 0.0
+    gained = np.where(least <= 0, 1.0, bdtrc(np.minimum(np.maximum(least - 1, 0), rest), rest, min(conditional, 1.0)))
+    gained = np.where(least > rest, 0.0, gained)
+    return float((_binomial(lost, examples, share) * gained).sum())
+
+
+def _binomial(successes: NDArray[np.int64], trials: int, share: float) -> Floats:
+    """Return the probabilities of these numbers of successes."""
+    ways = gammaln(trials + 1) - gammaln(successes + 1) - gammaln(trials - successes + 1)
+    probabilities: Floats = np.exp(ways + xlogy(successes, share) + xlog1py(trials - successes, -share))
+    return probabilities
+
+
+def recall_examples_needed(recall: PairedRecall, margin: float, level: float) -> int | None:
+    """Return the examples of the class that would rule out the fall, if both models stay as they are; None if none do.
+
+    The statistic of unchanged rates grows with the square root of the examples.
+    """
+    measured = float(recall_score(np.array(recall.gained), np.array(recall.lost), recall.examples, margin))
+    if recall.examples == 0 or measured <= 0:
+        return None
+    needed = math.ceil(recall.examples * (float(ndtri(1 - level)) / measured) ** 2)
+    return max(needed, recall.examples + 1) if needed <= MAX_EXAMPLES else None

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from mhc import timestamps
 from mhc.errors import Conflict, MhcError, Refused
 from mhc.policy import PromotionPolicy, name_of
-from mhc.production import build_bundle, bundle, change, consistency, gates, ledger, snapshot, state
+from mhc.production import build_bundle, bundle, change, consistency, decision, gates, ledger, snapshot, state
 from mhc.production.build_bundle import RunSources
 from mhc.production.decision import GateInputs, PromotionRecord, Request
 from mhc.production.ledger import Entry, Writer
@@ -78,6 +78,8 @@ def judge(
         policy=policy,
         near_copies=build_bundle.near_copies(request.run, policy.leakage.similarity, sources),
         answers=request.answers,
+        labels=request.labels,
+        task=request.task,
         rescore=partial(rescore_bundle, request.run, models, entries, sources.texts),
         entries=entries,
     )
@@ -103,7 +105,7 @@ def promote(
         Conflict: if the name is taken.
         Unreadable: if the record, the ledger or the checkpoint is damaged or was changed.
     """
-    ledger.require_author("A promotion, forced or not,", request.by, request.reason)
+    request = decision.checked(request)
     now, sources = now or timestamps.now(), sources or RunSources()
     with change.changing(models, now) as writer:
         verdict = judge(
@@ -181,9 +183,12 @@ def _promotion_record(
 ) -> PromotionRecord:
     inputs = verdict.inputs
     labels = inputs.record.data.labels if inputs.record.data else []
+    production = state.fold(writer.entries)
     return PromotionRecord(
         name=verdict.name,
-        task=state.task_of(labels),
+        task=inputs.task,
+        task_name=production.tasks.get(inputs.task) or request.task or state.default_name(labels),
+        label_map=request.labels,
         labels=labels,
         run=inputs.record.id,
         at=timestamps.format_time(now),
@@ -205,14 +210,17 @@ def _refuse(writer: Writer, request: Request, verdict: Verdict, failed: Sequence
     """Append the refusal to the ledger, and return the error for the user."""
     entry = replace(
         ledger.draft("refused", request.by, request.reason),
+        task=verdict.inputs.task,
         run=verdict.inputs.record.id,
         policy=verdict.policy_name,
         failed=list(failed),
         answers=verdict.inputs.answers,
+        label_map=request.labels,
     )
     writer.append(entry, now)
     snapshot.write(writer.models, writer.entries, None, "")
-    lines = "\n".join(f"  {line}" for line in failed)
+    remedies = {_gate_line(gate): f"\n    would change it: {gate.remedy}" for gate in verdict.missed if gate.remedy}
+    lines = "\n".join(f"  {line}{remedies.get(line, '')}" for line in failed)
     hint = "" if request.force else "\nOverrule the gates with --force and a reason, which are recorded permanently"
     return Refused(f"{verdict.inputs.record.id} was not promoted:\n{lines}{hint}")
 
@@ -245,7 +253,9 @@ def _promotion_entry(
     return replace(
         ledger.draft("promoted", request.by, request.reason),
         task=promotion.task,
+        task_name=promotion.task_name,
         labels=promotion.labels,
+        label_map=promotion.label_map,
         bundle=promotion.name,
         alias=alias,
         before=aliases.get(alias, ""),

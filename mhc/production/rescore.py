@@ -48,7 +48,8 @@ def rescore_bundle(
     loaded = from_bundle(bundle.folder_of(models, name), state.resolve(state.fold(entries), name).checksums)
     encoder = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
     scorer = Scorer(loaded.network, pad_id=encoder.pad_id, masked=loaded.masked, precision="fp32", device="cpu")
-    order = np.array([loaded.labels.index(label) for label in test.label_names])
+    position = {label: number for number, label in enumerate(loaded.labels)}
+    order = np.array([position.get(label, -1) for label in test.label_names])  # -1: a label without an example
     return Evidence(
         ids=test.ids,
         labels=order[test.labels],

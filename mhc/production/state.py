@@ -10,10 +10,15 @@ from datetime import datetime
 import msgspec
 
 from mhc import timestamps
-from mhc.errors import Conflict, NotFound
+from mhc.errors import Conflict, NotFound, Unreadable
+from mhc.production.bundle import checked_name
 from mhc.production.ledger import START, Entry
 
 CHAMPION = "champion"
+ABOUT_A_BUNDLE = ("alias set", "rolled back", "retired", "published")
+"""Kinds of entries whose bundle was promoted before."""
+MAX_NAME = 48
+"""Characters of the labels in the default name of a task."""
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """By name, oldest first, retired ones included."""
     aliases: dict[str, dict[str, str]] = {}
     """By task and alias: the bundle's name."""
+    tasks: dict[str, str] = {}
+    """The name of each task by its id, oldest first."""
+    holders: dict[str, list[str]] = {}
+    """By alias: the tasks that have it, in the order in which they got it; the plain alias means that of the first."""
     champions: dict[str, list[str]] = {}
     """By task: the successive champions, oldest first, without those that were rolled back; the last one is current."""
 
@@ -48,19 +57,41 @@ def task_of(labels: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(sorted(labels)).encode()).hexdigest()[:12]
 
 
+def default_name(labels: Sequence[str]) -> str:
+    """Return the name of a task whose first promotion gave none: its labels, as many as fit."""
+    words = ["".join(c if c.isalnum() or c in "._" else "-" for c in label.lower()) for label in sorted(labels)]
+    name, rest = "", list(words)
+    while rest and len(name) + len(rest[0]) < MAX_NAME:
+        name = f"{name}-{rest.pop(0)}" if name else rest.pop(0)
+    return f"{name}-and-{len(rest)}-more" if rest and name else name or f"{len(words)}-labels"
+
+
 def fold(entries: Sequence[Entry]) -> State:
-    """Return the state after these entries, applied in order to an empty state."""
+    """Return the state after these entries, applied in order to an empty state.
+
+    Raises:
+        Unreadable: if an entry is about a bundle that no earlier one promoted; its hash does not exclude that.
+    """
     state = State()
     for entry in entries:
+        names = state.champions.get(entry.task, []) if entry.what == "rolled back" else state.bundles
+        if entry.what in ABOUT_A_BUNDLE and entry.bundle not in names:
+            raise Unreadable(
+                f"Entry {entry.seq} of the ledger ({entry.what}) is about {entry.bundle[:100]!r}, which no earlier "
+                "entry promoted, so the ledger was not written by mhc alone. Restore it from a copy"
+            )
         state = _after(state, entry)
     return state
 
 
 def _after(state: State, entry: Entry) -> State:
     if entry.what == "promoted":
-        state = _with_bundle(state, _bundle(entry))
+        state = _with_task(_with_bundle(state, _bundle(entry)), entry)
     elif entry.what == "retired":
         state = _with_bundle(state, msgspec.structs.replace(state.bundles[entry.bundle], retired=True))
+    elif entry.what == "redacted" and entry.bundle in state.bundles:
+        masked = msgspec.structs.replace(state.bundles[entry.bundle], checksums=entry.checksums)
+        state = _with_bundle(state, masked)
     if entry.alias and entry.what != "refused":
         state = _with_alias(state, entry)
     return state
@@ -85,15 +116,34 @@ def _with_bundle(state: State, bundle: Bundle) -> State:
     return msgspec.structs.replace(state, bundles={**state.bundles, bundle.name: bundle})
 
 
+def _with_task(state: State, entry: Entry) -> State:
+    """Name the task of the entry if it is new; tasks of the same name get a number."""
+    if entry.task in state.tasks:
+        return state
+    name, number = entry.task_name or default_name(entry.labels), 2
+    unique = name
+    while unique in state.tasks.values():
+        unique, number = f"{name}-{number}", number + 1
+    return msgspec.structs.replace(state, tasks={**state.tasks, entry.task: unique})
+
+
 def _with_alias(state: State, entry: Entry) -> State:
     """Point the alias of the entry to its bundle, or remove it."""
     aliases = {alias: name for alias, name in state.aliases.get(entry.task, {}).items() if alias != entry.alias}
     if entry.what != "alias removed":
         aliases[entry.alias] = entry.bundle
+    holders = [task for task in state.holders.get(entry.alias, []) if task != entry.task or entry.alias in aliases]
+    if entry.alias in aliases and entry.task not in holders:
+        holders.append(entry.task)
     champions = state.champions
     if entry.alias == CHAMPION:
         champions = {**champions, entry.task: _succession(champions.get(entry.task, []), entry)}
-    return msgspec.structs.replace(state, aliases={**state.aliases, entry.task: aliases}, champions=champions)
+    return msgspec.structs.replace(
+        state,
+        aliases={**state.aliases, entry.task: aliases},
+        holders={**state.holders, entry.alias: holders},
+        champions=champions,
+    )
 
 
 def _succession(names: list[str], entry: Entry) -> list[str]:
@@ -117,22 +167,84 @@ def previous_champion(state: State, task: str) -> str | None:
     return earlier[-1] if earlier else None
 
 
-def resolve(state: State, name: str, task: str | None = None) -> Bundle:
-    """Return the bundle with this name or alias.
+def find_task(state: State, text: str) -> str:
+    """Return the id of the task with this name or id.
 
     Raises:
         NotFound: if there is none.
-        Conflict: if the alias points to bundles of several tasks, and `task` is None.
     """
-    if name in state.bundles:
+    for task, name in state.tasks.items():
+        if text in (task, name):
+            return task
+    names = ", ".join(state.tasks.values())
+    raise NotFound(f"No task {text!r}. There are: {names or 'none, nothing was promoted yet'}")
+
+
+def tasks_with_labels(state: State, labels: Sequence[str]) -> list[str]:
+    """Return the tasks that have a bundle with exactly these labels, those whose champion has them first."""
+    same = [item for item in state.bundles.values() if set(item.labels) == set(labels)]
+    champions = [item.task for item in same if champion(state, item.task) == item.name]
+    return list(dict.fromkeys([*champions, *(item.task for item in same)]))
+
+
+def choose_task(state: State, labels: Sequence[str], requested: str | None, related: Sequence[str]) -> str:
+    """Return the id of a run's task: the requested one, one with these labels, a related one, or else a new one.
+
+    Args:
+        state: the state of production.
+        labels: of the run.
+        requested: name or id of a task, or the name of a new one.
+        related: the tasks whose champion has the same data, most similar first.
+
+    Raises:
+        BadInput: if the name of a new task is invalid.
+    """
+    if requested is None:
+        return next(iter([*tasks_with_labels(state, labels), *related]), task_of(labels))
+    known = [task for task, name in state.tasks.items() if requested in (task, name)]
+    if known:
+        return known[0]
+    checked_name(requested)
+    task = task_of(labels)
+    return hashlib.sha256(f"task {requested}".encode()).hexdigest()[:12] if task in state.tasks else task
+
+
+def resolve(state: State, name: str, task: str | None = None) -> Bundle:
+    """Return the bundle with this name or alias; without a task, an alias means that of the task that got it first.
+
+    Args:
+        state: the state of production.
+        name: of a bundle, or an alias.
+        task: name or id of a task.
+
+    Raises:
+        NotFound: if there is none.
+    """
+    chosen = None if task is None else find_task(state, task)
+    if name in state.bundles and chosen in (None, state.bundles[name].task):
         return state.bundles[name]
-    matches = {aliases[name] for key, aliases in state.aliases.items() if name in aliases and task in (None, key)}
-    if len(matches) == 1:
-        return state.bundles[matches.pop()]
-    if matches:
-        raise Conflict(f"{name} is {' and '.join(sorted(matches))}, of different tasks. Give the name of the bundle")
-    names = ", ".join([*state.bundles, *sorted({alias for aliases in state.aliases.values() for alias in aliases})])
-    raise NotFound(f"No bundle and no alias {name!r}. There are: {names or 'none, nothing was promoted yet'}")
+    holders = [holder for holder in state.holders.get(name, []) if chosen in (None, holder)]
+    if holders:
+        return state.bundles[state.aliases[holders[0]][name]]
+    within = "" if chosen is None else f" of the task {state.tasks[chosen]}"
+    names = [item.name for item in state.bundles.values() if chosen in (None, item.task)]
+    aliases = {alias for key, pairs in state.aliases.items() for alias in pairs if chosen in (None, key)}
+    known = ", ".join([*names, *sorted(aliases)])
+    raise NotFound(f"No bundle and no alias {name!r}{within}. There are: {known or 'none, nothing was promoted yet'}")
+
+
+def resolve_one(state: State, alias: str, task: str | None) -> Bundle:
+    """Return the bundle of an alias that is to be changed: the task has to be given if several have the alias.
+
+    Raises:
+        NotFound: if there is none.
+        Conflict: if several tasks have the alias, and `task` is None.
+    """
+    holders = state.holders.get(alias, [])
+    if task is None and len(holders) > 1:
+        pairs = " and ".join(f"{state.aliases[key][alias]} (task {state.tasks[key]})" for key in holders)
+        raise Conflict(f"{alias} is {pairs}. Choose one with --task NAME")
+    return resolve(state, alias, task)
 
 
 def until(entries: Sequence[Entry], time: datetime) -> list[Entry]:
@@ -155,6 +267,8 @@ def snapshot(entries: Sequence[Entry]) -> bytes:
         "forced": sum(bundle.forced for bundle in state.bundles.values()),
         "refused": sum(entry.what == "refused" for entry in entries),
     }
+    if any(entry.task_name for entry in entries):  # earlier versions did not name tasks in their snapshots
+        content["tasks"] = state.tasks
     return json.dumps(content, indent=1).encode() + b"\n"
 
 
@@ -167,8 +281,11 @@ def sentence(entry: Entry) -> str:
     author = f" by {entry.by}" + (f": {entry.why}" if entry.why else "")
     was = f" (was {entry.before})" if entry.before else ""
     forced = " by force" if entry.forced else ""
+    alias = f" as {entry.alias}" if entry.alias else ""
+    labels = ", ".join(f"{label}={answer}" for label, answer in entry.label_map.items())
+    mapped = f" with the labels {labels}" if labels else ""
     sentences = {
-        "promoted": f"{entry.bundle} promoted{forced} from {entry.run}" + (f" as {entry.alias}" if entry.alias else ""),
+        "promoted": f"{entry.bundle} promoted{forced} from {entry.run}{alias}{mapped}",
         "refused": f"promotion of {entry.run} refused ({'; '.join(entry.failed)})",
         "alias set": f"{entry.alias} is {entry.bundle}{was}",
         "alias removed": f"{entry.alias} removed{was}",

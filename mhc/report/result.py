@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mhc.record import RunRecord
-from mhc.report.tables import Table, class_table, gate_table, metrics_table, rich_table
+from mhc.report.tables import Table, class_table, gate_table, metrics_table, rich_table, tempered_error
 
 
 def result(record: RunRecord, folder: Path, *, gates: bool) -> RenderableType:
@@ -36,7 +36,8 @@ def metrics_tables(record: RunRecord) -> list[Table]:
         return []
     last = list(splits)[-1]
     rows = record.data.splits[last].labels if record.data and last in record.data.splits else {}
-    return [metrics_table(splits), class_table(last, splits[last], rows)]
+    overall = metrics_table(splits, tempered_error(record.promotion))
+    return [overall, class_table(last, splits[last], rows)]
 
 
 def conclusion(record: RunRecord) -> Text:

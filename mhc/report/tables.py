@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from mhc.facts import Metrics
-    from mhc.record import Gate
+    from mhc.record import Gate, Promotion
 
 METRICS = {"accuracy": "accuracy", "f1_macro": "macro-F1", "ece": "calibration error", "loss": "loss"}
 """Fields of `Metrics` and their titles, in the order of the columns."""
@@ -38,10 +38,30 @@ class Table(NamedTuple):
     """Whether all columns but the first are numbers, which are aligned right."""
 
 
-def metrics_table(splits: Mapping[str, Metrics]) -> Table:
-    """Return one row per split: accuracy, macro-F1, calibration error, loss."""
-    rows = [(name, *(score(getattr(split, field)) for field in METRICS)) for name, split in splits.items()]
-    return Table(("split", *METRICS.values()), [*rows], numeric=True)
+def metrics_table(splits: Mapping[str, Metrics], tempered: Mapping[str, float | None] | None = None) -> Table:
+    """Return one row per split: accuracy, macro-F1, calibration error, loss.
+
+    Args:
+        splits: the metrics by the name of the split.
+        tempered: the calibration error at the temperature that a bundle will have, if measured: a column beside the
+            error without one; a split that is missing gets a dash.
+    """
+    fields = list(METRICS)
+    titles = {**METRICS, "ece": "calibration error, raw"} if tempered else METRICS
+    rows = [[name, *(score(getattr(split, field)) for field in fields)] for name, split in splits.items()]
+    heads = ["split", *titles.values()]
+    if tempered:
+        column = fields.index("ece") + 2
+        heads.insert(column, "tempered")
+        for row in rows:
+            row.insert(column, score(tempered.get(row[0])))
+    return Table(tuple(heads), [tuple(row) for row in rows], numeric=True)
+
+
+def tempered_error(promotion: Promotion) -> dict[str, float | None]:
+    """Return the calibration error that the gate measured, on test at the temperature of validation; empty if none."""
+    measured = next((gate.measured for gate in promotion.gates if gate.name == "calibration"), None)
+    return {} if measured is None else {"test": measured}
 
 
 def class_table(split: str, metrics: Metrics, rows: Mapping[str, int]) -> Table:
@@ -66,10 +86,16 @@ def class_table(split: str, metrics: Metrics, rows: Mapping[str, int]) -> Table:
 
 
 def gate_table(gates: Iterable[Gate]) -> Table:
-    """Return one row per gate: name, verdict, reason."""
-    return Table(
-        ("gate", "verdict", "reason"), [(gate.name, verdict_cell(gate.verdict), gate.reason) for gate in gates]
-    )
+    """Return one row per gate: name, verdict, reason with what would change the verdict."""
+    rows: list[tuple[str | Cell, ...]] = [
+        (gate.name, verdict_cell(gate.verdict), with_remedy(gate.reason, gate.remedy)) for gate in gates
+    ]
+    return Table(("gate", "verdict", "reason"), rows)
+
+
+def with_remedy(reason: str, remedy: str) -> str:
+    """Return the reason of a verdict, followed by what would change it."""
+    return f"{reason}; would change it: {remedy}" if remedy else reason
 
 
 def verdict_cell(verdict: str) -> Cell:

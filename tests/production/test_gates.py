@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mhc.production import gates
 from mhc.production.decision import Baseline, GateInputs, Scores
-from mhc.production.paired_comparison import Comparison
+from mhc.production.paired_comparison import Comparison, PairedRecall
 from mhc.production.statistics import Interval, wilson
 from mhc.record import Gate, Lineage
 from tests.support.builders import LABELS, a_record, data_facts
@@ -177,6 +177,87 @@ def test_reason_states_the_best_of_many() -> None:
     assert (
         "at level 0.0025, the best of 20 runs" in verdict("not_worse_than_champion", inputs(champion=baseline)).reason
     )
+
+
+def a_recall(gained: int = 0, lost: int = 0, examples: int = 100) -> PairedRecall:
+    right = examples * 3 // 4
+    return PairedRecall(
+        examples=examples, incumbent_right=right, challenger_right=right + gained - lost, gained=gained, lost=lost
+    )
+
+
+def a_champion(recall: PairedRecall | None, **changes: Any) -> Baseline:
+    values = {"comparison": a_comparison(), "high_risk": ["suicidal"]} | changes
+    return Baseline(name="v1", recalls={} if recall is None else {"suicidal": recall}, **values)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "expected"),
+    [(0, 0, PASSED), (6, 2, PASSED), (5, 5, UNKNOWN), (2, 6, UNKNOWN), (2, 7, FAILED), (0, 40, FAILED)],
+)
+def test_recall_of_a_high_risk_class_must_not_fall(gained: int, lost: int, expected: str) -> None:
+    values = inputs(champion=a_champion(a_recall(gained, lost)))
+    assert verdict("high_risk_recall.suicidal", values).verdict == expected
+
+
+def test_better_macro_f1_does_not_excuse_a_fall_of_recall() -> None:
+    values = inputs(champion=a_champion(a_recall(2, 42), comparison=a_comparison(0.1, 0.06, 0.14)))
+    assert verdict("not_worse_than_champion", values).verdict == PASSED
+    gate = verdict("high_risk_recall.suicidal", values)
+    assert (gate.verdict, gate.measured, gate.threshold) == (FAILED, -0.4, -0.05)
+    assert "recall of suicidal 0.350 against 0.750 of v1 on the same 100 examples (2 gained, 42 lost)" in gate.reason
+    assert gate.remedy == "a better model; more test rows of suicidal with the same results would not help"
+
+
+def test_high_risk_level_is_corrected_for_the_best_of_many() -> None:
+    alone = inputs(champion=a_champion(a_recall(6, 2)))
+    picked = inputs(champion=a_champion(a_recall(6, 2), comparison=a_comparison(picked_from=20)))
+    assert verdict("high_risk_recall.suicidal", alone).verdict == PASSED
+    gate = verdict("high_risk_recall.suicidal", picked)
+    assert gate.verdict == UNKNOWN
+    assert "at level 0.0025, the best of 20 runs" in gate.reason
+
+
+def test_remedy_counts_rows_of_the_class_and_in_all() -> None:
+    gate = verdict("high_risk_recall.suicidal", inputs(champion=a_champion(a_recall(4, 4))))
+    assert gate.remedy.startswith("about 109 test rows of suicidal (about 436 test rows in all)")
+
+
+def test_missing_evidence_of_a_high_risk_class_does_not_pass() -> None:
+    gate = verdict("high_risk_recall.suicidal", inputs(champion=a_champion(None)))
+    assert (gate.verdict, gate.reason) == (FAILED, "v1 knows the high-risk class suicidal, the run does not")
+    assert verdict("high_risk_recall.suicidal", inputs(champion=a_champion(a_recall(examples=0)))).verdict == UNKNOWN
+    assert verdict("high_risk_recall", inputs(champion=Baseline(name="v1", flaw="it is gone"))).verdict == UNKNOWN
+
+
+def test_no_marked_class_is_stated_with_the_key() -> None:
+    gate = verdict("high_risk_recall", inputs(champion=a_champion(a_recall(0, 40), high_risk=[])))
+    assert gate.verdict == PASSED
+    assert gate.reason == (
+        "nothing was compared: no class is marked as high-risk; mark those that must not be missed, in training: "
+        "data.high_risk=[suicidal] (proposed by the name)"
+    )
+    assert "data.high_risk" in verdict("high_risk_recall", inputs()).reason
+
+
+def test_verdicts_that_are_not_passed_say_what_would_change_it() -> None:
+    bare = GateInputs(record=replace(a_record(status="failed"), data=None, category=None, lineage=Lineage()))
+    low = inputs(
+        scores=scores(accuracy=wilson(20, 100, 0.95), f1_macro=an_interval(0.4), ece=0.3),
+        champion=a_champion(a_recall(0, 40), comparison=a_comparison(-0.1, -0.2, 0.0)),
+        reference=Baseline(name="linear_x", comparison=a_comparison(-0.1, -0.2, 0.0)),
+        near_copies=900,
+    )
+    gates_not_passed = [gate for values in (bare, low) for gate in gates.refusals(gates.judge(values, policy()))]
+    assert len(gates_not_passed) > 15
+    assert all(gate.remedy for gate in gates_not_passed)
+    assert not any(gate.remedy for gate in gates.judge(inputs(), policy()))
+
+
+def test_remedy_of_the_champion_gate_counts_test_rows() -> None:
+    baseline = Baseline(name="v1", comparison=a_comparison(0.01, -0.05, 0.07))
+    gate = verdict("not_worse_than_champion", inputs(champion=baseline))
+    assert gate.remedy == "about 1,600 test rows with the same results, or a better model"
 
 
 @pytest.mark.parametrize(("copies", "expected"), [(0, PASSED), (20, PASSED), (21, FAILED), (None, UNKNOWN)])

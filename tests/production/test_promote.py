@@ -153,7 +153,7 @@ REFUSALS: dict[str, tuple[Callable[[World], dict[str, Any]], str]] = {
     ),
     "the run that is too good to be true": (
         lambda world: {"probabilities": np.eye(4)[world.labels["test"]]},
-        r"plausible: not enough evidence: macro-F1 1.000 is implausibly high; .*--answer plausible=",
+        r"(?s)plausible: not enough evidence: macro-F1 1.000 is implausibly high.*--answer plausible=",
     ),
     "the run with evidence of half the test split": (
         lambda world: {"data": {"splits": world.facts.splits | {"test": larger(world)}}},

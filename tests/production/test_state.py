@@ -71,8 +71,62 @@ def test_tasks_have_champions_of_their_own() -> None:
     other = promoted("w1", task=state.task_of(["a", "b"]), labels=["a", "b"])
     production = state.fold([promoted("v1"), other])
     assert state.resolve(production, "champion", TASK).name == "v1"
-    with pytest.raises(Conflict, match="champion is v1 and w1, of different tasks"):
-        state.resolve(production, "champion")
+    assert state.resolve(production, "champion", "a-b").name == "w1"
+
+
+def test_plain_alias_keeps_its_meaning_for_a_second_task() -> None:
+    other = promoted("w1", task=state.task_of(["a", "b"]), labels=["a", "b"])
+    production = state.fold([promoted("v1"), other, promoted("v2")])
+    assert state.resolve(production, "champion").name == "v2"
+
+
+def test_change_of_an_alias_of_two_tasks_needs_the_task() -> None:
+    other = promoted("w1", task=state.task_of(["a", "b"]), labels=["a", "b"])
+    production = state.fold([promoted("v1"), other])
+    sentence = r"champion is v1 \(task anxiety-normal\) and w1 \(task a-b\). Choose one with --task NAME"
+    with pytest.raises(Conflict, match=sentence):
+        state.resolve_one(production, "champion", None)
+    assert state.resolve_one(production, "champion", "a-b").name == "w1"
+
+
+def test_plain_alias_moves_on_if_its_task_loses_it() -> None:
+    other = promoted("w1", task=state.task_of(["a", "b"]), labels=["a", "b"])
+    removed = an_entry("alias removed", alias="champion", before="v1")
+    assert state.resolve(state.fold([promoted("v1"), other, removed]), "champion").name == "w1"
+
+
+def test_unknown_task_lists_the_tasks() -> None:
+    with pytest.raises(NotFound, match=r"No task 'mood'. There are: anxiety-normal"):
+        state.resolve(state.fold([promoted("v1")]), "champion", "mood")
+
+
+def test_bundle_of_another_task_is_not_found() -> None:
+    other = promoted("w1", task=state.task_of(["a", "b"]), labels=["a", "b"])
+    with pytest.raises(NotFound, match=r"No bundle and no alias 'v1' of the task a-b. There are: w1, champion"):
+        state.resolve(state.fold([promoted("v1"), other]), "v1", "a-b")
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        (["normal", "anxiety"], "anxiety-normal"),
+        (["Self Harm", "불안"], "self-harm-불안"),
+        ([f"label{number:02}" for number in range(29)], "label00-label01-label02-label03-label04-label05-and-23-more"),
+        (["x" * 60], "1-labels"),
+    ],
+)
+def test_task_is_named_by_its_labels(labels: list[str], name: str) -> None:
+    assert state.default_name(labels) == name
+
+
+def test_tasks_of_one_name_are_numbered() -> None:
+    entries = [promoted("v1", task_name="mood"), promoted("w1", task="0" * 12, labels=["a", "b"], task_name="mood")]
+    assert list(state.fold(entries).tasks.values()) == ["mood", "mood-2"]
+
+
+def test_snapshot_without_names_of_tasks_is_unchanged() -> None:
+    assert b'"tasks"' not in state.snapshot([promoted("v1")])
+    assert b'"mood"' in state.snapshot([promoted("v1", task_name="mood")])
 
 
 def test_task_does_not_depend_on_the_order_of_labels() -> None:

@@ -51,7 +51,7 @@ def remove_command(context: Context, *, name: str, by: str, reason: str, task: s
     """
     registry = context.registry()
     if dry_run:
-        echo(f"{name} would no longer be {registry.resolve(name).name}")
+        echo(f"{name} would no longer be {registry.resolve(name, task).name}")
         return
     entry = registry.remove_alias(name, by=by, reason=reason, task=task)
     echo(f"{name} is no longer {entry.before}")
@@ -67,15 +67,16 @@ def list_command(context: Context, *, as_json: bool) -> None:
     """
     from mhc.cli.output import show_json
 
+    production = context.registry().state()
     rows = [
-        {"task": task, "alias": name, "bundle": bundle}
-        for task, aliases in context.registry().state().aliases.items()
+        {"task": task, "task_name": production.tasks[task], "alias": name, "bundle": bundle}
+        for task, aliases in production.aliases.items()
         for name, bundle in aliases.items()
     ]
     if as_json:
         show_json(rows)
     elif rows:
         columns = [Column("alias"), Column("bundle"), Column("task")]
-        show_table(columns, [[row["alias"], row["bundle"], row["task"]] for row in rows])
+        show_table(columns, [[row["alias"], row["bundle"], row["task_name"]] for row in rows])
     else:
         echo("No bundle has an alias. Promote a run with: mhc promote ID --by NAME --reason 'WHY'")

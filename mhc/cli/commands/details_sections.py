@@ -12,7 +12,16 @@ from mhc.cli.formatting import format_age, format_duration, format_number, forma
 from mhc.cli.output import Column, echo, show_table, status_cell, title
 from mhc.index.rows import Row
 from mhc.record import Promotion, RunRecord
-from mhc.report.tables import MISSING, Cell, class_table, metrics_table, score, verdict_cell
+from mhc.report.tables import (
+    MISSING,
+    Cell,
+    class_table,
+    metrics_table,
+    score,
+    tempered_error,
+    verdict_cell,
+    with_remedy,
+)
 from mhc.terminal import clean
 from mhc.timestamps import parse_recorded
 
@@ -90,7 +99,10 @@ def promotion(record: RunRecord) -> None:
     if decision.gates:
         columns = (Column("gate"), Column("verdict"), Column("measured", right=True), Column("reason", wrap=True))
         gates = decision.gates
-        rows = [(gate.name, verdict_cell(gate.verdict), score(gate.measured), gate.reason) for gate in gates]
+        rows = [
+            (gate.name, verdict_cell(gate.verdict), score(gate.measured), with_remedy(gate.reason, gate.remedy))
+            for gate in gates
+        ]
         show_table(columns, rows)
 
 
@@ -114,7 +126,7 @@ def metrics(record: RunRecord) -> None:
     if not splits:
         return
     title("Metrics of the best checkpoint")
-    table = metrics_table(splits)
+    table = metrics_table(splits, tempered_error(record.promotion))
     show_table([Column(name, right=bool(number)) for number, name in enumerate(table.titles)], table.rows)
     name, split = list(splits.items())[-1]
     if split.f1:

@@ -14,9 +14,10 @@ from mhc.report.tables import Cell
 
 @click.command("history")
 @click.argument("name", required=False)
+@task_option
 @json_option
 @click.pass_obj
-def history_command(context: Context, *, name: str | None, as_json: bool) -> None:
+def history_command(context: Context, *, name: str | None, task: str | None, as_json: bool) -> None:
     """Show what was done to the bundles, by whom and why; with NAME, of one bundle, alias or run.
 
     Example: mhc history
@@ -24,7 +25,7 @@ def history_command(context: Context, *, name: str | None, as_json: bool) -> Non
     from mhc.cli.output import show_json
     from mhc.production import state
 
-    entries = context.registry().history(name)
+    entries = context.registry().history(name, task)
     if as_json:
         show_json(entries)
         return
@@ -46,7 +47,9 @@ def champion_command(context: Context, *, task: str | None, at: str | None, as_j
     """
     from mhc.cli.output import show_json
 
-    champions = [bundle for bundle in context.registry().champions(at) if task in (None, bundle.task)]
+    registry = context.registry()
+    names = registry.state(at).tasks
+    champions = [bundle for bundle in registry.champions(at) if task in (None, bundle.task, names[bundle.task])]
     if as_json:
         show_json(champions)
     elif champions:
@@ -56,7 +59,7 @@ def champion_command(context: Context, *, task: str | None, at: str | None, as_j
                 Cell(bundle.name, "bold red" if bundle.forced else "bold"),
                 bundle.promoted_at[:10],
                 bundle.by,
-                bundle.task,
+                names[bundle.task],
                 ", ".join(bundle.labels),
             )
             for bundle in champions

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mhc.cli.context import Context
-from mhc.cli.output import Column, echo, show_table
+from mhc.cli.output import Column, echo, show_table, warn
 from mhc.cli.run_argument import RUN, find_folder
 from mhc.errors import BadInput, Refused
 from mhc.report.tables import gate_table
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 by_option = click.option("--by", default="", metavar="WHO", help="Who is responsible; recorded in the ledger.")
 reason_option = click.option("--reason", default="", metavar="WHY", help="The reason; recorded in the ledger.")
 task_option = click.option("--task", default=None, help="The task, if there are several: see `mhc champion`.")
+labels_option = click.option(
+    "--labels", default="", metavar="RUN=CHAMPION,...", help="If they differ: Sad=sad,ptsd=new,grief=removed."
+)
 NO_ALIAS = "none"
 """Value of --as for no alias."""
 
@@ -31,6 +36,8 @@ NO_ALIAS = "none"
 @reason_option
 @click.option("--as", "alias", default="champion", help="Alias of the bundle from now on, or none. [champion]")
 @click.option("--answer", "answers", multiple=True, metavar="GATE=WHY", help="Answer to a gate that asks.")
+@labels_option
+@click.option("--task", default=None, help="Name of the task, or of a new one. [that of the same labels or data]")
 @click.option("--force", is_flag=True, help="Overrule the gates; the ledger shows it permanently.")
 @click.option("--onnx", is_flag=True, help="Add model.onnx to the bundle, checked for equal outputs.")
 @click.option("--dry-run", is_flag=True, help="Print the verdict of every gate, and change nothing.")
@@ -44,6 +51,8 @@ def promote_command(
     reason: str,
     alias: str,
     answers: tuple[str, ...],
+    labels: str,
+    task: str | None,
     force: bool,
     onnx: bool,
     dry_run: bool,
@@ -63,7 +72,10 @@ def promote_command(
         force=force,
         onnx=onnx,
         answers=parse_answers(answers),
+        labels=parse_labels(labels),
+        task=task,
     )
+    warn_unmarked(request.run)
     if dry_run:
         show_judgement(context, request)
     else:
@@ -80,6 +92,29 @@ def parse_answers(texts: Sequence[str]) -> dict[str, str]:
     if any(not gate or not answer.strip() for gate, _, answer in pairs):
         raise BadInput("--answer needs the gate and the answer: --answer plausible='the labels were made by a rule'")
     return {gate: answer for gate, _, answer in pairs}
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Return the champion's label, `new` or `removed` by label; a label with a comma is put in double quotes.
+
+    Raises:
+        BadInput: if a part is not of the form LABEL=LABEL, or a label is given twice.
+    """
+    pairs = [part.strip().rpartition("=") for part in next(csv.reader([text], skipinitialspace=True), []) if part]
+    labels = {label.strip(): answer.strip() for label, _, answer in pairs}
+    if not all(label and answer for label, answer in labels.items()) or len(labels) < len(pairs):
+        raise BadInput("--labels needs each label of the run once, with its answer: --labels Sad=sad,ptsd=new")
+    return labels
+
+
+def warn_unmarked(run: Path) -> None:
+    """Print that the data of the run marks no class as high-risk, if so."""
+    from mhc.facts import unmarked_high_risk
+    from mhc.runs import store
+
+    data = store.read(run).data
+    if data is not None and not data.high_risk:
+        warn(f"In the data of {run.name} {unmarked_high_risk(data.labels)}")
 
 
 def show_judgement(context: Context, request: Request) -> None:
@@ -116,7 +151,7 @@ def show_promotion(context: Context, request: Request) -> None:
 
 def show_gates(gates: Sequence[Gate]) -> None:
     """Print one line per gate."""
-    columns = [Column("gate"), Column("verdict"), Column("reason", min_width=30)]
+    columns = [Column("gate"), Column("verdict"), Column("reason", wrap=True)]
     show_table(columns, gate_table(gates).rows)
 
 
