@@ -128,16 +128,16 @@ def test_command_of_a_recorded_run_is_printed(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("target", "key"),
     [("run=encoder", "run encoder"), ("bundle=encoder_v1", "bundle encoder"), ("bundle=champion", "bundle bag")],
 )
-def test_probabilities_are_those_recorded(said: str, kept: str, project: Path, cache: Path) -> None:
-    python(project, cache, "mhc.predict", said, "input=texts.csv", "output=labels.csv", *CPU)
+def test_probabilities_are_those_recorded(target: str, key: str, project: Path, cache: Path) -> None:
+    python(project, cache, "mhc.predict", target, "input=texts.csv", "output=labels.csv", *CPU)
     with (project / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["label"] for row in rows] == EXPECTED[kept]["labels"]
+    assert [row["label"] for row in rows] == EXPECTED[key]["labels"]
     probabilities = [[float(row[f"probability_{label}"]) for label in LABELS] for row in rows]
-    np.testing.assert_allclose(probabilities, EXPECTED[kept]["probabilities"], atol=SAME)
+    np.testing.assert_allclose(probabilities, EXPECTED[key]["probabilities"], atol=SAME)
 
 
 def test_run_scores_as_it_did(project: Path, cache: Path) -> None:
@@ -145,7 +145,7 @@ def test_run_scores_as_it_did(project: Path, cache: Path) -> None:
     printed = python(project, cache, "mhc.evaluate", "run=bag", "split=test", "output=again.npz", *CPU)
     scores = record_of(folder)["metrics"]["test"]
     shown = [f"{scores[name]:.3f}" for name in ("accuracy", "f1_macro", "ece", "loss")]
-    assert printed.splitlines()[1].split() == shown
+    assert printed.splitlines()[1].split() == ["test", *shown]
     was, again = np.load(folder / "evaluation" / "test.npz"), np.load(project / "again.npz")
     assert (again["ids"] == was["ids"]).all()
     assert (again["labels"] == was["labels"]).all()
