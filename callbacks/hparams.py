@@ -9,6 +9,7 @@ from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 
+from mhc import redaction
 from mhc.facts import Metrics
 from mhc.model import classifier
 from mhc.record import flatten
@@ -31,7 +32,7 @@ class HParams(Callback):
     """
 
     def __init__(self, values: Tree) -> None:
-        self.values = leaves(values)
+        self.values = {key: redaction.masked(key, value) for key, value in leaves(values).items()}
 
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -6,6 +6,7 @@ way, so rank 0 writes the folder's name to a small file that the others wait for
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,9 @@ from mhc.errors import NotFound
 
 RUN = "MHC_RUN"
 """Environment variable: the folder of the run in whose training this process is another rank."""
+
+MASKED = "MHC_MASKED"
+"""Environment variable: the credentials of that run as JSON, which are masked in its recorded config."""
 
 LIGHTNING_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Environment variables that a fit with several processes leaves set; the next job of a sweep would hang."""
@@ -73,18 +77,21 @@ def wait_for_text(pointer: Path) -> str:
 
 
 @contextmanager
-def replaying_ranks(run: Path) -> Iterator[None]:
+def replaying_ranks(run: Path, credentials: Mapping[str, object]) -> Iterator[None]:
     """Let Lightning start the other ranks as plain copies of this command that replay `run`, and clean up afterwards.
 
     Lightning's own launcher for Hydra would start a whole sweep again in each rank (Lightning 2.6 appends to the
     command line of the sweep), and the variables that one job leaves set would hang the next job of the same process.
+    `credentials` are the values that are masked in the recorded config, by dotted key.
     """
     from hydra.core.hydra_config import HydraConfig  # here: the command line imports this module without Hydra
 
-    before = {name: os.environ.get(name) for name in (RUN, *LIGHTNING_VARIABLES)}
+    before = {name: os.environ.get(name) for name in (RUN, MASKED, *LIGHTNING_VARIABLES)}
     hydra = HydraConfig.instance()
     hydra_cfg, hydra.cfg = hydra.cfg, None
     os.environ[RUN] = str(run)
+    if credentials:
+        os.environ[MASKED] = json.dumps(credentials)
     try:
         yield
     finally:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detect_secrets.plugins.base import RegexBasedDetector
 
+Scalar = str | int | float | bool
+
 MASK = "***masked***"
 """The replacement; Hydra's grammar accepts it as a value."""
 
@@ -98,7 +100,7 @@ def override(word: str) -> str:
 
 
 def values(value: object, known: Collection[str] = frozenset()) -> object:
-    """Return nested plain values with credentials masked: by the key of a mapping, as an override, or in a text.
+    """Return the plain values of a config with credentials masked: by the key of a mapping, or within a text.
 
     Texts in `known` were masked before, and are not searched again.
     """
@@ -106,9 +108,23 @@ def values(value: object, known: Collection[str] = frozenset()) -> object:
         return {
             key: _masked_value(item) if is_secret_key(str(key)) else values(item, known) for key, item in value.items()
         }
+    return [values(item, known) for item in value] if isinstance(value, list | tuple) else texts(value, known)
+
+
+def texts(value: object, known: Collection[str] = frozenset()) -> object:
+    """Return the plain values of a record, whose keys may be the names of classes, with credentials in texts masked."""
+    if isinstance(value, Mapping):
+        return {key: texts(item, known) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [values(item, known) for item in value]
+        return [texts(item, known) for item in value]
     return override(value) if isinstance(value, str) and value not in known else value
+
+
+def masked(key: str, value: Scalar) -> Scalar:
+    """Return a value, masked if its key is that of a credential, or with the credentials in it masked."""
+    if is_secret_key(key) and not isinstance(value, bool):
+        return value if _HARMLESS.fullmatch(str(value)) else MASK
+    return text(value) if isinstance(value, str) else value
 
 
 def strings(value: object) -> Iterator[str]:

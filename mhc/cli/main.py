@@ -112,9 +112,10 @@ def _report_error(error: Exception) -> int:
 
 
 def _report(message: str, code: int) -> int:
+    from mhc.redaction import text
     from mhc.terminal import clean_lines
 
-    click.echo(clean_lines(message), err=True)
+    click.echo(clean_lines(text(message)), err=True)
     return code
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+from mhc import redaction, user_text
 from mhc.errors import BadConfig, BadInput, Conflict
-from mhc.production import aliases, bundle, consistency, ledger, publish_target
+from mhc.production import aliases, bundle, consistency, publish_target
 from mhc.production.api import Registry
 from mhc.production.state import Bundle
 
@@ -27,7 +28,7 @@ class Publisher(Protocol):
 
 
 def publish(registry: Registry, name: str, to: str, *, by: str, reason: str, public: bool = False) -> str:
-    """Copy the bundle `name` to `to`, record that in the ledger, and return the address of the copy.
+    """Copy the bundle `name` to `to`, record that in the ledger, and return its address without credentials.
 
     Raises:
         BadInput: if the author or the reason is missing, or the address cannot be used.
@@ -37,13 +38,13 @@ def publish(registry: Registry, name: str, to: str, *, by: str, reason: str, pub
         Refused: if the target is inside a models folder.
         Unreadable: if the bundle is not as it was promoted, or the ledger does not agree with the models folder.
     """
-    ledger.require_author("Publishing", by, reason)
+    user_text.require_author("Publishing", by, reason)
     consistency.require(registry.models)
     source = registry.resolve(name)
     folder = registry.folder(source.name)
     task_aliases = registry.state().aliases.get(source.task, {})
     names = sorted(alias for alias, bundle_name in task_aliases.items() if bundle_name == source.name)
-    address = _publisher(to)(folder, source, to, names, public=public)
+    address = redaction.text(_publisher(to)(folder, source, to, names, public=public))
     aliases.note_published(registry.models, source.name, address, by=by, reason=reason, policy=registry.policy)
     return address
 

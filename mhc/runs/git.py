@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from mhc import redaction
+
 
 def run(tree: Path, *arguments: str, timeout: float, options: Sequence[str] = (), optional_locks: bool = True) -> bytes:
     """Return what `git -C tree arguments` writes to standard output.
@@ -30,6 +32,6 @@ def run(tree: Path, *arguments: str, timeout: float, options: Sequence[str] = ()
 
 
 def message_of(error: Exception) -> str:
-    """Return the message of git in an error of `run`; else that of the error itself."""
+    """Return the message of git in an error of `run`, else that of the error itself, with credentials masked."""
     stderr = getattr(error, "stderr", None) or b""
-    return stderr.decode("utf-8", "replace").strip() or str(error)
+    return redaction.text(stderr.decode("utf-8", "replace").strip() or str(error))

@@ -16,15 +16,12 @@ from typing import NamedTuple
 
 from mhc.errors import MhcError
 from mhc.record import Lineage
-from mhc.runs import atomic, git
+from mhc.runs import atomic, git, uncommitted
+from mhc.runs.uncommitted import Changes
 
 DIFF = "git.diff"
-MAX_DIFF = 5_000_000
-"""Bytes of a diff that are stored; a longer one ends with a note."""
 GIT_TIMEOUT = 10.0
 """Seconds that one call of git may take on a slow network disk; usually it takes milliseconds."""
-MAX_NAMED = 200
-"""Untracked files that are listed in the diff; the rest is only counted."""
 PACKAGES = (
     "torch", "pytorch-lightning", "torchmetrics", "transformers", "tokenizers", "safetensors", "hydra-core",
     "omegaconf", "hydra-joblib-launcher", "hydra-submitit-launcher", "datasets", "datasketch", "numpy", "scipy",
@@ -39,7 +36,10 @@ class GitState(NamedTuple):
     commit: str | None = None
     branch: str | None = None
     dirty: bool | None = None
-    diff: bytes = b""
+    changed: Sequence[str] = ()
+    """Tracked files, relative to the top of the working tree."""
+    untracked: Sequence[str] = ()
+    """Files and folders that git does not track."""
 
 
 def gather(
@@ -49,13 +49,16 @@ def gather(
     config_hash: str = "",
     command: Sequence[str] | None = None,
     tree: Path | None = None,
+    code_files: Sequence[str] = uncommitted.CODE,
 ) -> Lineage:
-    """Return the lineage of the run in `folder`, and write the diff of a dirty tree to that folder.
+    """Return the lineage of the run in `folder`, and write the uncommitted changes of code to that folder.
 
-    `tree` is a folder of the git working tree; by default that of this code. Nothing here stops a training: a value
-    that cannot be determined is left out.
+    `tree` is a folder of the git working tree; by default that of this code. `code_files` are the endings of the files
+    whose content is kept. Nothing here stops a training: a value that cannot be determined is left out.
     """
-    state = git_state(tree or Path(__file__).resolve().parent)
+    tree = tree or Path(__file__).resolve().parent
+    state = git_state(tree)
+    changes = uncommitted.changes(tree, state.changed, state.untracked, code_files) if state.dirty else Changes()
     return Lineage(
         command=[plain(word) for word in (command if command is not None else _command())],
         overrides=[plain(word) for word in overrides],
@@ -63,7 +66,8 @@ def gather(
         git_commit=state.commit,
         git_branch=state.branch,
         git_dirty=state.dirty,
-        git_diff=_write_diff(state.diff, folder) if state.diff else None,
+        git_diff=_write_diff(changes.diff, folder) if changes.diff else None,
+        git_changes=list(changes.files),
         packages=dict(versions()),
         python=platform.python_version(),
         platform=platform.platform(),
@@ -82,11 +86,8 @@ def _command() -> list[str]:
 
 
 def _write_diff(diff: bytes, folder: Path) -> str | None:
-    content = diff
-    if len(diff) > MAX_DIFF:
-        content = diff[:MAX_DIFF] + f"\n# cut off here: {len(diff):,} bytes in all\n".encode()
     try:
-        atomic.write(folder / DIFF, content)
+        atomic.write(folder / DIFF, diff)
     except MhcError:
         return None
     return DIFF
@@ -105,32 +106,27 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 def git_state(tree: Path) -> GitState:
-    """Return commit, branch and changes of the git working tree that contains `tree`; all None without git.
-
-    Untracked files are listed at the end of the diff, not copied: they may contain data.
-    """
+    """Return commit, branch and changes of the git working tree that contains `tree`; all None without git."""
     status = _git(tree, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
     if status is None:
         return GitState()
-    entries = [entry for entry in status.decode("utf-8", "replace").split("\0") if entry]
+    entries = [entry for entry in status.decode("utf-8", "surrogateescape").split("\0") if entry]
     headers = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
     untracked = [entry[2:] for entry in entries if entry.startswith("? ")]
-    changed = any(entry[0] not in "#?" for entry in entries)
-    diff = _git(tree, "diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--no-relative") if changed else b""
+    changed = [_path_of(entry) for entry in entries if entry[0] not in "#?"]
     commit = headers.get("branch.oid", "(initial)")
     return GitState(
         commit=None if commit == "(initial)" else commit,
-        branch=headers.get("branch.head"),
-        dirty=changed or bool(untracked),
-        diff=(diff or b"") + _list_of(untracked),
+        branch=plain(headers.get("branch.head", "")) or None,
+        dirty=bool(changed or untracked),
+        changed=changed,
+        untracked=untracked,
     )
 
 
-def _list_of(untracked: Sequence[str]) -> bytes:
-    if not untracked:
-        return b""
-    lines = [f"# {len(untracked)} untracked, not in this diff:", *(f"#   {name}" for name in untracked[:MAX_NAMED])]
-    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
+def _path_of(entry: str) -> str:
+    """Return the path in an entry of `git status --porcelain=v2`: after 8 fields, or 10 of an unmerged file."""
+    return entry.split(" ", 10 if entry[0] == "u" else 8)[-1]
 
 
 def _git(tree: Path, *arguments: str) -> bytes | None:

@@ -6,17 +6,26 @@ The command consists of the recorded overrides, so a job of a sweep is reproduce
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mhc import redaction
 from mhc.errors import Refused
 from mhc.facts import Metrics
-from mhc.record import RunRecord
+from mhc.record import ChangedFile, Content, RunRecord
 from mhc.runs.lineage import DIFF
 
 WITHOUT_EFFECT = ("paths.", "hydra.", "hydra/", "resume", "summary", "check_promotion", "auto_archive", "note")
 """Prefixes of overrides that change folders or output, never what is learned; they are left out."""
+MISSING = {
+    Content.NOT_CODE: "only the hashes of these changed files are recorded, because they may be data",
+    Content.LEFT_OUT: "only the hashes of these changed files are recorded, because they are too large or binary",
+    Content.UNTRACKED: "only the hashes of these untracked files are recorded",
+}
+"""The caveat for changed files without content."""
+MAX_NAMES = 5
+"""Names in a caveat."""
 SCALARS = ("accuracy", "f1_macro", "loss", "ece")
 BY_CLASS = ("f1", "precision", "recall")
 
@@ -64,12 +73,30 @@ def _caveats(record: RunRecord, diff: bytes | None) -> Iterator[str]:
         yield "the commit is not recorded; the current code is used"
     if lineage.git_diff is not None and diff is None:
         yield "the uncommitted changes are no longer in the run's folder"
+    yield from _caveats_of_changes(lineage.git_changes)
+    yield from _caveats_of_masks(lineage.overrides, diff)
     if diff is not None and b"untracked, not in this diff:" in diff:
         yield "there were untracked files, which are not recorded"
     if diff is not None and b"\n# cut off here:" in diff:
         yield "the uncommitted changes were too large to be stored completely"
     if any(event.what == "resumed" for event in record.history):
         yield "the run was interrupted and resumed"
+
+
+def _caveats_of_changes(changes: Sequence[ChangedFile]) -> Iterator[str]:
+    """Yield what is not recorded of the uncommitted changes, with the first names."""
+    for content, sentence in MISSING.items():
+        names = [change.path for change in changes if change.content == content]
+        if names:
+            more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+            yield f"{sentence}: {', '.join(names[:MAX_NAMES])}{more}"
+
+
+def _caveats_of_masks(overrides: Sequence[str], diff: bytes | None) -> Iterator[str]:
+    for word in filter(redaction.is_masked, overrides):
+        yield f"the value of {word.partition('=')[0]} was masked; give it again in the command"
+    if diff is not None and redaction.MASK.encode() in diff:
+        yield "credentials in the uncommitted changes are masked, so these may not apply"
 
 
 def shell_lines(recipe: Recipe, tree: str) -> list[str]:

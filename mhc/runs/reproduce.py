@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from mhc import files, timestamps
-from mhc.errors import BadInput, NotFound, Unreadable
+from mhc import files, redaction, timestamps
+from mhc.errors import BadInput, NotFound, Refused, Unreadable
 from mhc.record import Event, RunRecord
 from mhc.runs import folders, git, store
 from mhc.runs.lineage import DIFF
@@ -60,9 +60,14 @@ def reproduce(folder: Path, outputs: Path, code: Path, *, tolerance: float, now:
 
     Raises:
         NotFound: if git or the commit is missing.
+        Refused: if the value of an override was masked.
         BadInput: if the changes do not apply, or the training ends before it has a record.
     """
     record, instructions = store.read(folder), recipe_of(folder)
+    if masked := next((word for word in instructions.command if redaction.is_masked(word)), None):
+        raise Refused(
+            f"{masked.partition('=')[0]} of {record.id} was masked. Give it in the command, and run it yourself"
+        )
     with _checkout(instructions, code) as tree, TemporaryDirectory(prefix=folders.REPRODUCING, dir=outputs) as scratch:
         exit_code = _train(instructions.command, tree, Path(scratch))
         new = _moved(Path(scratch), outputs, exit_code)

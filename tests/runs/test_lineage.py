@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from mhc.runs import lineage
+from mhc.record import Lineage
+from mhc.runs import lineage, uncommitted
 
 
 @pytest.fixture
@@ -41,14 +43,28 @@ def test_clean_tree_has_a_commit_and_no_diff(tree: Path, run: Path) -> None:
     assert list(run.iterdir()) == []
 
 
+def commit(tree: Path, **files: str) -> None:
+    for name, content in files.items():
+        (tree / name).write_text(content)
+    for words in (["add", "."], ["commit", "-q", "-m", "More"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tree), *words], check=True)
+
+
+def contents(record: Lineage) -> dict[str, str]:
+    return {change.path: change.content.value for change in record.git_changes}
+
+
 def test_diff_of_a_dirty_tree_is_stored_and_applies(tree: Path, run: Path, tmp_path: Path) -> None:
     (tree / "a.py").write_text("one = 2\n")
     (tree / "new.py").write_text("secret = 1\n")
     record = lineage.gather(run, tree=tree)
     assert (record.git_dirty, record.git_diff) == (True, "git.diff")
+    assert contents(record) == {"a.py": "kept", "new.py": "untracked"}
+    assert [change.sha256 for change in record.git_changes] == [
+        hashlib.sha256(text.encode()).hexdigest() for text in ("one = 2\n", "secret = 1\n")
+    ]
     diff = (run / "git.diff").read_text()
     assert "+one = 2" in diff
-    assert "# 1 untracked, not in this diff:\n#   new.py\n" in diff
     assert "secret" not in diff
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(tree), str(clone)], check=True)
@@ -56,13 +72,43 @@ def test_diff_of_a_dirty_tree_is_stored_and_applies(tree: Path, run: Path, tmp_p
     assert (clone / "a.py").read_text() == "one = 2\n"
 
 
-def test_huge_diff_is_truncated_with_a_note(tree: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lineage, "MAX_DIFF", 1000)
-    (tree / "a.py").write_text("x = 1\n" * 10_000)
+@pytest.mark.parametrize("name", [".env", "prod.env", "posts.csv", "notes.ipynb", "texts.json", "README", "posts.txt"])
+def test_content_of_a_data_file_is_never_stored(tree: Path, run: Path, name: str) -> None:
+    commit(tree, **{name: "before\n"})
+    (tree / name).write_text("a patient's name\n")
+    record = lineage.gather(run, tree=tree, code_files=[".py", ".env", ".csv", ".ipynb", ".json", "", ".txt"])
+    assert (record.git_dirty, record.git_diff, contents(record)) == (True, None, {name: "not code"})
+    assert list(run.iterdir()) == []
+
+
+def test_credentials_in_the_diff_of_code_are_masked(tree: Path, run: Path) -> None:
+    commit(tree, **{"conf.yaml": "a: 1\n"})
+    (tree / "a.py").write_text('api_key = "PLANTED1"\ntoken = tokenizer.encode(text)\n')
+    (tree / "conf.yaml").write_text("password: PLANTED2\n")
     lineage.gather(run, tree=tree)
-    diff = (run / "git.diff").read_bytes()
-    assert len(diff) < 1100
-    assert b"# cut off here: " in diff
+    diff = (run / "git.diff").read_text()
+    assert "PLANTED" not in diff
+    assert '+api_key = "***masked***"\n+token = tokenizer.encode(text)\n' in diff
+    assert "+password: ***masked***\n" in diff
+
+
+def test_diff_of_a_file_too_large_is_left_out_whole(tree: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(tree, **{"b.py": "two = 2\n"})
+    monkeypatch.setattr(uncommitted, "MAX_DIFF", 1000)
+    (tree / "a.py").write_text("x = 1\n" * 10_000)
+    (tree / "b.py").write_text("two = 3\n")
+    record = lineage.gather(run, tree=tree)
+    assert contents(record) == {"a.py": "left out", "b.py": "kept"}
+    assert (run / "git.diff").read_text().count("diff --git") == 1
+
+
+def test_file_of_long_lines_or_bytes_is_left_out(tree: Path, run: Path) -> None:
+    commit(tree, **{"b.py": "two = 2\n", "c d.py": "a = 1\n"})
+    (tree / "a.py").write_text(f"posts = {'x' * 10_000!r}\n")
+    (tree / "b.py").write_bytes(b"\0\1\2")
+    (tree / "c d.py").write_text("a = 2\n")
+    record = lineage.gather(run, tree=tree)
+    assert contents(record) == {"a.py": "left out", "b.py": "left out", "c d.py": "kept"}
 
 
 @pytest.mark.parametrize("commit", [False, True], ids=["no git tree", "no git"])

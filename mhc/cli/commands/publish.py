@@ -24,11 +24,12 @@ def publish_command(
 
     Example: mhc publish champion /srv/models --by ada --reason "for the clinic's server" --dry-run
     """
+    from mhc import redaction
     from mhc.production import publish
 
     registry = context.registry()
     if dry_run:
-        echo(f"{publish.check(registry, bundle, to)} is intact, and would be published to {to}")
+        echo(f"{publish.check(registry, bundle, to)} is intact, and would be published to {redaction.text(to)}")
         return
     name = registry.resolve(bundle).name
     destination = publish.publish(registry, name, to, by=by, reason=reason, public=public)
