@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from mhc import user_text
 from mhc.errors import BadInput
 from mhc.production import consistency, ledger, snapshot
 from mhc.production.ledger import LOCK_TIMEOUT, Writer
@@ -75,7 +76,7 @@ def rebuild_registry(models: Path, *, by: str, reason: str, now: datetime) -> in
         BadInput: if only one of author and reason is given, or the folder cannot be written.
     """
     if by or reason:
-        ledger.require_author("Writing registry.json again", by, reason)
+        user_text.require_author("Writing registry.json again", by, reason)
     if not by and not ledger.verified_entries(models):
         consistency.require(models)
         return 0
