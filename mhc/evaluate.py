@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def score(values: dict[str, str], overrides: list[str]) -> None:
-    """Load the data, then the model; score, save the evidence, and print the metrics."""
+    """Load the model and the data; score, save the evidence, and print the metrics."""
     from mhc.production import loading
 
     split, models = values.get("split", "test"), arguments.folder(values, "models", os.environ)
@@ -85,8 +85,11 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
     run = (
         loading.find_run(arguments.folder(values, "outputs", os.environ), values["run"]) if values.get("run") else None
     )
-    corpus = corpus_of(config_of(run, values, overrides), split)
+    cfg = config_of(run, values, overrides)
     loaded = loading.from_run(run) if run else load_bundle(models, values)
+    if values.get("data") and not any("data.cleaning.mask=" in word for word in overrides):
+        cfg.data.cleaning.mask = masks(loaded)
+    corpus = corpus_of(cfg, split)
     labels = align_labels(loaded.labels, corpus.about.labels, np.asarray(corpus.label_ids(split), np.int64))
     texts = list(corpus.texts(split))
     probabilities = evaluate(loaded, texts, values.get("precision", "auto"), values.get("device", "auto"))
@@ -110,6 +113,13 @@ def load_bundle(models: Path, values: Mapping[str, str]) -> Loaded:
     from mhc.production import loading
 
     return loading.from_bundle(*loading.find_bundle(models, values["bundle"], values.get("task") or None))
+
+
+def masks(loaded: Loaded) -> bool:
+    """Return whether the model masks the texts that it is given, so that it is scored on what it was trained for."""
+    from mhc.data.tokenizer import Encoder
+
+    return Encoder(loaded.tokenizer_folder, loaded.max_tokens).masks
 
 
 def metrics_of(

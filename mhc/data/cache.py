@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from mhc import disk
 from mhc.errors import BadInput, Refused
 
 MANIFEST = "whole.json"
@@ -97,7 +98,7 @@ def make_private(folder: Path) -> None:
 def disk_error(error: OSError, folder: Path) -> BadInput | Refused | OSError:
     """Return the user-facing error for a full or read-only disk; any other error is returned unchanged."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BadInput(f"No space left on the disk while writing {folder}. Free some, or set paths.cache= elsewhere")
+        return BadInput(f"{disk.explain(error, folder)} with paths.cache=")
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return Refused(f"{error.filename or folder} is not writable. Set paths.cache= to a writable folder")
     return error

@@ -1,4 +1,4 @@
-"""Normalise texts and drop rows: empty texts, duplicates in train, texts of train that val or test has. Pure."""
+"""Normalise and mask texts; drop rows: empty texts, duplicates in train, texts of train that val or test has. Pure."""
 
 from __future__ import annotations
 

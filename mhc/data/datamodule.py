@@ -100,7 +100,14 @@ class TextDataModule(pl.LightningDataModule):
             self.source, self.cleaning, self.splitting, self.label_names, self.near_duplicates, self.cache
         )
         train = self.corpus.about.splits["train"].fingerprint
-        self.tokenizer_folder = tokenizer.ensure(self.tokenizing, self.corpus.texts("train"), train, self.cache)
+        self.tokenizer_folder = tokenizer.ensure(
+            self.tokenizing,
+            self.corpus.texts("train"),
+            train,
+            self.cache,
+            self.corpus.authors("train"),
+            mask=self.cleaning.mask,
+        )
         encoder = tokenizer.Encoder(self.tokenizer_folder, self.tokenizing.max_tokens)
         self.vocab_size, self.pad_id = encoder.vocab_size, encoder.pad_id
         folder = token_cache.ensure(self.corpus, encoder, self.cache)
@@ -145,7 +152,7 @@ class TextDataModule(pl.LightningDataModule):
         return tokenizer.load(self.tokenizer_folder)
 
     def normalised_texts(self, split: str) -> Iterator[str]:
-        """Yield the normalised texts of a split in the order of its rows."""
+        """Yield the normalised (and masked) texts of a split in the order of its rows."""
         return self.corpus.texts(split)
 
     def label_ids(self, split: str) -> Ints:
@@ -169,6 +176,7 @@ class TextDataModule(pl.LightningDataModule):
             source=about.origin,
             cut=about.cut,
             cleaning=about.cleaning,
+            masked=self.cleaning.mask,
             high_risk=self.high_risk,
             train_fraction=about.train_fraction,
             tokenizer=self.tokenizer_folder.name,

@@ -7,11 +7,13 @@ n-gram is mixed from the hashes of its parts. After the words are split, all ope
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -21,6 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mhc import files
+from mhc.data import masking
+from mhc.data.distinct_texts import DistinctTexts, by_author
 from mhc.errors import Unreadable
 
 FILE = "ngrams.json"
@@ -31,6 +35,9 @@ WORDS = re.compile(r"\w\w+")
 macro-F1 in cross-validation on real posts."""
 
 REMEDY = "Restore the file, or train the model again"
+
+CHUNK = 8192
+"""Texts whose n-grams are in memory at once."""
 
 SHORTEST_PIECE = 3
 """In letters; each border of a word counts as one."""
@@ -58,11 +65,37 @@ class NgramTokenizer:
     subwords: int = 0
     """Longest character n-gram of a word that is hashed, borders of the word included; 0: none."""
 
+    mask: bool = False
+    """Replace URLs, e-mail addresses, user handles and phone numbers by marks first."""
+    kept: str | None = None
+    """The buckets that are used, as base64 of compressed bits; None: all."""
+
     pad_token_id: ClassVar[int] = 0
 
     def __len__(self) -> int:
         """Return the number of ids, padding included."""
         return self.buckets
+
+    @cached_property
+    def is_kept(self) -> npt.NDArray[np.bool_] | None:
+        """[buckets]: whether ids of the bucket are used; None: all are."""
+        if self.kept is None:
+            return None
+        bits = np.frombuffer(zlib.decompress(base64.b64decode(self.kept)), np.uint8)
+        return np.unpackbits(bits, count=self.buckets).astype(bool)
+
+    def without_rare(
+        self, texts: Sequence[str], authors: npt.NDArray[np.integer] | None, min_texts: int
+    ) -> NgramTokenizer:
+        """Return a tokenizer that ignores buckets whose n-grams occur in fewer than `min_texts` of the texts."""
+        distinct = DistinctTexts(self.buckets)
+        order, numbers = by_author(len(texts), authors)
+        for start in range(0, len(texts), CHUNK):
+            rows = order[start : start + CHUNK]
+            ids, lengths, _ = self.encode([texts[row] for row in rows])
+            distinct.add(ids, np.repeat(numbers[start : start + CHUNK], lengths))
+        bits = np.packbits(distinct.counts >= min_texts).tobytes()
+        return replace(self, kept=base64.b64encode(zlib.compress(bits, 9)).decode())
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids, list[int]]:
         """Return (concatenated ids of all texts, number of ids per text, positions of the texts that were cut).
@@ -70,7 +103,8 @@ class NgramTokenizer:
         A text of w words gives w + (w - 1) + ... ids, single words first, then the ids of the pieces of words; a
         text without words gives none.
         """
-        full = [WORDS.findall(text.lower() if self.lowercase else text) for text in texts]
+        masked = map(masking.mask, texts) if self.mask else texts
+        full = [WORDS.findall(text.lower() if self.lowercase else text) for text in masked]
         words = [text_words[: self.max_tokens] for text_words in full]
         counts = np.fromiter(map(len, words), np.int64, len(words))
         flat = list(chain.from_iterable(words))
@@ -97,6 +131,9 @@ class NgramTokenizer:
         """Return the buckets ordered by text, and the number of buckets per text."""
         spread = (hashes * MIX) >> np.uint64(32)
         buckets = (spread % np.uint64(self.buckets - 1)).astype(np.int64) + 1
+        if self.is_kept is not None:
+            used = self.is_kept[buckets]
+            buckets, owners = buckets[used], owners[used]
         return buckets[np.argsort(owners, kind="stable")], np.bincount(owners, minlength=texts)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -114,7 +151,9 @@ class NgramTokenizer:
         path = Path(folder) / FILE
         try:
             with files.reading(path, REMEDY):
-                return msgspec.json.decode(files.read(path), type=cls)
+                result = msgspec.json.decode(files.read(path), type=cls)
+                assert result.is_kept is None or len(result.is_kept) == result.buckets
+                return result
         except FileNotFoundError:
             raise Unreadable(f"There is no {path}. {REMEDY}") from None
 

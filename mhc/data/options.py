@@ -85,6 +85,8 @@ class Tokenizing(Strict, frozen=True, kw_only=True):
     lowercase: bool = True
     name: str | None = None
     """Hub name or folder of a pretrained tokenizer."""
+    trust_remote_code: bool = False
+    """Run the code that a pretrained tokenizer brings along (auto_map)."""
     ngrams: Positive = 2
     """Longest word n-gram that is hashed."""
     subwords: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0

@@ -18,6 +18,7 @@ from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import Tokenizing
+from mhc.data.tokenizer_training import Authors
 from mhc.errors import BadConfig, Unreadable
 from mhc.files import read, reading, require_regular_files
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 28
 """Size of the largest file of a tokenizer."""
+ADDED_OPTIONS = {"min_texts": 1, "split_digits": False, "trust_remote_code": False}
+"""Options that records of older versions do not have, with their defaults."""
 VERSION = 1
 """Version of the training; a new version invalidates older folders of the cache."""
 
@@ -79,6 +82,15 @@ class Encoder:
         with reading(path, ngrams.REMEDY):
             config = json.loads(read(path))
             return int(self.pieces.get_vocab()[content_of(config["pad_token"])])
+
+    @property
+    def masks(self) -> bool:
+        """Whether it masks texts by itself; a tokenizer of an older version does not."""
+        if self.ngrams is not None:
+            return self.ngrams.mask
+        assert self.pieces is not None
+        normalizer = self.pieces.normalizer
+        return normalizer is not None and "example.org" not in normalizer.normalize_str("https://example.org")
 
     def __call__(self, texts: Sequence[str]) -> Encoded:
         """Return the ids of normalised texts, computed on all cores."""
@@ -138,19 +150,26 @@ def load(folder: Path) -> PreTrainedTokenizerFast | NgramTokenizer:
 
     with reading(f"The tokenizer in {folder}", ngrams.REMEDY):
         require_regular_files(folder)
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
 
 
-def key(options: Tokenizing, train_fingerprint: str) -> str:
-    """Return the name of the tokenizer's folder in the cache: a hash of the texts and the options of training."""
+def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *, mask: bool = False) -> str:
+    """Return the name of the tokenizer's folder in the cache: a hash of the texts and the options of training.
+
+    It is recorded, so options at their defaults that older records do not have do not change it.
+    """
     trained = options.kind in ("wordpiece", "bpe")
-    content = train_fingerprint if trained else ""
+    counted = options.kind != "pretrained" and options.min_texts > 1
+    content = train_fingerprint if trained or counted else ""
+    if counted and authors is not None:
+        content += fingerprint.of_values(authors.tolist())
     if options.kind == "pretrained" and options.name and Path(options.name).expanduser().is_dir():
         files = sorted(path for path in Path(options.name).expanduser().glob("*") if is_tokenizer_file(path))
         content = fingerprint.of_files(files)
-    unused = ("ngrams", "subwords") if trained else ()
+    unused = {"ngrams", "subwords"} if trained else set()
+    unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
     values = {name: getattr(options, name) for name in options.__struct_fields__ if name not in unused}
-    return f"{options.kind}-{fingerprint.of_values([VERSION, values, content])}"
+    return f"{options.kind}-{fingerprint.of_values([VERSION, values, content, *(['mask'] if mask else [])])}"
 
 
 def is_tokenizer_file(path: Path) -> bool:
@@ -158,25 +177,33 @@ def is_tokenizer_file(path: Path) -> bool:
     return path.is_file() and path.suffix in (".json", ".txt", ".model") and path.stat().st_size < MAX_BYTES
 
 
-def build(options: Tokenizing, train: Iterable[str], folder: Path) -> None:
+def build(
+    options: Tokenizing, train: Iterable[str], folder: Path, authors: Authors = None, *, mask: bool = False
+) -> None:
     """Build the tokenizer and write it into `folder` in the format of transformers or of `NgramTokenizer`.
+
+    With `mask` it masks texts by itself.
 
     Raises:
         BadConfig: if `vocab_size` or `name` is missing.
         Unreadable: if the pretrained tokenizer cannot be loaded.
     """
     if options.kind == "pretrained":
-        pretrained(options).save_pretrained(str(folder))
+        own = pretrained(options)
+        (training.masked(own) if mask else own).save_pretrained(str(folder))
     elif options.kind == "ngrams":
-        NgramTokenizer(
+        hashed = NgramTokenizer(
             buckets=training.vocab_size(options),
             ngrams=options.ngrams,
             max_tokens=options.max_tokens,
             lowercase=options.lowercase,
             subwords=options.subwords,
-        ).save_pretrained(folder)
+            mask=mask,
+        )
+        counted = options.min_texts > 1
+        (hashed.without_rare(list(train), authors, options.min_texts) if counted else hashed).save_pretrained(folder)
     else:
-        training.save(training.train(options, train), options, folder)
+        training.save(training.train(options, train, authors, mask=mask), options, folder)
 
 
 def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
@@ -200,8 +227,24 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
     return result
 
 
-def ensure(options: Tokenizing, train: Iterable[str], train_fingerprint: str, cache: Path) -> Path:
+def ensure(
+    options: Tokenizing,
+    train: Iterable[str],
+    train_fingerprint: str,
+    cache: Path,
+    authors: Authors = None,
+    *,
+    mask: bool = False,
+) -> Path:
     """Return the folder of the tokenizer; build it unless an earlier run did.
+
+    Args:
+        options: kind and options of training.
+        train: normalised texts of train; masked if `mask`.
+        train_fingerprint: changes if they change.
+        cache: folder of all caches.
+        authors: [texts]: a number per author, -1 if unknown; None: all are unknown.
+        mask: whether the tokenizer masks texts by itself.
 
     Raises:
         BadConfig: if `vocab_size` or `name` is missing.
@@ -209,5 +252,5 @@ def ensure(options: Tokenizing, train: Iterable[str], train_fingerprint: str, ca
         Unreadable: if the pretrained tokenizer cannot be loaded.
         Refused: if the cache is not writable.
     """
-    folder = cache / "tokenizers" / key(options, train_fingerprint)
-    return ensure_folder(folder, lambda draft: build(options, train, draft))
+    folder = cache / "tokenizers" / key(options, train_fingerprint, authors, mask=mask)
+    return ensure_folder(folder, lambda draft: build(options, train, draft, authors, mask=mask))

@@ -16,6 +16,11 @@ from mhc.record import RunRecord
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$:@-])")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _MAX_LENGTH = 500
+MASKED = (
+    "URLs, e-mail addresses, user handles and phone numbers were replaced by marks such as \\[EMAIL\\] in training. "
+    "The tokenizer in this folder replaces them in every text, with mhc and without."
+)
+NOT_MASKED = "URLs, e-mail addresses, user handles and phone numbers were not masked in training."
 
 
 def text(value: object) -> str:
@@ -133,6 +138,7 @@ def _data(record: RunRecord) -> str:
         f"## Data\n\n{kind}{text(data.name)}{f' ({text(data.source)})' if data.source else ''}\n\n"
         + _table(["split", "rows", "fingerprint", "near copies of train"], rows)
         + risk
+        + f"\n\n{MASKED if data.masked else NOT_MASKED}"
     )
 
 
