@@ -31,9 +31,7 @@ _KINDS = (
 )
 
 
-def open_regular(
-    path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True, dir_fd: int | None = None
-) -> int:
+def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow_links: bool = True, dir_fd: int | None = None) -> int:
     """Return a descriptor of a regular file, without waiting for the other end of a pipe.
 
     With `dir_fd`, a descriptor of a folder, `path` is relative to that folder.
@@ -151,7 +149,7 @@ def nested_too_deeply(value: object) -> bool:
 def is_inside(path: Path, folder: Path) -> bool:
     """Return whether `path`, after all links, lies in `folder`; a loop of links lies nowhere."""
     try:
-        return path.resolve().is_relative_to(folder.resolve())
+        return folder.resolve() in path.resolve().parents
     except (OSError, RuntimeError):  # pathlib raises RuntimeError for a loop
         return False
 

@@ -23,6 +23,10 @@ class _OtherVersion(sqlite3.DatabaseError):
     sqlite_errorcode = sqlite3.SQLITE_NOTADB
 
 
+class _NotRegular(sqlite3.OperationalError):
+    sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+
+
 def connect(outputs: Path) -> sqlite3.Connection:
     """Open the index of `outputs`; create it if it does not exist.
 
@@ -31,7 +35,7 @@ def connect(outputs: Path) -> sqlite3.Connection:
     """
     file = outputs / FILE
     if file.is_symlink():
-        raise sqlite3.OperationalError(f"{file} is a link and could lead anywhere")
+        raise _NotRegular(f"{file} is a link and could lead anywhere")
     _require_regular(file)
     database = sqlite3.connect(file, timeout=LOCK_TIMEOUT, isolation_level=None)
     _create_tables(database)
@@ -44,7 +48,7 @@ def _require_regular(file: Path) -> None:
     They are not opened: closing one would release the locks of another connection of this process.
 
     Raises:
-        sqlite3.OperationalError: if one of them exists and is not a regular file.
+        sqlite3.Error: if one of them exists and is not a regular file.
     """
     for suffix in SUFFIXES:
         path = file.with_name(file.name + suffix)
@@ -53,7 +57,7 @@ def _require_regular(file: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as problem:
-            raise sqlite3.OperationalError(f"{path} cannot be used: {problem.strerror}") from problem
+            raise _NotRegular(f"{path} cannot be used: {problem.strerror}") from problem
 
 
 def recreate(outputs: Path) -> sqlite3.Connection:
@@ -90,9 +94,11 @@ def remove(outputs: Path) -> None:
 def is_damaged(error: sqlite3.Error) -> bool:
     """Return whether the file must be recreated; if not, it is locked, read-only or inaccessible, and stays as it is.
 
-    Only the primary result code counts: extended codes have more bits.
+    Only the primary result code counts: extended codes have more bits. An error without a code is one of Python's
+    module, which found a text that is not UTF-8.
     """
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGED
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in DAMAGED
 
 
 @contextmanager

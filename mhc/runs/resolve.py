@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mhc.errors import Conflict, NotFound
+from mhc.files import is_inside
 from mhc.runs import folders
 
 MAX_LENGTH = 300
@@ -78,7 +79,7 @@ def find(outputs: Path, text: str) -> Path:
 def _by_path(outputs: Path, text: str) -> Path:
     if "\0" not in text:
         for path in (Path(text), outputs / text):
-            if folders.has_record(str(path)) and outputs.resolve() in path.resolve().parents:
+            if folders.has_record(str(path)) and is_inside(path, outputs):
                 return path
     raise not_found(text, outputs, ())
 
