@@ -6,7 +6,7 @@ registry.champion().name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mhc import policy as policies
 from mhc import timestamps
-from mhc.errors import NotFound
+from mhc.errors import MhcError, NotFound
 from mhc.production import aliases, bundle, ledger, state, verify
 from mhc.production.ledger import Entry
 from mhc.production.state import CHAMPION, Bundle, State
@@ -23,6 +23,7 @@ from mhc.runs import resolve
 if TYPE_CHECKING:
     from mhc.production.decision import PromotionRecord, Request
     from mhc.production.promote import Verdict
+    from mhc.record import RunRecord
 
 
 class Registry:
@@ -66,8 +67,7 @@ class Registry:
 
     def champions(self, at: str | None = None) -> list[Bundle]:
         """Return the champions of all tasks."""
-        production = self.state(at)
-        return [production.bundles[aliases[CHAMPION]] for aliases in production.aliases.values() if CHAMPION in aliases]
+        return state.champions(self.state(at))
 
     def resolve(self, name: str, task: str | None = None) -> Bundle:
         """Return the bundle with this name or alias; without a task, an alias means that of the task that got it first.
@@ -116,6 +116,43 @@ class Registry:
 
         request = self._request(run, by="", reason="", answers=answers)
         return judge(request, outputs=self.outputs, models=self.models, policy=self.policy)
+
+    def objections(self, runs: Iterable[tuple[Path, RunRecord]]) -> Iterator[str]:
+        """Yield for each candidate why it would not be promoted now; an empty text if nothing is known against it.
+
+        A run is judged again, without reading its data, if the champion of its task changed since it was judged, or if
+        it was judged by another policy.
+
+        Raises:
+            Unreadable: if the ledger is damaged or was changed.
+        """
+        entries = ledger.verified_entries(self.models)
+        production = state.fold(entries)
+        for folder, record in runs:
+            yield self._objection(folder, record, production, entries)
+
+    def _objection(self, folder: Path, record: RunRecord, production: State, entries: Sequence[Entry]) -> str:
+        from mhc.production import gates
+        from mhc.production.measure import measure
+
+        champions = {bundle.run: bundle.name for bundle in state.champions(production)}
+        if record.id in champions:
+            return f"it is the champion already, as {champions[record.id]}"
+        if folder.parent == self.models / bundle.FOLDER:
+            return "its folder is gone; only its bundle is left"
+        if record.checkpoint is not None and not (folder / record.checkpoint.path).is_file():
+            return f"its checkpoint {record.checkpoint.path} is missing"
+        name = policies.name_of(self.policy)
+        if record.promotion.policy == name and not _champion_changed(record, production, entries):
+            return ""
+        try:
+            inputs = measure(
+                folder, record, outputs=self.outputs, models=self.models, policy=self.policy, entries=entries
+            )
+        except MhcError as problem:
+            return str(problem)
+        promotion = gates.flag(inputs, self.policy, name)
+        return "" if promotion.candidate else promotion.reason
 
     def promote(
         self,
@@ -228,3 +265,17 @@ class Registry:
             Unreadable: if the ledger cannot be opened.
         """
         return verify.check(self.models, without_weights=without_weights)
+
+
+def _champion_changed(record: RunRecord, production: State, entries: Sequence[Entry]) -> bool:
+    """Return whether a champion changed after the run was judged, or was not compared on the high-risk classes.
+
+    Champions of all tasks count, because the task of a run may depend on its data.
+    """
+    changes = [entry.at for entry in entries if entry.alias == CHAMPION and entry.what != "refused"]
+    if not changes or not production.holders.get(CHAMPION):
+        return False
+    judged = [event.at for event in record.history if event.by == "FlagForPromotion"]
+    times = [timestamps.parse_recorded(text) for text in (max(changes), (judged or [record.created_at])[-1])]
+    compared = any(gate.name.startswith("high_risk_recall") for gate in record.promotion.gates)
+    return not compared or None in times or times[0] > times[1]  # type: ignore[operator]

@@ -160,6 +160,11 @@ def champion(state: State, task: str) -> str | None:
     return state.aliases.get(task, {}).get(CHAMPION)
 
 
+def champions(state: State) -> list[Bundle]:
+    """Return the champions of all tasks."""
+    return [state.bundles[aliases[CHAMPION]] for aliases in state.aliases.values() if CHAMPION in aliases]
+
+
 def previous_champion(state: State, task: str) -> str | None:
     """Return the champion after a rollback: the newest earlier champion that is not retired; None if there is none."""
     names = state.champions.get(task, [])

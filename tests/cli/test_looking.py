@@ -30,9 +30,9 @@ def rows(answer: Answer) -> list[list[str]]:
 
 
 def test_candidates_are_shown_best_first_with_the_evidence(mhc: Mhc, tree: Path) -> None:
-    assert [row[:6] for row in rows(mhc("candidates"))] == [
-        ["focal_20261120_130000_c3d4", "0.660", "0.700", "0.660 anxiety", "0.070", "1/1"],
-        ["attention_20261120_120000_a1b2", "0.580", "0.620", "0.580 anxiety", "0.070", "1/1"],
+    assert [row[:8] for row in rows(mhc("candidates"))] == [
+        ["focal_20261120_130000_c3d4", "0.660", "0.660", "0.700", "0.660 anxiety", "0.070", "-", "1/1"],
+        ["attention_20261120_120000_a1b2", "0.580", "0.580", "0.620", "0.580 anxiety", "0.070", "-", "1/1"],
     ]
 
 
@@ -68,7 +68,7 @@ def test_search_finds_all_words_in_notes_tags_ids_and_configs(
 
 
 def test_search_shows_the_lines_with_the_words(mhc: Mhc, tree: Path) -> None:
-    assert rows(mhc("search", "smoothing", "lr: 0.0003"))[0][2] == "label smoothing 0.1; lr: 0.0003"
+    assert rows(mhc("search", "smoothing", "lr: 0.0003"))[0][2] == "label smoothing 0.1; model.optimizer.lr: 0.0003"
 
 
 def test_log_shows_events_and_moves_in_order_of_time(mhc: Mhc, outputs: Path) -> None:
@@ -103,7 +103,10 @@ def test_summary_shows_counts_best_runs_and_problems(mhc: Mhc, tree: Path) -> No
     lines = mhc("summary").out.splitlines()
     assert lines[0] == "8 runs: 5 completed, 1 failed, 1 interrupted, 1 lost"
     assert lines[1] == "7 baseline, 1 debug; 2 candidates"
-    assert lines[3] == "best: focal_20261120_130000_c3d4  macro-F1 0.660  accuracy 0.700"
+    assert lines[3:5] == [
+        "best on mh4_balanced, by macro-F1 on validation:",
+        "  focal_20261120_130000_c3d4  val 0.660  test 0.660",
+    ]
     assert lines[-1] == "1 folder cannot be read. See: mhc doctor"
     state = json.loads(mhc("summary", "--json").out)
     assert (state["total"], list(state["unreadable"])) == (8, ["torn"])
