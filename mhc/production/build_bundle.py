@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from mhc import files
 from mhc.errors import MhcError, Unreadable
-from mhc.production import bundle, decision, export, gates, model_card, rescore
+from mhc.production import bundle, bundle_record, decision, export, gates, model_card, rescore
 from mhc.production.decision import Anchor, ConsistencyCheck, PromotionRecord, Request
 from mhc.production.ledger import Writer
-from mhc.record import RECORD_FILE, Gate, RunRecord
+from mhc.record import RECORD_FILE, Gate, RunRecord, encode
 
 if TYPE_CHECKING:
     from mhc.model.weights import Loaded
@@ -112,9 +113,10 @@ def _build(
     )
     if request.onnx:
         _add_onnx(folder)
-    _copy_run_files(request.run, folder)
-    (folder / bundle.PROMOTION).write_bytes(decision.encode(promotion))
-    (folder / bundle.CARD).write_text(model_card.render(promotion, record), encoding="utf-8")
+    record, shown = bundle_record.reduced(record), bundle_record.cleaned(promotion)
+    _write_run_files(request.run, record, folder)
+    (folder / bundle.PROMOTION).write_bytes(decision.encode(shown))
+    (folder / bundle.CARD).write_text(model_card.render(shown, record), encoding="utf-8")
     hazards = bundle.hazards(folder)
     if hazards:
         raise Unreadable(f"the bundle would contain files that are not allowed: {'; '.join(hazards)}")
@@ -151,16 +153,13 @@ def _consistency_gate(check: ConsistencyCheck, request: Request) -> Gate:
     )
 
 
-def _copy_run_files(run: Path, folder: Path) -> None:
-    """Copy the record, the config, the diff and the evidence of the run."""
-    shutil.copyfile(run / RECORD_FILE, folder / RECORD_FILE)
-    names = {
-        ".hydra/config.yaml": "training.yaml",
-        "git.diff": "git.diff",
-        "evaluation/test.npz": "evaluation/test.npz",
-        "evaluation/val.npz": "evaluation/val.npz",
-    }
-    for source, name in names.items():
-        if (run / source).is_file():
+def _write_run_files(run: Path, record: RunRecord, folder: Path) -> None:
+    """Write the record and the config of the run without anything private, and copy its evidence."""
+    (folder / RECORD_FILE).write_bytes(encode(record))
+    if (run / ".hydra" / "config.yaml").is_file():
+        text = files.yaml_text(run / ".hydra" / "config.yaml")
+        (folder / bundle.CONFIG).write_text(bundle_record.reduced_config(text), encoding="utf-8")
+    for name in ("evaluation/test.npz", "evaluation/val.npz"):
+        if (run / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(run / source, folder / name)
+            shutil.copyfile(run / name, folder / name)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mhc.errors import BadInput, Conflict, Refused, Unreadable
+from mhc.model.weights import Loaded
 from mhc.production import ledger, verify
 from mhc.production.api import Registry
 from mhc.production.build_bundle import RunSources
@@ -19,6 +20,7 @@ from mhc.production.decision import PromotionRecord, Request
 from mhc.production.promote import judge, promote
 from mhc.record import Category, Lineage
 from mhc.runs import store
+from tests.support.own_network import OwnNetwork
 from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
 
 Folders = tuple[Path, Path]
@@ -143,7 +145,7 @@ REFUSALS: dict[str, tuple[Callable[[World], dict[str, Any]], str]] = {
     ),
     "the dirty run without its diff": (
         lambda world: {"lineage": Lineage(git_commit="0" * 40, git_dirty=True, git_diff="git.diff")},
-        r"git_state: failed: uncommitted changes on 000000000000, without a recorded diff",
+        r"git_state: failed: uncommitted changes on 000000000000; the changed code is not recorded completely",
     ),
     "the run with authors on both sides": (
         lambda world: {
@@ -433,3 +435,19 @@ def test_promotion_without_the_ledger_deletes_nothing(world: World, folders: Fol
     with pytest.raises(Unreadable, match=sentence):
         promote_run(run, folders, force=True)
     assert sorted(folders[1].rglob("*")) == before
+
+
+def test_network_of_the_user_is_refused_in_a_sentence(world: World, folders: Folders) -> None:
+    run = a_trained_run(*folders, world)
+    own = OwnNetwork(4, 33, 0, LABELS)
+    sources = RunSources(
+        load=lambda folder: Loaded(
+            network=own, tokenizer_folder=folder / "tokenizer", labels=LABELS, max_tokens=16, name=folder.name
+        )
+    )
+    sentence = r"tests\.support\.own_network\.OwnNetwork is a class of your own, and a bundle contains no code"
+    with pytest.raises(Refused, match=sentence):
+        promote_run(run, folders, force=True, sources=sources)
+    assert entries(folders)[-1].what == "refused"
+    assert not list((folders[1] / "production").iterdir())
+    assert verify.check(folders[1]).ok
