@@ -14,6 +14,9 @@ from mhc.errors import MhcError, Refused
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from mhc.index.index import Index
+    from mhc.index.rows import Row
+
 UNKNOWN_USER = "somebody"
 """Recorded if the system has no name for the user; existing histories contain it."""
 
@@ -73,14 +76,26 @@ def find_folders(context: Context, run_ids: Iterable[str]) -> list[Path]:
         Refused: if an id belongs to a bundle, which no command changes.
     """
     from mhc.cli.run_options import open_index
-    from mhc.index.resolve import find
 
     index = open_index(context)
-    rows = [find(index, run_id) for run_id in run_ids]
+    rows = find_rows(index, run_ids)
     for row in rows:
         if row.location == "production":
             raise Refused(f"{index.folder(row.path)} is a bundle; bundles are never changed")
-    return list(dict.fromkeys(index.folder(row.path) for row in rows))
+    return [index.folder(row.path) for row in rows]
+
+
+def find_rows(index: Index, run_ids: Iterable[str]) -> list[Row]:
+    """Return the row of each run in the index, once, in the given order.
+
+    Raises:
+        NotFound: if no run fits an id; suggests similar ids.
+        Conflict: if several runs fit an id; lists them.
+    """
+    from mhc.index.resolve import find
+
+    rows = (find(index, run_id) for run_id in run_ids)
+    return list({row.path: row for row in rows}.values())
 
 
 def user_name() -> str:

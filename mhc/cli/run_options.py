@@ -14,6 +14,7 @@ from mhc.cli.context import Context
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mhc.index.config_names import ConfigNames
     from mhc.index.index import Index
     from mhc.index.selection import RunFilter
 
@@ -57,6 +58,22 @@ def warn_unreadable(index: Index) -> None:
         warn(f"{len(rows) - MAX_WARNINGS} more folders cannot be read. See all with: mhc doctor")
 
 
+def warn_repeated(index: Index) -> None:
+    """Print to stderr which ids several folders have: a copied folder counts twice in every table."""
+    from mhc.cli.output import warn
+
+    repeated = index.repeated_ids()
+    for run_id, paths in list(repeated.items())[:MAX_WARNINGS]:
+        folders = ", ".join(str(index.folder(path)) for path in paths)
+        warn(f"The id {run_id} is there {_times(len(paths))}: {folders}. Move the copies out of {index.outputs}")
+    if len(repeated) > MAX_WARNINGS:
+        warn(f"{len(repeated) - MAX_WARNINGS} more ids are there several times")
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"
+
+
 class FilterOptions(NamedTuple):
     """The options that select runs, as the user typed them; an empty value selects all runs."""
 
@@ -68,8 +85,8 @@ class FilterOptions(NamedTuple):
     since: str | None
     where: str | None
 
-    def parse(self, now: datetime) -> RunFilter:
-        """Return the filter for the index, with `since` and `where` parsed.
+    def parse(self, now: datetime, names: ConfigNames) -> RunFilter:
+        """Return the filter for the index, with `since` and `where` parsed; `names` are those of values in configs.
 
         Raises:
             BadInput: if --since is not a time, or --where is not an expression.
@@ -85,7 +102,7 @@ class FilterOptions(NamedTuple):
             tags=self.tags,
             name=self.name or "",
             since=parse_time_option(self.since, now) if self.since else None,
-            where=parse(self.where, now) if self.where else None,
+            where=parse(self.where, now, names) if self.where else None,
         )
 
 
@@ -96,7 +113,7 @@ _FILTER_OPTIONS = (
     click.option("--tag", multiple=True, metavar="TAG", help="Only runs with all of these tags."),
     click.option("--name", metavar="TEXT", help="Only runs with this text in their name."),
     click.option("--since", metavar="WHEN", help="Only runs made since then: 7d, 36h, 2026-11-01."),
-    click.option("--where", metavar="EXPRESSION", help='Such as "f1_macro >= 0.5 and tags has paper".'),
+    click.option("--where", metavar="EXPRESSION", help='Such as "lr = 0.003 and val.f1_macro >= 0.5".'),
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mhc import timestamps
 from mhc.index import query
 from mhc.index.index import Index
+from mhc.index.records import config_names
 from mhc.index.resolve import find
 from mhc.index.rows import Row
 from mhc.index.selection import RunFilter, Selection
@@ -65,7 +66,7 @@ class Runs:
         Raises:
             BadInput: if the expression is invalid; shows the position.
         """
-        query.parse(expression, timestamps.now())
+        query.parse(expression, timestamps.now(), config_names(self._index))
         subset = Runs.__new__(Runs)
         subset.policy, subset._index = self.policy, self._index
         subset._expressions = (*self._expressions, expression)
@@ -91,12 +92,14 @@ class Runs:
     def to_pandas(self) -> DataFrame:
         """Return one row per run and one column per field, named with dots (`metrics.test.f1_macro`); lists stay lists.
 
+        The columns of the config begin with `config.`: `config.model.optimizer.lr`.
+
         Raises:
             ImportError: if pandas is not installed (an extra: `pip install mhc[pandas]`).
         """
         from pandas import DataFrame
 
-        from mhc.index.selection import record_dicts
+        from mhc.index.records import record_dicts
 
         return DataFrame([flatten(record) for record in record_dicts(self._index, self._rows())])
 
@@ -109,7 +112,8 @@ class Runs:
     def _rows(self) -> list[Row]:
         now = timestamps.now()
         where = " and ".join(f"({expression})" for expression in self._expressions)
-        return Selection(self._index, RunFilter(where=query.parse(where, now) if where else None), now).rows()
+        expression = query.parse(where, now, config_names(self._index)) if where else None
+        return Selection(self._index, RunFilter(where=expression), now).rows()
 
     def _run(self, row: Row) -> Run:
         from mhc.runs.liveness import with_derived_status

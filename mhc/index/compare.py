@@ -1,30 +1,32 @@
-"""Several runs side by side: what differs, what is equal, and the results of their seed groups."""
+"""Several runs side by side: what differs, what is equal, which is better, and the results of their seed groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from mhc.errors import Unreadable
-from mhc.files import reading, yaml_text
+from mhc.index.config_names import ConfigNames
+from mhc.index.data_sets import by_data_set
+from mhc.index.fields import CONFIG
 from mhc.index.index import Index
+from mhc.index.labels import values_of
+from mhc.index.records import config_names, record_dicts
 from mhc.index.rows import Row
 from mhc.index.seed_groups import Group, group_of
-from mhc.index.selection import record_dicts
 from mhc.record import flatten
 
-CONFIG = ".hydra/config.yaml"
-LOCATION_KEYS = ("paths.", "hydra.")
-"""Beginnings of config keys that hold locations, not settings."""
+LOCATIONS = ("paths", "hydra")
+"""Sections of the config that hold locations, not settings."""
 FACTS = (
     "category", "data.name", "data.splits.train.fingerprint", "data.splits.val.fingerprint",
     "data.splits.test.fingerprint", "data.train_fraction", "model.name", "model.parameters", "model.pretrained",
     "lineage.git_commit", "lineage.git_dirty", "lineage.python",
 )  # fmt: skip
 """Fields of a record that are compared beside the config."""
-TIMES = ("timing.fit_s", "timing.epochs", "timing.tokens_per_s")
+LOWER_IS_BETTER = ("loss", "ece")
+"""Metrics; of all others the highest value is the best."""
+TIMES = ("timing.fit_s", "timing.epochs", "timing.tokens_per_s", "timing.ngrams_per_s")
 
 
 class Line(NamedTuple):
@@ -33,6 +35,8 @@ class Line(NamedTuple):
     field: str
     values: list[object]
     """In the order of the runs; None if nothing is recorded."""
+    best: frozenset[int] = frozenset()
+    """The positions of the best values, if the field has an order and the runs were scored on the same split."""
 
     @property
     def differs(self) -> bool:
@@ -52,9 +56,18 @@ class Comparison(NamedTuple):
 
 
 def compare(index: Index, rows: list[Row]) -> Comparison:
-    """Return the runs side by side."""
-    records = [flatten(record) for record in record_dicts(index, rows)]
-    configs = [config_of(index.folder(row.path), record) for row, record in zip(rows, records, strict=True)]
+    """Return the runs side by side.
+
+    Raises:
+        Unreadable: if the record of one of them cannot be read.
+    """
+    for row in rows:
+        if row.error:
+            raise Unreadable(row.error)
+    dicts = record_dicts(index, rows)
+    names = config_names(index)
+    configs = [_settings(record[CONFIG], names) for record in dicts]
+    records = [flatten({key: value for key, value in record.items() if key != CONFIG}) for record in dicts]
     config_keys = {key for config in configs for key in config}
     facts = [_recorded(record, [field for field in FACTS if field not in config_keys]) for record in records]
     metrics = [
@@ -65,9 +78,25 @@ def compare(index: Index, rows: list[Row]) -> Comparison:
     return Comparison(
         rows,
         [*_lines(configs), *_lines(facts)],
-        [*_lines(metrics), *_lines(times)],
+        [*(line._replace(best=_best(line, rows)) for line in _lines(metrics)), *_lines(times)],
         [group for group in _groups(index, rows) if len(group.rows) > 1],
     )
+
+
+def comparable_on(split: str, rows: Sequence[Row]) -> bool:
+    """Return whether the runs were scored on the same rows of `val` or `test`."""
+    fingerprints = {row.val_data if split == "val" else row.test_data for row in rows}
+    return len(fingerprints) == 1 and None not in fingerprints
+
+
+def _best(line: Line, rows: Sequence[Row]) -> frozenset[int]:
+    """Return the positions of the best values of a metric, `val.f1_macro`; none if all are equal."""
+    split, metric = line.field.split(".")[:2]
+    values = {i: value for i, value in enumerate(line.values) if isinstance(value, int | float)}
+    if len(set(values.values())) < 2 or not comparable_on(split, rows):
+        return frozenset()
+    best = min(values.values()) if metric in LOWER_IS_BETTER else max(values.values())
+    return frozenset(i for i, value in values.items() if value == best)
 
 
 def _recorded(record: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]:
@@ -78,17 +107,10 @@ def _is_metric(key: str) -> bool:
     return key.startswith("metrics.")
 
 
-def config_of(folder: Path, record: Mapping[str, object]) -> dict[str, object]:
-    """Return the config of a run by dotted keys; its overrides if the config is missing or cannot be read."""
-    import yaml
-
-    with suppress(FileNotFoundError, Unreadable), reading(folder / CONFIG):
-        config = yaml.safe_load(yaml_text(folder / CONFIG))
-        if isinstance(config, Mapping):
-            return {key: value for key, value in flatten(config).items() if not key.startswith(LOCATION_KEYS)}
-    overrides = record.get("lineage.overrides")
-    pairs = [str(override).partition("=") for override in overrides] if isinstance(overrides, list) else []
-    return {key: value for key, _, value in pairs}
+def _settings(config: object, names: ConfigNames) -> dict[str, object]:
+    """Return the values of a config by dotted keys, without locations and values that only refer to another."""
+    keys = ((words, value) for words, value in values_of(config, names) if words[0] not in LOCATIONS)
+    return {".".join(words): value for words, value in keys}
 
 
 def _lines(tables: Sequence[Mapping[str, object]]) -> Iterator[Line]:
@@ -99,4 +121,5 @@ def _lines(tables: Sequence[Mapping[str, object]]) -> Iterator[Line]:
 
 def _groups(index: Index, rows: list[Row]) -> Iterator[Group]:
     for key in dict.fromkeys(row.grp for row in rows if row.grp):
-        yield group_of(key, index.seed_group(key))
+        for data, members in by_data_set(index.seed_group(key)).items():
+            yield group_of(key, data, members)

@@ -19,7 +19,8 @@ Cell = str | int | float | bool | None
 JSON_FIELDS = ("history", "imported", "gates")
 """Fields that become one cell of JSON: their structure differs from run to run."""
 FIRST_COLUMNS = (
-    "id", "name", "status", "category", "created_at", "metrics.test.accuracy", "metrics.test.f1_macro",
+    "id", "name", "status", "category", "created_at", "metrics.val.accuracy", "metrics.val.f1_macro",
+    "metrics.test.accuracy", "metrics.test.f1_macro",
 )  # fmt: skip
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet executes a text that begins with one of these."""

@@ -5,6 +5,7 @@ Used by `--where`, `--sort`, `--columns` and `mhc.index.Runs`.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -15,12 +16,19 @@ from typing import TypeGuard
 import msgspec
 
 from mhc.errors import BadInput
+from mhc.index.config_names import ConfigNames
 from mhc.record import RunRecord
 
 Path = tuple[str, ...]
 """The words of a field's name."""
 FieldValue = object
 """The value of a field: anything that JSON can represent; None if nothing is recorded."""
+
+
+CONFIG = "config"
+"""First word of the path of a value in the config; a record in JSON has the config under this name."""
+NO_NAMES = ConfigNames()
+_PLAIN = re.compile(r"[\w-]+")
 
 
 class Kind(StrEnum):
@@ -87,12 +95,46 @@ COLUMNS: dict[Path, str] = {
     ("promotion", "candidate"): "candidate",
     ("pinned",): "pinned",
     ("tags",): "tags",
+    ("data", "name"): "data",
 }
 """Columns of the index that hold a field; a query of only these reads no records."""
 
 
-def resolve(words: Path) -> tuple[Path, Kind]:
+def resolve(words: Path, names: ConfigNames = NO_NAMES) -> tuple[Path, Kind]:
     """Return the path in a record that `words` abbreviate, and the kind of its value.
+
+    A name that no field has may be that of a value in the config; its path begins with `config`, and so may `words`.
+
+    Raises:
+        BadInput: if neither a record nor a config has such a field; suggests the nearest.
+    """
+    if words[0] == CONFIG:
+        return _in_config(
+            words[1:], names, BadInput(f"There is no value {dotted(words)[:80]!r} in the config of any run")
+        )
+    try:
+        return _in_record(words)
+    except BadInput as problem:
+        return _in_config(words, names, problem)
+
+
+def _in_config(words: Path, names: ConfigNames, problem: BadInput) -> tuple[Path, Kind]:
+    """Return the path of a value in the config.
+
+    Raises:
+        BadInput: if there is none: `problem`, with a suggestion if it has none.
+    """
+    path = names.find(words)
+    if path is not None:
+        return (CONFIG, *path), Kind.GROUP if path in names.groups else Kind.ANY
+    nearest = names.nearest(words)
+    if nearest is None or "did you mean" in str(problem):
+        raise problem
+    raise BadInput(f"{problem}; did you mean {nearest!r}")
+
+
+def _in_record(words: Path) -> tuple[Path, Kind]:
+    """Return the path of a field of the record.
 
     Raises:
         BadInput: if a record has no such field; suggests the nearest.
@@ -120,6 +162,11 @@ def split(name: str) -> Path:
         else:
             word += letter
     return (*words, word)
+
+
+def dotted(path: Path) -> str:
+    """Return the name that `split` reads: words with dots or blanks are quoted."""
+    return ".".join(word if _PLAIN.fullmatch(word) else f'"{word}"' for word in path)
 
 
 def value_at(record: object, path: Path) -> FieldValue:
@@ -181,7 +228,7 @@ def _field_type(struct: type[msgspec.Struct], word: str, parent: Path, words: Pa
         hint = f"; did you mean {close[0]!r}"
     elif parent:
         hint = f"; {'.'.join(parent)} has: {', '.join(names)}"
-    raise BadInput(f"There is no field {'.'.join(words)[:80]!r}{hint}")
+    raise BadInput(f"There is no field {dotted(words)[:80]!r}{hint}")
 
 
 def _without_none(annotation: object) -> object:

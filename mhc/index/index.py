@@ -7,7 +7,8 @@ here. A damaged file is recreated; if the file cannot be written or is locked, t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,7 +48,9 @@ READABLE = Condition("+error = ''")
 READABLE_BY_INDEX = Condition("error = ''")
 """The same by the SQL index `counted`, which has all columns of the counts."""
 NEWEST_FIRST = "created DESC, id"
-BEST_FIRST = "f1_macro DESC NULLS LAST, created DESC"
+BEST_FIRST = "val_f1_macro DESC NULLS LAST, created DESC"
+"""By validation: an order by test would make the best test score one that was picked."""
+_DATA_SET = "COALESCE(val_data, data, '')"
 
 
 class Counts(NamedTuple):
@@ -110,20 +113,29 @@ class Index:
         return self.select(Condition("error = '' AND shown = 'running'"))
 
     def candidates(self, limit: int = 0) -> list[Row]:
-        """Return the candidates for promotion, best first; at most `limit` of them (0: all)."""
-        return self.select(Condition("error = '' AND candidate = 1"), BEST_FIRST, limit)
+        """Return the candidates for promotion, see `_ranked`."""
+        return self._ranked("error = '' AND candidate = 1", limit)
 
     def non_candidates(self, limit: int = 0) -> list[Row]:
-        """Return the completed runs that are not candidates, best first; at most `limit` of them (0: all)."""
-        return self.select(Condition("error = '' AND shown = 'completed' AND candidate IS NOT 1"), BEST_FIRST, limit)
+        """Return the completed runs that are not candidates, see `_ranked`."""
+        return self._ranked("error = '' AND shown = 'completed' AND candidate IS NOT 1", limit)
 
     def best(self, limit: int) -> list[Row]:
-        """Return the completed baseline runs with the highest macro-F1 on test."""
-        return self.select(
-            Condition("error = '' AND shown = 'completed' AND category = 'baseline' AND f1_macro IS NOT NULL"),
-            BEST_FIRST,
-            limit,
-        )
+        """Return the completed baseline runs that have a score on validation, see `_ranked`."""
+        completed = "error = '' AND shown = 'completed' AND category = 'baseline'"
+        return self._ranked(f"{completed} AND val_f1_macro IS NOT NULL", limit)
+
+    def _ranked(self, condition: str, limit: int) -> list[Row]:
+        """Return runs by data set, that of the newest run first, and within it by macro-F1 on validation, best first.
+
+        Scores on different data have no order. At most `limit` runs (0: all) of each data set.
+        """
+        places = f"""SELECT path FROM (
+            SELECT path, ROW_NUMBER() OVER (PARTITION BY {_DATA_SET} ORDER BY {BEST_FIRST}) AS place
+            FROM runs WHERE {_COUNTED_ONCE} AND ({condition})
+        ) WHERE ? = 0 OR place <= ?"""
+        order = f"MAX(created) OVER (PARTITION BY {_DATA_SET}) DESC, {_DATA_SET}, {BEST_FIRST}"
+        return self.select(Condition(f"path IN ({places})", (limit, limit)), order)
 
     def seed_group(self, key: str) -> list[Row]:
         """Return the runs whose configs differ only in the seed, newest first."""
@@ -154,7 +166,7 @@ class Index:
 
     def ids_starting_with(self, prefix: str, limit: int = 200) -> list[str]:
         """Return the ids with this beginning, newest first."""
-        rows = self._query(
+        rows = self.query(
             "SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY created DESC LIMIT ?",
             [prefix, prefix + END_OF_TEXT, limit],
         )
@@ -162,15 +174,15 @@ class Index:
 
     def ids_to_suggest(self, text: str) -> list[str]:
         """Return ids that `text` may mean: with the same first letters, and the newest; all would take seconds."""
-        similar = self._query(
+        similar = self.query(
             "SELECT id FROM runs WHERE id >= ? AND id < ? LIMIT ?", [text[:3], text[:3] + END_OF_TEXT, MAX_SUGGESTIONS]
         )
-        newest = self._query("SELECT id FROM runs ORDER BY created DESC LIMIT ?", [MAX_SUGGESTIONS])
+        newest = self.query("SELECT id FROM runs ORDER BY created DESC LIMIT ?", [MAX_SUGGESTIONS])
         return [str(run_id) for (run_id,) in [*similar, *newest]]
 
     def counts(self, condition: Condition = READABLE_BY_INDEX) -> Counts:
         """Count the runs that satisfy a condition, by status, and the candidates among them."""
-        groups = self._query(
+        groups = self.query(
             f"SELECT shown, SUM(candidate IS 1), COUNT(*) FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
             " GROUP BY shown ORDER BY COUNT(*) DESC, shown",
             condition.values,
@@ -187,7 +199,7 @@ class Index:
         return self._count_by("location")
 
     def _count_by(self, column: str) -> dict[str, int]:
-        groups = self._query(
+        groups = self.query(
             f"SELECT {column}, COUNT(*) FROM runs WHERE {_COUNTED_ONCE} AND error = ''"
             f" GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"
         )
@@ -195,38 +207,46 @@ class Index:
 
     def record_json(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Return the records as JSON, by path; without those that cannot be read."""
-        rows = self._query(
+        rows = self.query(
             "SELECT path, json FROM records WHERE path IN (SELECT value FROM json_each(?))", [json_list(paths)]
         )
         return {str(path): content for path, content in rows if isinstance(content, bytes) and content}
 
     def record_texts(self) -> dict[str, str]:
         """Return the text of each record that is searched, by path."""
-        return {str(path): str(text) for path, text in self._query("SELECT path, words FROM records")}
+        return {str(path): str(text) for path, text in self.query("SELECT path, words FROM records")}
 
-    def config_texts(self) -> dict[str, str]:
-        """Return the text of each config that was stored by `store_config_texts`, by path."""
-        return {str(path): str(text) for path, text in self._query("SELECT path, words FROM configs")}
+    def repeated_ids(self) -> dict[str, list[str]]:
+        """Return the ids that several run folders have, with the paths of these folders; a bundle is no run folder."""
+        rows = self.select(
+            Condition(
+                f"{READABLE.sql} AND location <> 'production'"
+                " AND id IN (SELECT id FROM runs GROUP BY id HAVING COUNT(*) > 1)"
+            ),
+            "id, path",
+        )
+        counts = Counter(row.id for row in rows)
+        return {run_id: [row.path for row in rows if row.id == run_id] for run_id in counts if counts[run_id] > 1}
 
-    def store_config_texts(self, texts: Iterable[tuple[str, str]]) -> None:
-        """Store (path, text of its config in lower case) for the next search."""
-        try:
-            with connection.transaction(self._database):
-                self._database.executemany("INSERT OR REPLACE INTO configs (path, words) VALUES (?, ?)", texts)
-        except sqlite3.OperationalError:  # locked or read-only: the next search reads the configs again
-            return
+    def sweep(self, sweep_id: str) -> list[Row]:
+        """Return the readable runs of the one sweep whose id begins with `sweep_id`; none if several do."""
+        rows = self.select(
+            Condition(f"{READABLE.sql} AND sweep >= ? AND sweep < ?", (sweep_id, sweep_id + END_OF_TEXT))
+        )
+        exact = [row for row in rows if row.sweep == sweep_id]
+        return exact or (rows if len({row.sweep for row in rows}) == 1 else [])
 
     def select(self, condition: Condition = ANY, order: str = NEWEST_FIRST, limit: int = 0) -> list[Row]:
         """Return the rows that satisfy a condition, each run once; for the queries above and `mhc.index.selection`."""
-        rows = self._query(
+        rows = self.query(
             f"SELECT {', '.join(Row._fields)} FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
             f" ORDER BY {order} LIMIT ?",
             [*condition.values, limit or -1],
         )
         return without_duplicates(self.outputs, [Row(*row) for row in rows])  # type: ignore[arg-type]
 
-    def _query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """Return the rows of a SELECT; recreate the index if its file turns out to be damaged."""
+    def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
+        """Return the rows of a SELECT; recreate the index if its file turns out to be damaged. Not for commands."""
         values = [_utf8(value) if isinstance(value, str) else value for value in values]
         try:
             return self._database.execute(sql, values).fetchall()

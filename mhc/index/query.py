@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mhc.errors import BadInput
-from mhc.index.fields import FieldValue, Kind, Path, resolve, split
+from mhc.index.config_names import ConfigNames
+from mhc.index.fields import NO_NAMES, FieldValue, Kind, Path, resolve, split
 from mhc.index.query_operators import OPERATORS, Test, is_null, is_one_of, is_true, parse_operand
 
 MAX_LENGTH = 2000
@@ -59,13 +60,13 @@ _TOKEN = re.compile(
 )
 
 
-def parse(text: str, now: datetime) -> Expression:
-    """Parse an expression; times such as `7d` count back from `now`.
+def parse(text: str, now: datetime, names: ConfigNames = NO_NAMES) -> Expression:
+    """Parse an expression; times such as `7d` count back from `now`, `names` are those of the values in configs.
 
     Raises:
         BadInput: if it is invalid; shows the position.
     """
-    parser = _Parser(text, now)
+    parser = _Parser(text, now, names)
     holds = parser.expression()
     if parser.next.text or parser.next.quoted:
         raise _invalid(text, parser.next.position, "'and', 'or' or the end is expected here")
@@ -107,9 +108,10 @@ def _invalid(text: str, position: int, problem: str) -> BadInput:
 class _Parser:
     """Recursive descent over the tokens; each method parses one rule of the grammar and returns its predicate."""
 
-    def __init__(self, text: str, now: datetime) -> None:
+    def __init__(self, text: str, now: datetime, names: ConfigNames) -> None:
         self.text = text
         self.now = now
+        self.names = names
         self.paths: set[Path] = set()
         self._tokens = _tokens(text)
         self._position = 0
@@ -191,7 +193,7 @@ class _Parser:
         if token.quoted or not token.text or token.text in OPERATORS or token.text in "(),":
             raise self.invalid(token, "the name of a field is expected here")
         try:
-            path, kind = resolve(split(token.text))
+            path, kind = resolve(split(token.text), self.names)
         except BadInput as problem:
             raise self.invalid(token, str(problem)) from None
         self.paths.add(path)

@@ -78,13 +78,17 @@ def _number_or_duration(text: str) -> float | None:
 
 
 def is_null(value: object) -> bool:
-    """Return whether nothing is recorded."""
+    """Return whether nothing is recorded: no value, an empty text, or a list or group without a value in it."""
+    if isinstance(value, Mapping):
+        return all(is_null(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(is_null(inner) for inner in value)
     return value is None or value == ""
 
 
 def is_true(value: object) -> bool:
-    """Return whether a field without an operator holds: true, a number but 0, or a text or list that is not empty."""
-    return bool(value)
+    """Return whether a field without an operator holds: true, a number but 0, or a text, list or group with content."""
+    return bool(value) and not is_null(value)
 
 
 def equal(value: object, operand: object) -> bool:

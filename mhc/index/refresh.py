@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,8 @@ import msgspec
 
 from mhc import files
 from mhc.errors import Unreadable
-from mhc.index import connection, rows
+from mhc.index import config_sections, connection, rows
+from mhc.index.config_sections import Section
 from mhc.index.rows import Row
 from mhc.index.scan import UNREADABLE, active_path, locate, stable_scan, stamp_of
 from mhc.record import RECORD_FILE
@@ -41,6 +42,7 @@ class CacheEntry(NamedTuple):
     """The record without white space; empty if it cannot be read."""
     text: str
     """The text that `search` searches."""
+    config: Sequence[Section] = ()
 
 
 def refresh(database: sqlite3.Connection, outputs: Path, models: Path, progress: Progress) -> None:
@@ -102,8 +104,10 @@ def _read_entry(outputs: Path, path: str, stamp: str) -> CacheEntry | None:
     except Unreadable as problem:
         stamp = "" if isinstance(problem.__cause__, OSError) else stamp
         return CacheEntry(stamp, rows.row_of_unreadable(path, str(problem)), b"", "")
-    json = msgspec.json.format(content, indent=-1)
-    return CacheEntry(stamp, rows.row_of(path, record), json, rows.text_of(record))
+    safe = rows.without_secrets(record)
+    json = msgspec.json.format(content, indent=-1) if safe is record else msgspec.json.encode(safe)
+    config = config_sections.read(folder, record.lineage.overrides)
+    return CacheEntry(stamp, rows.row_of(path, safe), json, rows.text_of(safe), config)
 
 
 def _store(database: sqlite3.Connection, entries: list[CacheEntry]) -> None:
@@ -117,6 +121,25 @@ def _store(database: sqlite3.Connection, entries: list[CacheEntry]) -> None:
     database.executemany(
         "INSERT OR REPLACE INTO records (path, json, words) VALUES (?, ?, ?)",
         [(entry.row.path, entry.json, entry.text) for entry in entries],
+    )
+    _store_configs(database, entries)
+
+
+def _store_configs(database: sqlite3.Connection, entries: list[CacheEntry]) -> None:
+    """Store which sections each config has, and those sections and keys that are new."""
+    sections = {section.id: section for entry in entries for section in entry.config}
+    keys = {key for section in sections.values() for key in section.keys}
+    database.executemany(
+        "INSERT OR REPLACE INTO configs (path, sections) VALUES (?, ?)",
+        [(entry.row.path, msgspec.json.encode({s.name: s.id for s in entry.config})) for entry in entries],
+    )
+    database.executemany(
+        "INSERT OR IGNORE INTO sections (id, name, json) VALUES (?, ?, ?)",
+        [(section.id, section.name, section.json) for section in sections.values()],
+    )
+    database.executemany(
+        "INSERT OR IGNORE INTO config_keys (words, is_reference) VALUES (?, ?)",
+        [(msgspec.json.encode(key.words).decode(), key.is_reference) for key in keys],
     )
 
 

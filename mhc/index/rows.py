@@ -5,15 +5,20 @@ The index is recreated if VERSION changes, so there are no migrations.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from mhc import redaction
 from mhc.facts import Metrics
 from mhc.record import RunRecord, location_of
 from mhc.timestamps import parse_unix
 
-VERSION = 2
+VERSION = 3
 """Stored as SQLite's user_version; increase it with every change of SCHEMA or of `row_of`."""
 
+# configs.sections is JSON: name of a section -> its id in sections. config_keys.words is a JSON list.
 SCHEMA = """
 CREATE TABLE files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
@@ -22,7 +27,8 @@ CREATE TABLE runs (
     created REAL, started REAL, ended REAL, changed REAL, duration REAL,
     sweep TEXT, grp TEXT, seed INTEGER, model TEXT, parameters INTEGER,
     accuracy REAL, f1_macro REAL, val_accuracy REAL, val_f1_macro REAL,
-    candidate INTEGER, pinned INTEGER NOT NULL, tags TEXT NOT NULL
+    candidate INTEGER, pinned INTEGER NOT NULL, tags TEXT NOT NULL,
+    data TEXT, val_data TEXT, test_data TEXT
 );
 CREATE INDEX newest ON runs (created DESC, id);
 CREATE INDEX by_id ON runs (id);
@@ -30,7 +36,10 @@ CREATE INDEX counted ON runs (error, shown, category, candidate, location, id);
 CREATE INDEX recently_changed ON runs (changed);
 CREATE INDEX claimed ON runs (path) WHERE status = 'running';
 CREATE TABLE records (path TEXT PRIMARY KEY, json BLOB NOT NULL, words TEXT NOT NULL);
-CREATE TABLE configs (path TEXT PRIMARY KEY, words TEXT NOT NULL);
+CREATE TABLE configs (path TEXT PRIMARY KEY, sections BLOB NOT NULL);
+CREATE TABLE sections (id INTEGER PRIMARY KEY, name TEXT NOT NULL, json BLOB NOT NULL);
+CREATE INDEX by_section ON sections (name);
+CREATE TABLE config_keys (words TEXT, is_reference INTEGER, PRIMARY KEY (words, is_reference)) WITHOUT ROWID;
 """
 
 
@@ -71,6 +80,11 @@ class Row(NamedTuple):
     pinned: int
     tags: str
     """One per line."""
+    data: str | None
+    """The name of the data."""
+    val_data: str | None
+    """The beginning of the fingerprint of the validation split: scores on val are comparable if it is equal."""
+    test_data: str | None
 
 
 def row_of(path: str, record: RunRecord) -> Row:
@@ -106,7 +120,15 @@ def row_of(path: str, record: RunRecord) -> Row:
         candidate=record.promotion.candidate,
         pinned=record.pinned,
         tags="\n".join(record.tags),
+        data=record.data.name if record.data else None,
+        val_data=_fingerprint(record, "val"),
+        test_data=_fingerprint(record, "test"),
     )
+
+
+def _fingerprint(record: RunRecord, split: str) -> str | None:
+    facts = record.data.splits.get(split) if record.data else None
+    return facts.fingerprint[:16] if facts else None
 
 
 def row_of_unreadable(path: str, reason: str) -> Row:
@@ -115,6 +137,25 @@ def row_of_unreadable(path: str, reason: str) -> Row:
     empty = dict.fromkeys(Row._fields) | dict.fromkeys(("status", "shown", "reason", "tags"), "") | {"pinned": 0}
     identity = {"path": path, "location": location_of(path).value, "error": reason, "id": name, "name": name}
     return Row(**empty | identity)  # type: ignore[arg-type]
+
+
+def without_secrets(record: RunRecord) -> RunRecord:
+    """Return the record with masked credentials in its overrides and its command; an older version recorded them."""
+    lineage, sweep = record.lineage, record.sweep
+    command, overrides = (list(map(_masked, words)) for words in (lineage.command, lineage.overrides))
+    jobs = list(map(_masked, sweep.overrides)) if sweep else []
+    if (command, overrides, jobs) == (lineage.command, lineage.overrides, sweep.overrides if sweep else []):
+        return record
+    return replace(
+        record,
+        lineage=replace(lineage, command=command, overrides=overrides),
+        sweep=sweep and replace(sweep, overrides=jobs),
+    )
+
+
+@lru_cache(20_000)
+def _masked(word: str) -> str:
+    return redaction.override(word)
 
 
 def text_of(record: RunRecord) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mhc.files import open_binary
 from mhc.index.index import Index
+from mhc.index.labels import shown
+from mhc.index.records import section_ids, sections_by_id
 from mhc.index.rows import Row
-
-CONFIG = ".hydra/config.yaml"
-MAX_CONFIG_BYTES = 200_000
-"""How much of a config is searched."""
+from mhc.record import flatten
 
 
 class Hit(NamedTuple):
@@ -26,36 +23,28 @@ class Hit(NamedTuple):
 def search(index: Index, words: Sequence[str], limit: int = 0) -> list[Hit]:
     """Return runs that contain every word (case-insensitive), newest first; at most `limit` of them (0: all)."""
     words = [word.lower() for word in words]
-    texts = _texts(index)
+    rows, texts = index.readable(), index.record_texts()
+    ids = section_ids(index, [row.path for row in rows])
+    sections = _section_texts(index, {section for config in ids.values() for section in config.values()})
     hits: list[Hit] = []
-    for row in index.readable():
-        text = texts.get(row.path, "")
-        if all(word in text for word in words):
-            hits.append(Hit(row, list(dict.fromkeys(_line_with(word, text) for word in words))))
+    for row in rows:
+        parts = [texts.get(row.path, ""), *(sections.get(section, "") for section in ids.get(row.path, {}).values())]
+        if all(any(word in part for part in parts) for word in words):
+            hits.append(Hit(row, list(dict.fromkeys(_line_with(word, "\n".join(parts)) for word in words))))
             if len(hits) == limit:
                 break
     return hits
 
 
-def _texts(index: Index) -> dict[str, str]:
-    """Return the searched text of each run, by path. Configs never change, so each is read once and then stored."""
-    records = index.record_texts()
-    configs = index.config_texts()
-    unread = {path: _config_text(index.folder(path)) for path in records.keys() - configs.keys()}
-    new = {path: text for path, text in unread.items() if text is not None}
-    if new:
-        index.store_config_texts(new.items())
-    configs |= new
-    return {path: f"{text}\n{configs.get(path, '')}" for path, text in records.items()}
+def _section_texts(index: Index, ids: set[int]) -> dict[int, str]:
+    """Return sections of configs in lower case, one value per line: `model.optimizer.lr: 0.003`."""
+    sections = sections_by_id(index, ids)
+    return {section: "\n".join(_lines(name, value)).lower() for section, name, value in sections}
 
 
-def _config_text(folder: Path) -> str | None:
-    """Return the config of a run in lower case; None if it has none."""
-    try:
-        with open_binary(folder / CONFIG) as file:
-            return file.read(MAX_CONFIG_BYTES).decode("utf-8", "replace").lower()
-    except OSError:
-        return None
+def _lines(name: str, value: object) -> Iterator[str]:
+    values = flatten({name: value}) if isinstance(value, Mapping) else {name: value}
+    yield from (f"{key}: {shown(inner)}" for key, inner in values.items())
 
 
 def _line_with(word: str, text: str) -> str:

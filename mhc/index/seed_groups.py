@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import NormalDist, fmean, stdev
 from typing import NamedTuple
 
+from mhc.index.data_sets import by_data_set, key_of_data
 from mhc.index.rows import Row
 
 CONFIDENCE = 0.95
@@ -78,21 +79,25 @@ def _t_within(t: float, freedom: int) -> float:
 
 
 class Group(NamedTuple):
-    """A group of runs."""
+    """A group of runs that were scored on the same data."""
 
     key: str
-    """Hash of the config without the seed, id of the sweep, or name of the model."""
+    """What its runs have in common: the hash of the config without the seed, the id of the sweep, or a value."""
+    data: str
+    """The name of the data set."""
     rows: list[Row]
     """Newest first."""
+    val_accuracy: Spread | None
+    val_f1_macro: Spread | None
     accuracy: Spread | None
+    """On test, as `f1_macro`. All four are over the completed runs."""
     f1_macro: Spread | None
-    """Over the completed runs' test splits."""
 
     @property
     def best(self) -> Row | None:
-        """The member with the highest macro-F1."""
-        scored = [row for row in self.rows if row.f1_macro is not None]
-        return max(scored, key=lambda row: row.f1_macro or 0.0, default=None)
+        """The completed member with the highest macro-F1 on validation."""
+        scored = [row for row in self.rows if row.shown == "completed" and row.val_f1_macro is not None]
+        return max(scored, key=lambda row: row.val_f1_macro or 0.0, default=None)
 
 
 KEYS: dict[str, Callable[[Row], str | None]] = {
@@ -100,23 +105,44 @@ KEYS: dict[str, Callable[[Row], str | None]] = {
     "sweep": lambda row: row.sweep,
     "model": lambda row: row.model,
 }
-"""The criteria of grouping."""
+"""Criteria of grouping that are not fields, or whose value is in the row."""
 
 
-def grouped(rows: Iterable[Row], by: str) -> list[Group]:
-    """Return the groups of the rows that have a key: best mean macro-F1 first, groups without a score last."""
+def grouped(rows: Sequence[Row], key_of: Callable[[Row], str | None]) -> list[Group]:
+    """Return the groups of the rows that have a key, by data set; within it the best mean on validation first.
+
+    Groups without a score come last. A run that ended before its data was known is in the first group of its key.
+    """
     members: dict[str, list[Row]] = {}
     for row in rows:
-        key = KEYS[by](row)
+        key = key_of(row)
         if key:
             members.setdefault(key, []).append(row)
-    groups = [group_of(key, group) for key, group in members.items()]
-    return sorted(groups, key=lambda group: -math.inf if group.f1_macro is None else group.f1_macro.mean, reverse=True)
+    data_sets = by_data_set(rows)
+    order = list(data_sets)
+    names = {row.path: data for data, comparable in data_sets.items() for row in comparable}
+    groups = [group for key, same_key in members.items() for group in _by_data_set(key, same_key, names)]
+    return sorted(groups, key=lambda group: (order.index(group.data), -_mean(group)))
 
 
-def group_of(key: str, rows: list[Row]) -> Group:
+def _by_data_set(key: str, rows: Sequence[Row], names: Mapping[str, str]) -> Iterator[Group]:
+    """Yield the groups of one key; `names` are those of the data sets, by the path of a run."""
+    datas = dict.fromkeys(names[row.path] for row in rows if key_of_data(row)) or dict.fromkeys([names[rows[0].path]])
+    first = next(iter(datas))
+    for data in datas:
+        yield group_of(key, data, [row for row in rows if (names[row.path] if key_of_data(row) else first) == data])
+
+
+def _mean(group: Group) -> float:
+    return -math.inf if group.val_f1_macro is None else group.val_f1_macro.mean
+
+
+def group_of(key: str, data: str, rows: list[Row]) -> Group:
     """Return a group with its statistics, over the completed members that have a score."""
     completed = [row for row in rows if row.shown == "completed"]
-    accuracy = spread([row.accuracy for row in completed if row.accuracy is not None])
-    f1_macro = spread([row.f1_macro for row in completed if row.f1_macro is not None])
-    return Group(key, rows, accuracy, f1_macro)
+
+    def spread_of(column: str) -> Spread | None:
+        values = [getattr(row, column) for row in completed]
+        return spread([value for value in values if value is not None])
+
+    return Group(key, data, rows, *map(spread_of, ("val_accuracy", "val_f1_macro", "accuracy", "f1_macro")))

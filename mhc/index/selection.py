@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from mhc.index.fields import COLUMNS, FieldValue, Kind, Path, resolve, split, value_at
+from mhc.index.config_names import ConfigNames
+from mhc.index.fields import COLUMNS, NO_NAMES, Kind, Path, resolve, split
 from mhc.index.index import NEWEST_FIRST, READABLE, Condition, Counts, Index, Value, json_list
-from mhc.index.query import Expression, FieldReader
+from mhc.index.query import Expression
+from mhc.index.records import field_readers, record_dicts
 from mhc.index.rows import Row
-
-BATCH_SIZE = 2000
-"""Records held in memory at once."""
-INDEX_FIELDS = frozenset({"status", "status_reason", "location", "path", "age", "duration"})
-"""First words of fields whose value the index derives; the record has an older value or none."""
 
 
 class RunFilter(NamedTuple):
@@ -43,13 +38,13 @@ class Sort(NamedTuple):
     reverse: bool = False
 
     @classmethod
-    def by(cls, field: str, *, reverse: bool = False) -> Sort:
-        """Return the order by a field that the user names.
+    def by(cls, field: str, names: ConfigNames = NO_NAMES, *, reverse: bool = False) -> Sort:
+        """Return the order by a field that the user names; `names` are those of the values in configs.
 
         Raises:
-            BadInput: if records have no such field.
+            BadInput: if there is no such field.
         """
-        return cls(*resolve(split(field)), reverse)
+        return cls(*resolve(split(field), names), reverse)
 
     @property
     def descending(self) -> bool:
@@ -113,10 +108,10 @@ class Selection:
         """Return the records of these rows as `--json` prints them."""
         return record_dicts(self.index, rows)
 
-    def values(self, rows: list[Row], paths: list[Path]) -> Iterator[list[object]]:
-        """Yield the values of the fields `paths`, row by row."""
-        for _, read in field_readers(self.index, rows, paths, self.now):
-            yield [read(path) for path in paths]
+    def values(self, rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[tuple[Row, list[object]]]:
+        """Yield each row with the values of the fields `paths`."""
+        for row, read in field_readers(self.index, list(rows), paths, self.now):
+            yield row, [read(path) for path in paths]
 
 
 def _condition(run_filter: RunFilter) -> Condition:
@@ -141,75 +136,3 @@ def _condition(run_filter: RunFilter) -> Condition:
         conditions.append("created >= ?")
         values.append(run_filter.since.timestamp())
     return Condition(" AND ".join(conditions), tuple(values))
-
-
-def field_readers(
-    index: Index, rows: list[Row], paths: Collection[Path], now: datetime
-) -> Iterator[tuple[Row, FieldReader]]:
-    """Yield each row with a function that returns the value of any of the fields `paths`, and of no others."""
-    if all(path in COLUMNS or path[0] in INDEX_FIELDS for path in paths):
-        for row in rows:
-            yield row, _row_reader(row, now)
-        return
-    decode = _partial_decoder({path[0] for path in paths} - INDEX_FIELDS)
-    for row, content in with_json(index, rows):
-        yield row, _record_reader(_row_reader(row, now), decode(content))
-
-
-def _partial_decoder(groups: Collection[str]) -> Callable[[bytes], object]:
-    """Return a decoder of these groups of a record, which is several times faster than decoding all of it."""
-    partial = msgspec.defstruct("PartialRecord", [(group, Any, None) for group in groups])
-    return msgspec.json.Decoder(partial).decode
-
-
-def _record_reader(read_row: FieldReader, record: object) -> FieldReader:
-    def read(path: Path) -> FieldValue:
-        if path[0] in INDEX_FIELDS:
-            return read_row(path)
-        return value_at(getattr(record, path[0]), path[1:])
-
-    return read
-
-
-def _row_reader(row: Row, now: datetime) -> FieldReader:
-    def read(path: Path) -> FieldValue:
-        match path[0]:
-            case "tags":
-                return row.tags.split("\n") if row.tags else []
-            case "pinned":
-                return bool(row.pinned)
-            case "promotion":
-                return None if row.candidate is None else bool(row.candidate)
-            case "age":
-                return None if row.created is None else now.timestamp() - row.created
-            case "duration":
-                return duration_of(row, now)
-        return getattr(row, COLUMNS[path])
-
-    return read
-
-
-def duration_of(row: Row, now: datetime) -> float | None:
-    """Return the seconds from start to end; of a running run until now."""
-    started = row.created if row.started is None else row.started
-    if row.shown == "running" and started is not None:
-        return now.timestamp() - started
-    return row.duration
-
-
-def record_dicts(index: Index, rows: list[Row]) -> list[dict[str, object]]:
-    """Return the whole records of these rows, with the derived status, `location` and `path`."""
-    records = []
-    for row, content in with_json(index, rows):
-        record: dict[str, object] = msgspec.json.decode(content)
-        derived = {"status": row.shown, "status_reason": row.reason}
-        records.append(record | derived | {"location": row.location, "path": str(index.folder(row.path))})
-    return records
-
-
-def with_json(index: Index, rows: list[Row]) -> Iterator[tuple[Row, bytes]]:
-    """Yield each row that has a record, with the record as JSON."""
-    for start in range(0, len(rows), BATCH_SIZE):
-        batch = rows[start : start + BATCH_SIZE]
-        contents = index.record_json([row.path for row in batch])
-        yield from ((row, contents[row.path]) for row in batch if row.path in contents)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from mhc.index.data_sets import by_data_set
 from mhc.index.index import Index
 from mhc.index.rows import Row
 
 MAX_LISTED = 5
-"""Runs that are listed as the best, and as running."""
+"""Running runs, and data sets, that are listed."""
+MAX_BEST = 3
+"""Runs that are listed as the best of a data set."""
 
 
 class Summary(NamedTuple):
@@ -21,8 +25,8 @@ class Summary(NamedTuple):
     by_location: dict[str, int]
     candidates: int
     running: list[Row]
-    best: list[Row]
-    """Completed baseline runs with the highest macro-F1 on test."""
+    best: dict[str, list[Row]]
+    """Completed baseline runs with the highest macro-F1 on validation, by data set: their scores have no one order."""
     unreadable: list[Row]
 
 
@@ -36,7 +40,7 @@ def summary_of(index: Index) -> Summary:
         by_location=index.location_counts(),
         candidates=counts.candidates,
         running=index.running(),
-        best=index.best(MAX_LISTED),
+        best=by_data_set(index.best(MAX_BEST)),
         unreadable=index.unreadable(),
     )
 
@@ -54,8 +58,17 @@ def sentences(summary: Summary) -> list[str]:
     lines += [f"running: {row.id}" for row in summary.running[:MAX_LISTED]]
     if len(summary.running) > MAX_LISTED:
         lines.append(f"and {len(summary.running) - MAX_LISTED} more are running")
-    lines += [f"best: {row.id}  macro-F1 {row.f1_macro:.3f}  accuracy {row.accuracy or 0:.3f}" for row in summary.best]
-    return [*lines, *_unreadable(summary)]
+    return [*lines, *_best(summary), *_unreadable(summary)]
+
+
+def _best(summary: Summary) -> Iterator[str]:
+    for data, rows in list(summary.best.items())[:MAX_LISTED]:
+        yield f"best on {data}, by macro-F1 on validation:"
+        for row in rows:
+            test = "" if row.f1_macro is None else f"  test {row.f1_macro:.3f}"
+            yield f"  {row.id}  val {row.val_f1_macro:.3f}{test}"
+    if len(summary.best) > MAX_LISTED:
+        yield f"and {len(summary.best) - MAX_LISTED} more data sets"
 
 
 def _unreadable(summary: Summary) -> list[str]:

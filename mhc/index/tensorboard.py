@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from mhc.errors import NotFound, Unreadable
+from mhc.errors import NotFound
 from mhc.files import is_inside
-from mhc.record import RunRecord
-from mhc.runs import folders, store
+from mhc.index.index import Index
+from mhc.index.labels import labels_of
+from mhc.index.rows import Row
+from mhc.runs import folders
 
 LOGS = "tensorboard"
+MAX_LABEL = 100
+"""Characters of a label; a file name has at most 255 bytes."""
+MAX_END = 20
+"""Characters of the end of an id: `20261120_120000_a1b2`."""
 
 
 class Board(NamedTuple):
@@ -23,19 +30,22 @@ class Board(NamedTuple):
     logs: Path
 
 
-def boards_of(runs: Sequence[Path]) -> tuple[list[Board], list[Path]]:
+def boards_of(index: Index, rows: Sequence[Row]) -> tuple[list[Board], list[Row]]:
     """Return the boards of the runs that have logs, and the runs that have none.
 
     Raises:
         NotFound: if none of the runs has logs.
     """
-    with_logs = [folder for folder in runs if _has_logs(folder)]
+    with_logs = [row for row in rows if _has_logs(index.folder(row.path))]
     if not with_logs:
         raise NotFound(
-            f"None of the {len(runs)} run(s) has TensorBoard logs. Train with logger=tensorboard to have them"
+            f"None of the {len(rows)} run(s) has TensorBoard logs. Train with logger=tensorboard to have them"
         )
-    boards = [Board(_name(folder), (folder / LOGS).resolve()) for folder in with_logs]
-    return boards, [folder for folder in runs if folder not in with_logs]
+    names = _names(index, with_logs)
+    boards = [
+        Board(name, (index.folder(row.path) / LOGS).resolve()) for name, row in zip(names, with_logs, strict=True)
+    ]
+    return boards, [row for row in rows if row not in with_logs]
 
 
 def _has_logs(folder: Path) -> bool:
@@ -43,24 +53,29 @@ def _has_logs(folder: Path) -> bool:
     return is_inside(logs, folder) and logs.is_dir() and any(logs.rglob("events.out.tfevents.*"))
 
 
-def _name(folder: Path) -> str:
-    """Return `attention baseline seed 3 f1 0.583 (a1b2)`: name, model, seed, score, and the unique end of the id."""
-    try:
-        record = store.read(folder)
-    except Unreadable:
-        return folder.name
-    end = folder.name[len(folder.name.rsplit("_", 3)[0]) + 1 :]
-    return f"{' '.join(_parts(record))} ({end})"
+def _names(index: Index, rows: Sequence[Row]) -> list[str]:
+    """Return `lr=0.003 seed=2 val 0.583` for each run: what differs between them, and macro-F1 on validation.
+
+    The name of the run comes first if names differ, or nothing does; the end of the id last if two would be equal.
+    """
+    readable = [row for row in rows if not row.error]
+    labels = dict(zip(readable, labels_of(index, readable).texts, strict=True))
+    with_name = len({row.name for row in rows}) > 1 or not any(labels.values())
+    names = [" ".join(_parts(row, labels.get(row, ""), with_name=with_name)) for row in rows]
+    counts = Counter(names)
+    return [
+        name if name and counts[name] == 1 else f"{name} ({row.path.rpartition('/')[2][-MAX_END:]})".strip()
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
-def _parts(record: RunRecord) -> Iterator[str]:
-    yield folders.slug(record.name)
-    if record.model and record.model.name != record.name:
-        yield folders.slug(record.model.name)
-    if record.seed is not None:
-        yield f"seed {record.seed}"
-    if record.metrics.test and record.metrics.test.f1_macro is not None:
-        yield f"f1 {record.metrics.test.f1_macro:.3f}"
+def _parts(row: Row, label: str, *, with_name: bool) -> Iterator[str]:
+    if with_name:
+        yield folders.slug(row.name)
+    if label:
+        yield "".join(letter if letter.isprintable() and letter != "/" else "_" for letter in label)[:MAX_LABEL]
+    if row.val_f1_macro is not None:
+        yield f"val {row.val_f1_macro:.3f}"
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from mhc.index.index import Index
+from mhc.index.records import with_json
 from mhc.index.rows import Row
-from mhc.index.selection import with_json
 from mhc.record import Event
 from mhc.runs import move_log
 from mhc.timestamps import parse_unix

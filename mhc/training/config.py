@@ -15,6 +15,9 @@ from mhc import distributed
 from mhc.runs import folders, sweeps
 from mhc.training.config_types import schema
 
+CLAIMED_SWEEPS: list[Path] = []
+"""The folders of the sweeps that this process has started: Hydra hands them to no one when a job has failed."""
+
 
 def result_values(cfg: DictConfig) -> dict[str, Any]:
     """Return the values that determine the result, except the seed: data, model and trainer as plain values."""
@@ -50,7 +53,9 @@ def claim_run(outputs: str, name: str) -> str:
 
 def claim_sweep(outputs: str, name: str) -> str:
     """Claim the folder of a sweep."""
-    return str(folders.claim_sweep(Path(outputs), name, datetime.now(UTC)))
+    sweep = folders.claim_sweep(Path(outputs), name, datetime.now(UTC))
+    CLAIMED_SWEEPS.append(sweep)
+    return str(sweep)
 
 
 def claim_job(sweep: str, name: str, number: int) -> str:

@@ -25,8 +25,9 @@ def test_compare_shows_what_differs_first_and_counts_the_rest(mhc: Mhc, tree: Pa
         "seed\t1\t2\t3",
         "model.name\tbaseline\tmedium\tbaseline",
     ]
-    assert "test.f1_macro\t0.58\t0.66\t0.4" in lines
-    assert "g1\t3\t0.547 ± 0.133\t0.216 to 0.877\t0.607 ± 0.101\t0.357 to 0.857" in lines
+    assert "test.f1_macro\t0.58\t0.66 *\t0.4" in lines
+    group = "focal\t3\t0.547 ± 0.133\t0.216 to 0.877\t0.547 ± 0.133\tmh4_balanced\tfocal_20261120_130000_c3d4"
+    assert group in lines
     assert "other values are the same" in answer.err
     assert "trainer.max_epochs\t4\t4\t4" in mhc("compare", "a1b2", "c3d4", "e5f6", "--all").out
 

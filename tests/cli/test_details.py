@@ -109,7 +109,7 @@ def test_diff_shows_the_differences_to_another_run(mhc: Mhc, tree: Path) -> None
         "\tattention_20261120_120000_a1b2\tfocal_20261120_130000_c3d4",
         "seed\t1\t2",
     ]
-    assert "test.f1_macro\t0.58\t0.66" in printed
+    assert "test.f1_macro\t0.58\t0.66 *" in printed
 
 
 @pytest.mark.parametrize("columns", [80, 120])

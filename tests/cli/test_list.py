@@ -31,13 +31,13 @@ def test_list_shows_the_runs_of_all_locations_newest_first(mhc: Mhc, tree: Path)
         "category",
         "age",
         "took",
-        "acc",
-        "F1",
+        "val F1",
+        "test F1",
         "cand",
         "tags",
         "place",
     ]
-    assert answer.out.splitlines()[6].split("\t")[4:] == ["12m00s", "0.700", "0.660", "yes", "-", "-"]
+    assert answer.out.splitlines()[6].split("\t")[4:] == ["12m00s", "0.660", "0.660", "yes", "-", "-"]
     assert answer.err == "8 runs: 5 completed, 1 failed, 1 interrupted, 1 lost; 2 candidates\n"
 
 
@@ -70,7 +70,8 @@ def test_json_is_a_list_of_records_with_location_and_path(mhc: Mhc, tree: Path) 
     records = json.loads(mhc("list", "--json", "--location", "archive_baseline").out)
     folder = tree / "archive_baseline" / "broken_20261120_160000_0008"
     recorded = json.loads((folder / "run.json").read_text())
-    assert records == [recorded | {"location": "archive_baseline", "path": str(folder)}]
+    config = {"seed": 1, "model": {"name": "baseline", "optimizer": {"lr": 0.0003}}, "trainer": {"max_epochs": 4}}
+    assert records == [recorded | {"location": "archive_baseline", "path": str(folder), "config": config}]
 
 
 def test_lost_run_shows_as_lost_also_in_json_and_where(mhc: Mhc, outputs: Path) -> None:
@@ -131,7 +132,8 @@ def test_table_fits_the_terminal(terminal: Terminal, tree: Path, columns: int) -
     assert screen.code == 0
     assert max(map(len, screen.lines)) <= columns
     head = screen.lines[0].split()
-    needed = ["id", "status", "category", "age", "took", "acc", "F1", "cand"]
+    took = ["took"] if columns == 120 else []
+    needed = ["id", "status", "category", "age", *took, "val", "F1", "test", "F1", "cand"]
     assert head[: len(needed)] == needed
     assert ("tags" in head) == (columns == 120)
     assert "\x1b[" in screen.text

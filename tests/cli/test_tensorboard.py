@@ -4,11 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from mhc.index.index import Index
+from mhc.index.rows import Row
 from mhc.index.tensorboard import boards_of, linked
+from mhc.policy import load
 from tests.support.builders import a_run
 from tests.support.typed import typed
 
 ID = "attention_20261120_120000_a1b2"
+
+
+def indexed(tmp_path: Path) -> tuple[Index, list[Row]]:
+    index = Index(tmp_path / "outputs", tmp_path / "models", lambda: load().liveness)
+    return index, index.rows()
 
 
 def with_logs(folder: Path) -> Path:
@@ -22,7 +30,7 @@ def test_dry_run_prints_the_command_and_readable_names(tmp_path: Path, capsys: p
     a_run(tmp_path / "outputs", "other_20261120_120000_0001")
     answer = typed(capsys, tmp_path, "tensorboard", "--dry-run")
     name, command = answer.out.splitlines()
-    assert name.startswith("attention baseline seed 1 f1 0.580 (20261120_120000_a1b2): ")
+    assert name.startswith("attention val 0.580: ")
     assert command.endswith("-m tensorboard.main --logdir <folder of links> --host localhost --port 6006")
     assert answer.err == ""
 
@@ -43,7 +51,7 @@ def test_missing_runs_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_links_lead_to_the_logs_and_are_removed_afterwards(tmp_path: Path) -> None:
     folders = [with_logs(a_run(tmp_path / "outputs", f"../../x_2026112{n}_120000_000{n}"[6:])) for n in (1, 2)]
-    boards, without = boards_of(folders)
+    boards, without = boards_of(*indexed(tmp_path))
     assert (len({board.name for board in boards}), without) == (2, [])
     with linked(boards) as links:
         assert sorted(link.resolve() for link in links.iterdir()) == sorted(f / "tensorboard" for f in folders)
@@ -53,8 +61,8 @@ def test_links_lead_to_the_logs_and_are_removed_afterwards(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["../../x", "/etc", "a\x1b[31m", "x" * 10_000])
 def test_hostile_name_makes_no_path(tmp_path: Path, name: str) -> None:
-    folder = with_logs(a_run(tmp_path / "outputs", name=name))
-    boards, _ = boards_of([folder])
+    with_logs(a_run(tmp_path / "outputs", name=name))
+    boards, _ = boards_of(*indexed(tmp_path))
     with linked(boards) as links:
         assert [link.parent for link in links.iterdir()] == [links]
 
@@ -64,3 +72,12 @@ def test_logs_linked_from_outside_the_run_are_not_shown(tmp_path: Path, capsys: 
     folder = a_run(tmp_path / "outputs")
     (folder / "tensorboard").symlink_to(tmp_path / "elsewhere" / ID / "tensorboard")
     assert typed(capsys, tmp_path, "tensorboard", ID, "--dry-run").code == 1
+
+
+def test_runs_are_named_by_what_differs_between_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, (lr, seed) in enumerate([(0.003, 1), (0.003, 2), (0.001, 1)]):
+        folder = with_logs(a_run(tmp_path / "outputs", f"lr_search_20261120_12000{number}_000{number}", seed=seed))
+        (folder / ".hydra" / "config.yaml").write_text(f"seed: {seed}\nmodel:\n  optimizer:\n    lr: {lr}\n")
+    names = [line.partition(": ")[0] for line in typed(capsys, tmp_path, "tensorboard", "--dry-run").out.splitlines()]
+    expected = ["lr=0.003 seed=1 val 0.580", "lr=0.003 seed=2 val 0.580", "lr=0.001 seed=1 val 0.580"]
+    assert names[:3] == expected

@@ -17,7 +17,7 @@ import pytest
 
 from mhc.index import connection
 from mhc.index.index import Index
-from mhc.index.selection import record_dicts
+from mhc.index.records import record_dicts
 from mhc.policy import LivenessPolicy, load
 from mhc.record import encode
 from mhc.runs import store

@@ -1,7 +1,8 @@
-"""`mhc compare`: configs and metrics of runs side by side, differences first."""
+"""`mhc compare`: configs and metrics of runs side by side, or the runs of a sweep by what was varied."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,52 +13,132 @@ from mhc.cli.run_options import json_option
 
 if TYPE_CHECKING:
     from mhc.index.compare import Comparison, Line
+    from mhc.index.config_names import Words
     from mhc.index.index import Index
     from mhc.index.rows import Row
-    from mhc.index.seed_groups import Group
+    from mhc.production.paired_runs import PairedTest
+    from mhc.report.tables import Cell
 
 MIN_VALUE_WIDTH = 14
+MAX_RUNS = 1000
+"""Runs that are compared at once."""
 
 
 @click.command("compare")
-@click.argument("run_ids", type=RUN, nargs=-1, required=True, metavar="ID ID...")
-@click.option("--all", "show_all", is_flag=True, help="Show equal values and all metrics, too.")
+@click.argument("run_ids", type=RUN, nargs=-1, metavar="[ID|SWEEP]...")
+@click.option("--where", metavar="EXPRESSION", help='The runs to compare: "sweep is null and lr < 0.01".')
+@click.option("--all", "show_all", is_flag=True, help="Show runs side by side, with equal values and all metrics.")
 @json_option
 @click.pass_obj
-def compare_command(context: Context, *, run_ids: tuple[str, ...], show_all: bool, as_json: bool) -> None:
-    """Show configs and metrics of runs side by side, differences first, and the means of their seed groups.
+def compare_command(
+    context: Context, *, run_ids: tuple[str, ...], where: str | None, show_all: bool, as_json: bool
+) -> None:
+    """Compare runs side by side, or those of a sweep or of --where by what was varied, with paired tests.
 
     Example: mhc compare attention_20261120_1200 focal_20261120_1300
     """
     from mhc.cli.run_options import open_index
     from mhc.errors import BadInput
-    from mhc.index.resolve import find
+    from mhc.index.fields import CONFIG
+    from mhc.index.query import parse
+    from mhc.index.records import config_names
+    from mhc.index.selection import RunFilter, Selection
+    from mhc.timestamps import now
 
+    if not run_ids and not where:
+        raise click.UsageError("Name runs, a sweep, or a condition: mhc compare ID ID, mhc compare SWEEP")
     index = open_index(context)
-    rows = list({row.path: row for row in (find(index, run_id) for run_id in run_ids)}.values())
+    rows, many = named_rows(index, run_ids)
+    asked: list[Words] = []
+    if where:
+        condition = parse(where, now(), config_names(index))
+        asked = [path[1:] for path in condition.paths if path[0] == CONFIG]
+        rows += Selection(index, RunFilter(where=condition), now()).rows()
+    rows = list({row.path: row for row in rows}.values())
+    if not rows:
+        raise BadInput(f"No run in {context.outputs} fits {where!r}. See the runs with: mhc list")
     if len(rows) < 2:
         raise BadInput(f"A comparison needs two runs; {rows[0].id} is one. See it with: mhc details {rows[0].id}")
-    show_comparison(index, rows, as_json=as_json, show_all=show_all)
+    if len(rows) > MAX_RUNS:
+        raise BadInput(f"{len(rows):,} runs fit, at most {MAX_RUNS:,} are compared. Give a narrower --where")
+    by_values = (many or bool(where)) and not show_all
+    show_comparison(context, index, rows, asked, as_json=as_json, show_all=show_all, by_values=by_values)
 
 
-def show_comparison(index: Index, rows: list[Row], *, as_json: bool, show_all: bool = False) -> None:
-    """Print the runs side by side."""
-    from mhc.cli.output import show_json, title
+def named_rows(index: Index, run_ids: Sequence[str]) -> tuple[list[Row], bool]:
+    """Return the runs with these ids, and those of the sweeps with these ids; and whether there is a sweep.
+
+    Raises:
+        NotFound: if neither a run nor a sweep has one of the ids.
+        Conflict: if several runs have one of them.
+    """
+    from mhc.errors import NotFound
+    from mhc.index.resolve import find
+
+    rows: list[Row] = []
+    has_sweep = False
+    for run_id in run_ids:
+        try:
+            rows.append(find(index, run_id))
+        except NotFound:
+            sweep = index.sweep(run_id)
+            if not sweep:
+                raise
+            rows += sweep
+            has_sweep = True
+    return rows, has_sweep
+
+
+def show_comparison(
+    context: Context,
+    index: Index,
+    rows: list[Row],
+    asked: Sequence[Words] = (),
+    *,
+    as_json: bool,
+    show_all: bool = False,
+    by_values: bool = False,
+) -> None:
+    """Print the runs side by side, or as a table of the values in which they differ; and the paired tests.
+
+    Raises:
+        Unreadable: if the record of one of them cannot be read.
+    """
+    from mhc.cli.output import show_json
+    from mhc.cli.paired_table import paired_tests, show_paired_tests
+    from mhc.cli.run_table import show_runs
     from mhc.index.compare import compare
+    from mhc.index.labels import labels_of
+    from mhc.policy import load
 
     comparison = compare(index, rows)
+    tests = paired_tests(index, rows, load(context.policy).promotion, of_best=by_values)
     if as_json:
-        show_json(comparison_record(index, comparison))
+        show_json(comparison_record(index, comparison, tests))
         return
+    labels = labels_of(index, rows, asked)
+    if by_values:
+        show_runs(rows, labels)
+    else:
+        show_side_by_side(index, comparison, show_all=show_all)
+    folders = (index.folder(row.path).name for row in rows)
+    show_paired_tests(tests, dict(zip(folders, labels.texts, strict=True)))
+
+
+def show_side_by_side(index: Index, comparison: Comparison, *, show_all: bool) -> None:
+    """Print what differs, the metrics with the best ones marked, and the seed groups."""
+    from mhc.cli.group_table import group_labels, show_groups
+    from mhc.cli.output import title
+
     title("What differs")
     differences = [line for line in comparison.config if line.differs]
     show_lines(comparison, differences, "Nothing in config, data, model or code.")
-    title("Metrics")
+    title("Metrics (*: the best)" if any(line.best for line in comparison.metrics) else "Metrics")
     metrics = [line for line in comparison.metrics if show_all or is_main_metric(line)]
     show_lines(comparison, metrics, "None recorded.")
     if comparison.groups:
-        title("Their seed groups, on test")
-        show_groups(comparison.groups)
+        title("Their seed groups")
+        show_groups(comparison.groups, group_labels(index, comparison.groups, "seed"))
     show_equal_values(comparison, show_all=show_all)
 
 
@@ -83,7 +164,6 @@ def show_lines(comparison: Comparison, lines: list[Line], if_empty: str) -> None
 
     On a terminal the runs are split over as many tables, one below the other, as its width requires.
     """
-    from mhc.cli.formatting import format_value
     from mhc.cli.output import Column, TableRow, echo, on_terminal, show_table, terminal_width
     from mhc.report.tables import Cell
 
@@ -97,47 +177,34 @@ def show_lines(comparison: Comparison, lines: list[Line], if_empty: str) -> None
         part = slice(start, start + per_table)
         runs = [Column(row.id, min_width=MIN_VALUE_WIDTH, cut_middle=True) for row in comparison.rows[part]]
         cells: list[TableRow] = [
-            (Cell(line.field, "dim"), *(format_value(value) for value in line.values[part])) for line in lines
+            (Cell(line.field, "dim"), *(value_cell(line, i) for i in range(len(comparison.rows))[part]))
+            for line in lines
         ]
         show_table([Column("", min_width=field_width, cut_middle=True), *runs], cells)
 
 
-def show_groups(groups: list[Group]) -> None:
-    """Print mean, standard deviation and interval over the completed runs of each group."""
-    from mhc.cli.formatting import format_interval, format_mean
-    from mhc.cli.output import Column, show_table
+def value_cell(line: Line, position: int) -> Cell:
+    """Return the value of one run, marked if it is the best."""
+    from mhc.cli.formatting import format_value
+    from mhc.report.tables import Cell
 
-    columns = (
-        Column("group", min_width=8),
-        Column("runs", right=True),
-        Column("macro-F1"),
-        Column("95 % interval"),
-        Column("accuracy"),
-        Column("95 % interval", drop_rank=1),
-    )
-    rows = [
-        (
-            group.key[:16],
-            str(len(group.rows)),
-            format_mean(group.f1_macro),
-            format_interval(group.f1_macro),
-            format_mean(group.accuracy),
-            format_interval(group.accuracy),
-        )
-        for group in groups
-    ]
-    show_table(columns, rows)
+    text = format_value(line.values[position])
+    return Cell(f"{text} *", "bold green") if position in line.best else Cell(text)
 
 
-def comparison_record(index: Index, comparison: Comparison) -> dict[str, object]:
+def comparison_record(index: Index, comparison: Comparison, tests: Sequence[PairedTest]) -> dict[str, object]:
     """Return a comparison as `--json` prints it: the records, and the differences by field and run."""
-    from mhc.cli.commands.list import group_record
-    from mhc.index.selection import record_dicts
+    from mhc.cli.group_table import group_labels, group_record
+    from mhc.cli.paired_table import test_record
+    from mhc.index.records import record_dicts
 
     ids = [row.id for row in comparison.rows]
     lines = [*comparison.config, *comparison.metrics]
+    labels = group_labels(index, comparison.groups, "seed")
     return {
         "runs": record_dicts(index, comparison.rows),
         "differs": {line.field: dict(zip(ids, line.values, strict=True)) for line in lines if line.differs},
-        "groups": [group_record(group) for group in comparison.groups],
+        "best": {line.field: [ids[i] for i in sorted(line.best)] for line in lines if line.best},
+        "groups": [group_record(group, label) for group, label in zip(comparison.groups, labels, strict=True)],
+        "paired": [test_record(test) for test in tests],
     }

@@ -31,6 +31,7 @@ def details_command(context: Context, *, run_id: str, other_id: str | None, as_j
     Example: mhc details attention_20261120_1200
     """
     from mhc.cli.run_options import open_index
+    from mhc.errors import Unreadable
     from mhc.index.resolve import find
 
     index = open_index(context)
@@ -38,11 +39,13 @@ def details_command(context: Context, *, run_id: str, other_id: str | None, as_j
     if other_id is not None:
         from mhc.cli.commands.compare import show_comparison
 
-        show_comparison(index, [row, find(index, other_id)], as_json=as_json)
+        show_comparison(context, index, [row, find(index, other_id)], as_json=as_json)
     elif as_json:
         from mhc.cli.output import show_json
-        from mhc.index.selection import record_dicts
+        from mhc.index.records import record_dicts
 
+        if row.error:
+            raise Unreadable(row.error)
         show_json(record_dicts(index, [row]))
     else:
         show_run(context, index, row)

@@ -8,7 +8,7 @@ import click
 
 from mhc.cli.context import Context
 from mhc.cli.output import warn
-from mhc.cli.run_options import FilterOptions, filter_runs, open_index, warn_unreadable
+from mhc.cli.run_options import FilterOptions, filter_runs, open_index, warn_repeated, warn_unreadable
 from mhc.timestamps import now
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -24,8 +24,9 @@ FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 def export_command(context: Context, *, filter_options: FilterOptions, form: str | None, file: Path | None) -> None:
     """Export records as one table for pandas, or as JSON Lines; the other options select runs.
 
-    Example: mhc export --to runs.csv --where "f1_macro >= 0.5"
+    Example: mhc export --to runs.csv --where "val.f1_macro >= 0.5"
     """
+    from mhc.index.records import config_names
     from mhc.index.selection import Selection
     from mhc.production import bundle
 
@@ -35,9 +36,10 @@ def export_command(context: Context, *, filter_options: FilterOptions, form: str
     if form == "parquet" and file is None:
         raise click.UsageError("Parquet is a binary format: give the file to write with --to FILE")
     index = open_index(context)
-    selection = Selection(index, filter_options.parse(now()), now())
+    selection = Selection(index, filter_options.parse(now(), config_names(index)), now())
     write_records(selection.records(selection.rows()), form, file)
     warn_unreadable(index)
+    warn_repeated(index)
 
 
 def write_records(records: list[dict[str, object]], form: str, file: Path | None) -> None:

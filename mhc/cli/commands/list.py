@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from mhc.cli.context import Context
-from mhc.cli.formatting import format_age, format_duration, format_interval, format_mean, format_time, format_value
+from mhc.cli.formatting import format_age, format_duration, format_time, format_value
 from mhc.cli.output import Column, TableRow, remark, show_json, show_table, status_cell
-from mhc.cli.run_options import FilterOptions, filter_runs, json_option, open_index, warn_unreadable
+from mhc.cli.run_options import (
+    FilterOptions,
+    filter_runs,
+    json_option,
+    open_index,
+    warn_repeated,
+    warn_unreadable,
+)
 from mhc.index.fields import FieldValue, Kind, resolve, split
 from mhc.report.tables import MISSING, Cell, score
 from mhc.timestamps import now
 
 if TYPE_CHECKING:
     from mhc.index.rows import Row
-    from mhc.index.seed_groups import Group
-    from mhc.index.selection import Selection
+    from mhc.index.selection import Selection, Sort
 
 DEFAULT_LIMIT = 50
 
@@ -27,20 +33,12 @@ RUN_COLUMNS = (
     Column("status"),
     Column("category"),
     Column("age", right=True),
-    Column("took", right=True),
-    Column("acc", right=True),
-    Column("F1", right=True),
+    Column("took", right=True, drop_rank=1),
+    Column("val F1", right=True),
+    Column("test F1", right=True),
     Column("cand"),
     Column("tags", min_width=6, drop_rank=2),
     Column("place", drop_rank=3),
-)
-GROUP_COLUMNS = (
-    Column("group", min_width=20, cut_middle=True),
-    Column("runs", right=True),
-    Column("F1"),
-    Column("95 % interval"),
-    Column("acc", drop_rank=2),
-    Column("best run", min_width=22, cut_middle=True, drop_rank=3),
 )
 GROUP_UNITS = {"seed": "seed group", "sweep": "sweep", "model": "model"}
 CANDIDATE_CELLS = {None: Cell(MISSING, "dim"), 0: Cell("no", "dim"), 1: Cell("yes", "bold green")}
@@ -52,7 +50,7 @@ CANDIDATE_CELLS = {None: Cell(MISSING, "dim"), 0: Cell("no", "dim"), 1: Cell("ye
 @click.option("--reverse", is_flag=True, help="Reverse the order.")
 @click.option("--limit", type=click.IntRange(min=0), default=DEFAULT_LIMIT, help="Maximum number; 0: all. [50]")
 @click.option("--columns", metavar="FIELD,...", help="Show these fields instead of the usual columns.")
-@click.option("--group", type=click.Choice(list(GROUP_UNITS)), help="One line per group, with mean and sd.")
+@click.option("--group", metavar="FIELD", help="One line per seed (equal but for it), sweep, model, or value: lr.")
 @json_option
 @click.pass_obj
 def list_command(
@@ -68,18 +66,36 @@ def list_command(
 ) -> None:
     """List the runs of all locations (active, archives, production), newest first.
 
-    Example: mhc list --status completed --since 7d --where "f1_macro >= 0.5 and not tags has paper"
+    Example: mhc list --status completed --since 7d --where "lr <= 0.003" --sort val.f1_macro
     """
+    from mhc.index.records import config_names
     from mhc.index.selection import Selection, Sort
 
-    order = Sort.by(sort, reverse=reverse)
     index = open_index(context)
-    selection = Selection(index, filter_options.parse(now()), now())
+    names = config_names(index)
+    order = Sort.by(sort, names, reverse=reverse)
+    selection = Selection(index, filter_options.parse(now(), names), now())
     if group:
         show_groups(selection, group, limit, as_json=as_json)
     else:
-        show_runs(selection, selection.rows(order, limit), columns, as_json=as_json)
+        rows = selection.rows(order, limit)
+        show_runs(selection, rows, columns, as_json=as_json)
+        warn_of_other_data(order, rows)
     warn_unreadable(index)
+    warn_repeated(index)
+
+
+def warn_of_other_data(order: Sort, rows: list[Row]) -> None:
+    """Print to stderr that an order by a score has no meaning, if the runs were scored on different rows."""
+    from mhc.cli.output import warn
+
+    split = order.path[1] if order.path[0] == "metrics" and len(order.path) > 1 else ""
+    scored_on = {row.val_data if split == "val" else row.test_data for row in rows} - {None}
+    if split and len(scored_on) > 1:
+        warn(
+            f"These runs were scored on {len(scored_on)} different {split} splits, so their scores have no order. "
+            'Select one data set with: --where "data = ..."'
+        )
 
 
 def show_runs(selection: Selection, rows: list[Row], columns: str | None, *, as_json: bool) -> None:
@@ -96,7 +112,7 @@ def show_runs(selection: Selection, rows: list[Row], columns: str | None, *, as_
 
 def run_cells(row: Row, now: datetime) -> TableRow:
     """Return the cells of RUN_COLUMNS."""
-    from mhc.index.selection import duration_of
+    from mhc.index.records import duration_of
 
     return (
         row.id,
@@ -104,7 +120,7 @@ def run_cells(row: Row, now: datetime) -> TableRow:
         Cell(row.category or MISSING, "dim" if row.category == "debug" else ""),
         format_age(row.created, now),
         format_duration(duration_of(row, now)),
-        score(row.accuracy),
+        score(row.val_f1_macro),
         score(row.f1_macro),
         CANDIDATE_CELLS[row.candidate],
         row.tags.replace("\n", ", ") or MISSING,
@@ -123,18 +139,21 @@ def counts_sentence(selection: Selection, shown: int) -> str:
     return f"{number} run{'s' * (counts.total != 1)}: {statuses}{candidates}"
 
 
-def show_fields(selection: Selection, rows: list[Row], names: str) -> None:
-    """Print the fields `names`, separated by commas, of these runs.
+def show_fields(selection: Selection, rows: list[Row], columns: str) -> None:
+    """Print the fields `columns`, separated by commas, of these runs.
 
     Raises:
-        BadInput: if a record has no such field.
+        BadInput: if there is no such field.
     """
-    titles = [name for name in map(str.strip, names.split(",")) if name]
-    fields = [resolve(split(name)) for name in titles]
-    columns = [field_column(name, kind) for name, (_, kind) in zip(titles, fields, strict=True)]
+    from mhc.index.records import config_names
+
+    titles = [title for title in map(str.strip, columns.split(",")) if title]
+    names = config_names(selection.index)
+    fields = [resolve(split(title), names) for title in titles]
+    shown = [field_column(title, kind) for title, (_, kind) in zip(titles, fields, strict=True)]
     lines = selection.values(rows, [path for path, _ in fields])
-    cells = [[field_cell(*field, value) for field, value in zip(fields, line, strict=True)] for line in lines]
-    show_table(columns, cells)
+    cells = [[field_cell(*field, value) for field, value in zip(fields, line, strict=True)] for _, line in lines]
+    show_table(shown, cells)
 
 
 def field_column(name: str, kind: Kind) -> Column:
@@ -155,42 +174,27 @@ def field_cell(path: tuple[str, ...], kind: Kind, value: FieldValue) -> str | Ce
 
 
 def show_groups(selection: Selection, by: str, limit: int, *, as_json: bool) -> None:
-    """Print the groups of the selected runs, best mean macro-F1 on test first."""
+    """Print the groups of the selected runs, by data set, best mean macro-F1 on validation first.
+
+    Raises:
+        BadInput: if `by` is neither a criterion nor a field.
+    """
+    from mhc.cli import group_table
     from mhc.index.seed_groups import grouped
 
-    groups = grouped(selection.rows(), by)
+    rows = selection.rows()
+    groups = grouped(rows, group_table.key_function(selection, rows, by))
     shown = groups[: limit or None]
+    labels = group_table.group_labels(selection.index, shown, by)
     if as_json:
-        show_json([group_record(group) for group in shown])
+        show_json([group_table.group_record(group, label) for group, label in zip(shown, labels, strict=True)])
         return
     if shown:
-        show_table(GROUP_COLUMNS, [group_cells(group, by) for group in shown])
-    remark(
-        f"{len(groups):,} {GROUP_UNITS[by]}{'s' * (len(groups) != 1)}. F1 and acc: mean ± standard deviation of "
-        "completed runs on test; the interval is Student's t for the mean"
-    )
+        group_table.show_groups(shown, labels)
+    unit = GROUP_UNITS.get(by, f"value of {by}")
+    remark(f"{len(groups):,} {unit if len(groups) == 1 else plural(unit)}. {group_table.NOTE}")
 
 
-def group_cells(group: Group, by: str) -> TableRow:
-    """Return the cells of GROUP_COLUMNS."""
-    newest = group.rows[0]
-    completed = group.f1_macro.number if group.f1_macro else 0
-    return (
-        f"{newest.name} {newest.model or ''} {group.key[:8]}" if by == "seed" else group.key,
-        f"{len(group.rows)}" if completed == len(group.rows) else f"{completed} of {len(group.rows)}",
-        format_mean(group.f1_macro),
-        format_interval(group.f1_macro),
-        format_mean(group.accuracy),
-        group.best.id if group.best else MISSING,
-    )
-
-
-def group_record(group: Group) -> dict[str, object]:
-    """Return a group as `--json` prints it."""
-    return {
-        "group": group.key,
-        "runs": [row.id for row in group.rows],
-        "accuracy": group.accuracy and group.accuracy._asdict(),
-        "f1_macro": group.f1_macro and group.f1_macro._asdict(),
-        "best": group.best.id if group.best else None,
-    }
+def plural(unit: str) -> str:
+    """Return `seed groups`, `values of lr`."""
+    return unit.replace("value of", "values of") if unit.startswith("value of") else f"{unit}s"

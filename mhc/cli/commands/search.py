@@ -19,8 +19,8 @@ def search_command(context: Context, *, words: tuple[str, ...], limit: int, as_j
     Example: mhc search focal "lr: 0.0003"
     """
     from mhc.cli.output import Column, remark, show_json, show_table, status_cell
+    from mhc.index.records import record_dicts
     from mhc.index.search import search
-    from mhc.index.selection import record_dicts
     from mhc.report.tables import Cell
 
     index = open_index(context)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mhc.cli.context import Context
-from mhc.cli.run_options import json_option, open_index
+from mhc.cli.run_options import json_option, open_index, warn_repeated
 
 if TYPE_CHECKING:
     from mhc.index.summary import Summary
@@ -24,12 +24,14 @@ def summary_command(context: Context, *, as_json: bool) -> None:
     from mhc.cli.output import echo, show_json
     from mhc.index.summary import sentences, summary_of
 
-    summary = summary_of(open_index(context))
+    index = open_index(context)
+    summary = summary_of(index)
     if as_json:
         show_json(summary_record(summary))
         return
     for sentence in sentences(summary):
         echo(sentence)
+    warn_repeated(index)
 
 
 def summary_record(summary: Summary) -> dict[str, object]:
@@ -41,6 +43,6 @@ def summary_record(summary: Summary) -> dict[str, object]:
         "location": summary.by_location,
         "candidates": summary.candidates,
         "running": [row.id for row in summary.running],
-        "best": [row.id for row in summary.best],
+        "best": {data: [row.id for row in rows] for data, rows in summary.best.items()},
         "unreadable": {row.path: row.error for row in summary.unreadable},
     }

@@ -5,13 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mhc.cli.context import Context
 from mhc.cli.output import echo, warn
-from mhc.cli.run_argument import RUN, find_folders
+from mhc.cli.run_argument import RUN, find_rows
+from mhc.cli.run_options import open_index
 from mhc.errors import NotFound
+
+if TYPE_CHECKING:
+    from mhc.index.index import Index
+    from mhc.index.rows import Row
 
 
 @click.command("tensorboard")
@@ -27,12 +33,12 @@ def tensorboard_command(context: Context, *, ids: Sequence[str], port: int, host
     """
     from mhc.index.tensorboard import boards_of, linked
 
-    runs = find_folders(context, ids) if ids else active_folders(context)
-    boards, without_logs = boards_of(runs)
+    index = open_index(context)
+    boards, without_logs = boards_of(index, find_rows(index, ids) if ids else active_rows(index))
     for board in boards:
         echo(f"{board.name}: {board.logs}")
     if without_logs and ids:
-        warn(f"Without TensorBoard logs: {', '.join(folder.name for folder in without_logs)}")
+        warn(f"Without TensorBoard logs: {', '.join(row.id for row in without_logs)}")
     if dry_run:
         echo(" ".join(server_command(Path("<folder of links>"), host, port)))
         return
@@ -40,18 +46,16 @@ def tensorboard_command(context: Context, *, ids: Sequence[str], port: int, host
         serve(server_command(folder, host, port))
 
 
-def active_folders(context: Context) -> list[Path]:
-    """Return the folders of all runs that are not archived.
+def active_rows(index: Index) -> list[Row]:
+    """Return all runs that are not archived, newest first.
 
     Raises:
         NotFound: if there are none.
     """
-    from mhc.runs import folders
-
-    runs = [folder for folder, _ in folders.iter_runs(context.outputs, archives=False)]
-    if not runs:
-        raise NotFound(f"There are no runs in {context.outputs} yet. Make one with: make train")
-    return runs
+    rows = [row for row in index.rows() if row.location == "active"]
+    if not rows:
+        raise NotFound(f"There are no runs in {index.outputs} yet. Make one with: make train")
+    return rows
 
 
 def server_command(logs: Path, host: str, port: int) -> list[str]:

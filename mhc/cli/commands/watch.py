@@ -41,7 +41,7 @@ def watch_command(context: Context, *, interval: float, once: bool, as_json: boo
 
     Example: mhc watch --once
     """
-    from mhc.index.selection import record_dicts
+    from mhc.index.records import record_dicts
 
     index = open_index(context)
     running = index.running()
@@ -71,7 +71,7 @@ def follow_runs(context: Context, paths: list[str], interval: float) -> None:
 
 def run_cells(index: Index, row: Row, now: datetime) -> TableRow:
     """Return the cells of COLUMNS."""
-    from mhc.index.selection import duration_of
+    from mhc.index.records import duration_of
     from mhc.report.progress_line import read_progress, time_left
 
     if row.shown != "running":
