@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from pytorch_lightning import Callback
 from pytorch_lightning.utilities import rank_zero_only
 
-from mhc.errors import BadConfig, MhcError
+from mhc.errors import BadConfig, sentence_of
+from mhc.facts import unmarked_high_risk
 from mhc.policy import Policy, name_of
 from mhc.production import gates
 from mhc.production.measure import measure
@@ -44,8 +45,9 @@ class FlagForPromotion(Callback):
         """Judge the run, record the verdict, and promote the run if the policy says so."""
         try:
             self.judge()
-        except (MhcError, OSError) as problem:
-            log.warning("The run was not judged: %s. Judge it later with: mhc promote ID --dry-run", problem)
+        except Exception as problem:  # housekeeping never fails a training
+            reason = sentence_of(problem) or type(problem).__name__
+            log.warning("The run was not judged: %s. Judge it later with: mhc promote ID --dry-run", reason)
 
     def judge(self) -> None:
         """Record the verdict of every gate."""
@@ -56,6 +58,9 @@ class FlagForPromotion(Callback):
             models=self.models,
             policy=self.policy,
         )
+        data = inputs.record.data
+        if data is not None and not data.high_risk:
+            log.warning("In the data %s", unmarked_high_risk(data.labels))
         promotion = gates.flag(inputs, self.policy, name_of(self.policy))
         self.run.note_promotion(promotion)
         if promotion.candidate and not self.policy.require_manual_approval:

@@ -10,7 +10,7 @@ import click
 from mhc.cli.commands.promote import by_option, reason_option
 from mhc.cli.context import Context
 from mhc.cli.output import echo, show_json
-from mhc.errors import MhcError
+from mhc.errors import BadInput, MhcError
 
 if TYPE_CHECKING:
     from mhc.retention.doctor import Finding
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 def doctor_command(context: Context, *, fix: bool, as_json: bool) -> None:
     """Find defects: in folders and records, lost, moved or duplicate runs, leftovers, ledger and bundles.
 
+    Credentials and changes of data files that an earlier version wrote are defects as well; --fix masks them.
     The exit code is 1 if a defect remains.
 
     Example: mhc doctor --fix
     """
+    from mhc.policy import load
+    from mhc.retention import private_content
     from mhc.retention.doctor import check, check_production
 
     findings = check(context.outputs, context.liveness()) + check_production(context.models)
+    findings += private_content.find(context.outputs, context.models, load(context.policy))
     fixed = [finding for finding in findings if fix and repair(finding)]
     if as_json:
         show_json([finding_record(finding, fixed=finding in fixed) for finding in findings])
@@ -99,6 +103,11 @@ def rebuild_command(context: Context, *, by: str, reason: str, dry_run: bool) ->
         return
     connection.remove(context.outputs)
     index = Index(context.outputs, context.models, context.liveness)
+    file = context.outputs / connection.FILE
+    if context.outputs.is_dir() and not file.is_file():
+        raise BadInput(
+            f"{file} could not be written, as if its folder were read-only. Commands read the runs themselves"
+        )
     echo(f"{len(index.rows())} run(s) read into the index, {len(index.unreadable())} unreadable.")
     entries = rebuild_registry(context.models, by=by, reason=reason, now=now())
     echo(f"{registry} rebuilt from {entries} ledger entries." if entries else "The ledger is empty.")
