@@ -103,7 +103,9 @@ def run(args: Sequence[str] | None = None) -> int:
 
 def _report_error(error: Exception) -> int:
     """Print the sentence of an expected error, or a report of a bug, and return the exit code."""
-    sentence = sentence_of(error)
+    from mhc.runs import user_code
+
+    sentence = sentence_of(error) or user_code.sentence(error)
     if sentence is not None:
         return _report(sentence, 1)
     from mhc.terminal import report

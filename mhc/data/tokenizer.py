@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from mhc.data import fingerprint, ngrams
+from mhc.data import fingerprint, ngrams, remote_code
 from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
 from mhc.data.ngrams import NgramTokenizer
@@ -210,7 +210,7 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
     """Return a pretrained tokenizer from the hub or a folder.
 
     Raises:
-        BadConfig: if no name is given, or the tokenizer has no padding token.
+        BadConfig: if no name is given, the tokenizer has no padding token, or it needs its own code and is not trusted.
         Unreadable: if it cannot be loaded.
     """
     from transformers import AutoTokenizer
@@ -218,9 +218,11 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
     if options.name is None:
         raise BadConfig("model.tokenizer.name is missing; a pretrained tokenizer needs a hub name or a folder")
     folder = Path(options.name).expanduser()
-    with reading(f"The pretrained tokenizer {options.name}", "Check model.tokenizer.name= and the connection"):
+    remedy = "Check model.tokenizer.name= and the connection"
+    with reading(f"The pretrained tokenizer {options.name}", remedy), remote_code.refused(options.name):
         require_regular_files(folder)
-        result = AutoTokenizer.from_pretrained(str(folder), use_fast=True)
+        trust = options.trust_remote_code
+        result = AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=trust)
     if not result.is_fast or result.pad_token_id is None:
         raise BadConfig(f"The tokenizer {options.name} is not a fast one with a padding token. Choose another model")
     result.model_max_length = options.max_tokens

@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict
 import torch
 from torch import nn
 
+from mhc.errors import BadConfig
 from mhc.model.classifier import LossFactory, OptimizerFactory, ScheduleFactory, TextClassifier
 
 NetworkFactory = Callable[[int, int, int, Sequence[str]], nn.Module]
@@ -38,10 +39,15 @@ def classifier(
         vocab_size: of the tokenizer.
         pad_id: of the tokenizer.
         seed: of the initial weights and of dropout.
+
+    Raises:
+        BadConfig: if a text of `max_tokens` is longer than the network reads.
     """
     torch.manual_seed(seed)
     network = parts["network"](len(labels), vocab_size, pad_id, labels)
     max_tokens = parts["tokenizer"].get("max_tokens")
+    if isinstance(max_tokens, int):
+        refuse_longer_texts(network, max_tokens)
     return TextClassifier(
         network,
         labels=labels,
@@ -54,3 +60,20 @@ def classifier(
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
         fast=parts.get("fast", "auto"),
     )
+
+
+def refuse_longer_texts(network: nn.Module, max_tokens: int) -> None:
+    """Check that an encoder has a position for every token of the longest text.
+
+    Raises:
+        BadConfig: if it has fewer.
+    """
+    for name, module in network.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # positions of roberta begin after the padding's id
+            positions = module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+            if max_tokens > positions:
+                raise BadConfig(
+                    f"model.tokenizer.max_tokens is {max_tokens}, but the encoder reads at most {positions} tokens. "
+                    f"Set model.tokenizer.max_tokens={positions}"
+                )

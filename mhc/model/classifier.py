@@ -84,14 +84,16 @@ class TextClassifier(pl.LightningModule):
         """Return logits [batch, classes].
 
         Raises:
-            BadConfig: if the network returns no tensor.
+            BadConfig: if the network returns anything else.
         """
         if batch["input_ids"].device.type in self.fast_devices:
             return encoder.logits(self.network, batch["input_ids"], batch.get("attention_mask"))
         output = self.network(**{key: batch[key] for key in NETWORK_INPUTS if batch.get(key) is not None})
-        logits = output if isinstance(output, Tensor) else output.logits
-        if not isinstance(logits, Tensor):
-            raise BadConfig(f"model.network returns {type(logits).__name__} as logits; it must return a tensor")
+        logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
+        shape = (len(batch["input_ids"]), len(self.labels))
+        if not isinstance(logits, Tensor) or logits.shape != shape:
+            kind = f"logits of the shape {list(logits.shape)}" if isinstance(logits, Tensor) else type(output).__name__
+            raise BadConfig(f"model.network returns {kind}; it must return logits of the shape {list(shape)}")
         return logits
 
     def on_train_start(self) -> None:
@@ -111,7 +113,7 @@ class TextClassifier(pl.LightningModule):
         assert isinstance(loss, Tensor)
         self._epoch_loss += loss.detach()
         self._epoch_batches += 1
-        self.meter.add(real_tokens(batch))
+        self.meter.add(real_tokens(batch), "tokens" if "attention_mask" in batch else "n-grams")
         self._log_at_interval("train/loss", loss)
         return loss
 

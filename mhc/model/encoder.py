@@ -21,6 +21,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from mhc import files
+from mhc.data import remote_code
 from mhc.errors import BadConfig
 
 REMEDY = (
@@ -90,21 +91,29 @@ def pretrained(
     dropout: float,
     revision: str | None = None,
     offline: bool = False,
+    trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Return an encoder with pretrained weights and a newly initialised head, in float32.
 
     `name` is a hub name, or a local folder, for which the hub is not contacted; `revision` a tag or commit of the hub;
-    `offline` uses the local cache only.
+    `offline` uses the local cache only; `trust_remote_code` runs the code that the model brings along (auto_map), which
+    is never asked for on a terminal.
 
     Raises:
         Unreadable: if it cannot be loaded; also if it has no fused attention.
-        BadConfig: if its vocabulary is smaller than the tokenizer's.
+        BadConfig: if its vocabulary is smaller than the tokenizer's, or it needs its own code and is not trusted.
     """
+    if not isinstance(trust_remote_code, bool):
+        raise BadConfig(f"model.network.trust_remote_code is {trust_remote_code!r}; it must be true or false")
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
-    origin = {"revision": revision, "local_files_only": offline or folder.is_dir()}
+    origin = {
+        "revision": revision,
+        "local_files_only": offline or folder.is_dir(),
+        "trust_remote_code": trust_remote_code,
+    }
     disable_progress_bar()
-    with files.reading(f"The pretrained model {name!r}", REMEDY):
+    with files.reading(f"The pretrained model {name!r}", REMEDY), remote_code.refused(name):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         _set_dropout(config, dropout)

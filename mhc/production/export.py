@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mhc.data import ngrams
-from mhc.errors import Unreadable
+from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
 from mhc.production.bundle import CALIBRATION, WEIGHTS
 
@@ -58,7 +58,16 @@ def write(trained: Loaded, folder: Path, temperature: float) -> None:
     The temperature is folded into the last layer (softmax(z / T) is a layer with its weights divided by T), so that
     the folder gives calibrated probabilities with mhc and without. If there is no such layer, calibration.json has the
     temperature to be applied.
+
+    Raises:
+        Refused: if only the user's own code could load the folder.
     """
+    if not standalone(trained) and not type(trained.network).__module__.startswith("mhc."):
+        kind = f"{type(trained.network).__module__}.{type(trained.network).__qualname__}"
+        raise Refused(
+            f"the network {kind} is a class of your own, and a bundle contains no code: only networks of transformers "
+            f"and of mhc can be served from one. Use the run itself: python -m mhc.predict run={trained.name}"
+        )
     network = copy.deepcopy(trained.network).cpu().float().eval()
     folded = _divide_last_layer(network, len(trained.labels), temperature)
     if standalone(trained):
@@ -95,7 +104,9 @@ def _save_transformers(network: torch.nn.Module, trained: Loaded, folder: Path) 
     network.config.id2label = dict(enumerate(trained.labels))
     network.config.label2id = {label: number for number, label in enumerate(trained.labels)}
     network.save_pretrained(str(folder))
-    tokenizer = AutoTokenizer.from_pretrained(str(trained.tokenizer_folder), local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        str(trained.tokenizer_folder), local_files_only=True, trust_remote_code=False
+    )
     tokenizer.model_max_length = trained.max_tokens
     tokenizer.save_pretrained(str(folder))
 

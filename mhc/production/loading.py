@@ -78,11 +78,11 @@ def checkpoint_of(folder: Path, record: RunRecord) -> Path:
 
     Raises:
         NotFound: if there is none.
-        Unreadable: if it does not have the recorded sha256.
+        Unreadable: if it does not have the recorded sha256, or is outside of the run's folder.
     """
     if record.checkpoint is None:
         raise NotFound(f"The run {record.id} has no recorded checkpoint: it is {record.status}. Choose another run")
-    path = folder / record.checkpoint.path
+    path = checkpoints.recorded(folder, record.checkpoint.path)
     try:
         with files.reading(f"The checkpoint {path}", "Restore the file, or choose another run"):
             sha256 = checkpoints.sha256(path)
@@ -164,7 +164,8 @@ def _build_network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, m
             raise error.__cause__ from None
         raise Unreadable(
             f"The network of {cfg.model.get('name', 'the run')} cannot be built again from its configuration "
-            f"({cfg.model.network.get('_target_')}). Use the version of mhc that trained it"
+            f"({cfg.model.network.get('_target_')}). Use the version of mhc that trained it, and put the folder of a class "
+            "of your own on PYTHONPATH"
         ) from error
     return network
 

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from mhc.errors import Unreadable
-from mhc.files import open_binary, reading
+from mhc.files import is_inside, open_binary, reading
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -26,6 +26,18 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def recorded(folder: Path, name: str) -> Path:
+    """Return the path of a run's recorded checkpoint, which no record may place outside of the run's folder.
+
+    Raises:
+        Unreadable: if it is outside, also by a link.
+    """
+    path = folder / name
+    if path.is_symlink() or not is_inside(path, folder):
+        raise Unreadable(f"The checkpoint {name[:200]} is outside of the run's folder {folder}. It is not read")
+    return path
 
 
 def is_whole(path: Path) -> bool:

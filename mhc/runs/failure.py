@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
+from mhc import redaction
+from mhc.disk import chain_of
 from mhc.errors import MhcError
 from mhc.record import Failure
+from mhc.runs import user_code
 
 TRACEBACK = "traceback.txt"
 MAX_SENTENCE = 500
@@ -50,7 +52,7 @@ def sentence_of(error: BaseException) -> str:
     message = (
         str(error) if not isinstance(error, OSError) or isinstance(error, MhcError) else sentence_of_os_error(error)
     )
-    plain = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", message).strip()
+    plain = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", redaction.text(message)).strip()
     return plain[:MAX_SENTENCE] or type(error).__name__
 
 
@@ -64,12 +66,16 @@ def is_safe(error: BaseException) -> bool:
     """Return whether the message of `error` is of a kind that never quotes the data."""
     if isinstance(error, SAFE_TYPES) or f"{type(error).__module__}.".startswith(SAFE_MODULES):
         return True
+    if user_code.place(error):
+        return True
     frames = traceback.extract_tb(error.__traceback__)
     return type(error) is RuntimeError and bool(frames) and any(part in frames[-1].filename for part in SAFE_RAISERS)
 
 
 def location_of(error: BaseException) -> str:
-    """Return `file:line function` of the deepest frame in this project, else of the deepest frame."""
+    """Return `file:line function` in the user's network, or of the deepest frame in this project, or of the deepest."""
+    if own := user_code.place(error):
+        return own
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return ""
@@ -81,16 +87,6 @@ def location_of(error: BaseException) -> str:
     return f"{shown}:{frame.lineno} {frame.name}"
 
 
-def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and the errors that led to it, newest first, as a traceback shows them."""
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-
-
 def format_traceback(error: BaseException) -> str:
     """Return the traceback of `error` and of its causes, without local values and withheld messages."""
     parts = []
@@ -99,4 +95,4 @@ def format_traceback(error: BaseException) -> str:
         wrapped = cause_of(link) is not link
         sentence = "see above" if wrapped else sentence_of(link)
         parts.append(f"Traceback (most recent call last):\n{''.join(frames)}{type(link).__qualname__}: {sentence}\n")
-    return "\n".join(parts)
+    return redaction.code("\n".join(parts))

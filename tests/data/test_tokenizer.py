@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +117,15 @@ def test_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ngrams.json").write_text('{"buckets": 5}', encoding="utf-8")
     with pytest.raises(Unreadable, match=r"ngrams\.json cannot be read"):
         NgramTokenizer.from_pretrained(tmp_path)
+
+
+def test_code_of_a_tokenizer_is_neither_asked_for_nor_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer `y` waits on standard input."""
+    (tmp_path / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "code.Own"}}')
+    values = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["code.Own", "code.Own"]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(values))
+    (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own:\n    pass\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(BadConfig, match=r"needs code of its own \(auto_map\), which was not run"):
+        tokenizer.pretrained(Tokenizing(kind="pretrained", name=str(tmp_path), max_tokens=16))
+    assert not (tmp_path / "ran").exists()

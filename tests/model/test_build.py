@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from transformers import BertConfig, BertModel
 
+from mhc.errors import BadConfig
 from mhc.model import build
 from mhc.model.classifier import TextClassifier
 
@@ -79,3 +80,13 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 def test_config_selects_focal_loss_and_class_weights() -> None:
     overrides = ["model.loss._target_=mhc.model.losses.Focal", "~model.loss.label_smoothing", "model.loss.weights=sqrt"]
     assert takes_a_step(a_model("micro", *overrides))
+
+
+@pytest.mark.parametrize(("architecture", "pad_id"), [("bert", 0), ("roberta", 1)])
+def test_texts_longer_than_the_encoder_are_refused(architecture: str, pad_id: int) -> None:
+    changes = (f"+model.network.architecture={architecture}", "model.network.max_tokens=32")
+    model = parts("micro", *changes, "model.tokenizer.max_tokens=33")
+    values = {"labels": LABELS, "class_counts": [30, 70], "vocab_size": 50, "pad_id": pad_id, "seed": 1}
+    with pytest.raises(BadConfig, match="max_tokens is 33, but the encoder reads at most 32 tokens"):
+        build.classifier(model, **values)
+    build.classifier(parts("micro", *changes, "model.tokenizer.max_tokens=32"), **values)

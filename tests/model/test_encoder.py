@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from mhc.errors import BadConfig, Unreadable
 from mhc.model.encoder import from_config, pretrained
 
 LABELS = ["calm", "tired"]
+ROOT = Path(__file__).resolve().parents[2]
 IDS = torch.tensor([[2, 9, 8, 7, 3], [2, 5, 3, 0, 0]])
 MASK = (IDS != 0).long()
 
@@ -108,3 +113,49 @@ def test_tokenizer_larger_than_the_model_is_refused(folder: Path) -> None:
 def test_error_names_the_key_of_an_invalid_value(build: Callable[[], object], sentence: str) -> None:
     with pytest.raises(BadConfig, match=sentence):
         build()
+
+
+def with_code(folder: Path) -> Path:
+    """Make the folder one that brings code along, which writes a file when it runs."""
+    config = json.loads((folder / "config.json").read_bytes())
+    classes = {"AutoConfig": "code.Own", "AutoModelForSequenceClassification": "code.OwnModel"}
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": classes}))
+    (folder / "code.py").write_text(
+        "from pathlib import Path\n"
+        "from transformers import BertConfig, BertForSequenceClassification\n"
+        f"Path({str(folder / 'ran')!r}).write_text('')\n"
+        "class Own(BertConfig):\n    model_type = 'own'\n"
+        "class OwnModel(BertForSequenceClassification):\n    config_class = Own\n"
+    )
+    return folder
+
+
+def loading_with_an_answer(folder: Path, answer: str, arguments: str) -> subprocess.CompletedProcess[str]:
+    """Load the model in another process, whose standard input answers a question."""
+    code = (
+        "from mhc.errors import MhcError\nfrom mhc.model.encoder import pretrained\n"
+        f"try: print(type(pretrained(2, 50, 0, ['calm', 'tired'], name={str(folder)!r}, dropout=0.0{arguments})))\n"
+        "except MhcError as error: print(error)"
+    )
+    environment = os.environ | {"HF_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code], input=answer, capture_output=True, text=True, env=environment, timeout=120
+    )
+
+
+def test_code_of_a_model_is_neither_asked_for_nor_run(folder: Path) -> None:
+    done = loading_with_an_answer(with_code(folder), "y\n", "")
+    assert "needs code of its own (auto_map), which was not run" in done.stdout
+    assert "y/N" not in done.stdout + done.stderr
+    assert not (folder / "ran").exists()
+
+
+def test_code_of_a_model_runs_if_it_is_trusted(folder: Path) -> None:
+    done = loading_with_an_answer(with_code(folder), "", ", trust_remote_code=True")
+    assert "OwnModel" in done.stdout, done.stderr
+    assert (folder / "ran").exists()
+
+
+def test_trust_is_a_truth_value() -> None:
+    with pytest.raises(BadConfig, match="trust_remote_code is 'no'; it must be true or false"):
+        pretrained(2, 50, 0, LABELS, name="x", dropout=0.0, trust_remote_code="no")  # type: ignore[arg-type]

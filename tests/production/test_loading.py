@@ -16,7 +16,8 @@ from mhc.errors import Conflict, MhcError, NotFound, Unreadable
 from mhc.inference.predictor import Predictor
 from mhc.model.weights import labels_of
 from mhc.production import loading
-from mhc.runs import checkpoints
+from mhc.production.measure import checkpoint_flaw
+from mhc.runs import checkpoints, store
 from tests.support.builders import LABELS, a_run
 from tests.support.trained import ID, MAX_TOKENS, a_bundle, a_network, a_trained_run, some_texts
 
@@ -204,3 +205,22 @@ def test_networks_of_these_tests_distinguish_texts(run: Path) -> None:
     assert a_network(kind, Predictor(loading.from_run(run)).encode) is not None
     labels, _ = Predictor(loading.from_run(run))(some_texts(100))
     assert len(set(labels)) > 1
+
+
+@pytest.mark.parametrize("way", ["parent", "absolute", "link", "linked folder"])
+def test_checkpoint_outside_of_the_run_is_not_loaded(tmp_path: Path, way: str) -> None:
+    run = a_trained_run(tmp_path / "outputs")
+    outside = tmp_path / "outputs" / "elsewhere"
+    shutil.copytree(run / "checkpoints", outside)
+    paths = {"parent": "../elsewhere/best.ckpt", "absolute": str(outside / "best.ckpt")}
+    if way == "link":
+        (run / "checkpoints" / "best.ckpt").unlink()
+        (run / "checkpoints" / "best.ckpt").symlink_to(outside / "best.ckpt")
+    if way == "linked folder":
+        shutil.rmtree(run / "checkpoints")
+        (run / "checkpoints").symlink_to(outside)
+    checkpoint = json.loads((run / "run.json").read_bytes())["checkpoint"]
+    change_record(run, checkpoint=checkpoint | {"path": paths.get(way, "checkpoints/best.ckpt")})
+    with pytest.raises(Unreadable, match=r"is outside of the run's folder .* It is not read"):
+        loading.from_run(run)
+    assert "is outside of the run's folder" in (checkpoint_flaw(run, store.read(run)) or "")

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from mhc.errors import BadInput
-from mhc.runs import failure
+from mhc.errors import BadConfig, BadInput
+from mhc.runs import failure, user_code
+from tests.support.learning import Data, a_classifier, a_trainer
+from tests.support.own_network import OwnNetwork
 
 SECRET = "I have not slept since Tuesday"
 
@@ -103,3 +108,36 @@ def test_circular_exception_chain_ends() -> None:
     one, two = raising(ValueError("a")), raising(ValueError("b"))
     one.__context__, two.__context__ = two, one
     assert failure.format_traceback(one).count("Traceback") == 2
+
+
+def test_message_of_a_network_of_the_user_is_recorded() -> None:
+    """A network gets ids, never a text."""
+    error = caught(lambda: a_classifier(network=partial(OwnNetwork, fails_in="constructor")))
+    record = failure.describe(error)
+    assert (record.type, record.sentence) == ("ValueError", "a width of 31 is not a multiple of 4")
+    assert "own_network.py:" in record.where
+    assert record.where.endswith(" __init__")
+    sentence = user_code.sentence(error)
+    assert sentence is not None
+    assert sentence.startswith("Your own network failed at ")
+    assert ": ValueError: a width of 31 is not a multiple of 4. It is not a part of mhc" in sentence
+
+
+def test_error_of_the_user_outside_of_a_network_is_withheld() -> None:
+    """A data source reads texts."""
+    assert user_code.sentence(raising(ValueError(SECRET))) is None
+
+
+def test_error_in_forward_of_the_user_is_a_sentence(tmp_path: Path) -> None:
+    model = a_classifier(network=partial(OwnNetwork, fails_in="forward"))
+    error = caught(lambda: a_trainer(tmp_path, max_steps=1, max_epochs=1).fit(model, Data()))
+    sentence = user_code.sentence(error)
+    assert sentence is not None
+    assert "forward: KeyError: 'no such head'" in sentence
+
+
+@pytest.mark.parametrize(("fails_in", "kind"), [("result", "NoneType"), ("shape", r"logits of the shape \[8, 2\]")])
+def test_wrong_result_of_a_network_is_a_sentence(tmp_path: Path, fails_in: str, kind: str) -> None:
+    model = a_classifier(network=partial(OwnNetwork, fails_in=fails_in))
+    with pytest.raises(BadConfig, match=rf"model.network returns {kind}; it must return logits of the shape \[8, 3\]"):
+        a_trainer(tmp_path, max_steps=1, max_epochs=1).fit(model, Data())
