@@ -8,11 +8,12 @@ from difflib import get_close_matches
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mhc.policy import CONF
+from mhc.training.override_errors import explain_word, unparsable_word
 
 SHOW_ALL = "Print all keys with: python -m mhc.train --cfg job"
 
@@ -21,6 +22,13 @@ def explain(error: HydraException | OmegaConfBaseException, overrides: Sequence[
     """Return the sentence for an error of Hydra or OmegaConf about the `overrides` of the command line."""
     if isinstance(error, MissingConfigException):
         return missing_option(str(error))
+    if isinstance(error, OverrideParseException):
+        word = unparsable_word(overrides)
+        if word is not None:
+            return explain_word(word)
+    ambiguous = re.match(r"Ambiguous value for argument '(.*)'$", str(error), flags=re.MULTILINE)
+    if ambiguous:
+        return f"{explain_word(ambiguous[1])}. To run one job for each value, add --multirun"
     key = unknown_key(error)
     if key:
         return misspelt_key(key, overrides)
