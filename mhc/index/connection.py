@@ -66,7 +66,7 @@ def recreate(outputs: Path) -> sqlite3.Connection:
         remove(outputs)
         return connect(outputs)
     except (OSError, sqlite3.Error):
-        return _empty_in_memory()
+        return empty_in_memory()
 
 
 def connect_in_memory(outputs: Path) -> sqlite3.Connection:
@@ -82,7 +82,7 @@ def connect_in_memory(outputs: Path) -> sqlite3.Connection:
             source.backup(database)
             _create_tables(database)
             return database
-    return _empty_in_memory()
+    return empty_in_memory()
 
 
 def remove(outputs: Path) -> None:
@@ -91,11 +91,11 @@ def remove(outputs: Path) -> None:
         (outputs / f"{FILE}{suffix}").unlink(missing_ok=True)
 
 
-def is_damaged(error: sqlite3.Error) -> bool:
+def is_damaged(error: Exception) -> bool:
     """Return whether the file must be recreated; if not, it is locked, read-only or inaccessible, and stays as it is.
 
-    Only the primary result code counts: extended codes have more bits. An error without a code is one of Python's
-    module, which found a text that is not UTF-8.
+    Only the primary result code counts: extended codes have more bits. An error without a code comes from Python, which
+    found a text that is not UTF-8, or a value of another type than was stored.
     """
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code & 0xFF in DAMAGED
@@ -138,7 +138,7 @@ def _version(database: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _empty_in_memory() -> sqlite3.Connection:
+def empty_in_memory() -> sqlite3.Connection:
     database = sqlite3.connect(":memory:", isolation_level=None)
     _create_tables(database)
     return database

@@ -7,21 +7,24 @@ here. A damaged file is recreated; if the file cannot be written or is locked, t
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from mhc.errors import BadConfig
 from mhc.index import connection
 from mhc.index.refresh import LivenessLoader, Progress, derive_statuses, refresh
-from mhc.index.rows import Row
+from mhc.index.rows import Row, checksum
 from mhc.index.scan import without_duplicates
 
 if TYPE_CHECKING:
     from mhc.runs.resolve import Pattern
 
+T = TypeVar("T")
 Value = str | int | float | bytes | None
 
 END_OF_TEXT = chr(0x10FFFF)
@@ -79,13 +82,16 @@ class Index:
 
     def _open(self) -> sqlite3.Connection:
         """Return the first of these that works: the file, a new file if it is damaged, a database in memory."""
-        for connect in (connection.connect, connection.recreate):
+        attempts = [connection.connect, connection.recreate, connection.connect_in_memory]
+        while attempts:
             try:
-                return self._updated(connect(self.outputs))
-            except sqlite3.Error as problem:
+                return self._updated(attempts.pop(0)(self.outputs))
+            except BadConfig:
+                raise
+            except Exception as problem:  # damaged content leads to any error
                 if not connection.is_damaged(problem):
-                    break
-        return self._updated(connection.connect_in_memory(self.outputs))
+                    attempts = attempts[-1:]
+        return self._updated(connection.empty_in_memory())
 
     def _updated(self, database: sqlite3.Connection) -> sqlite3.Connection:
         refresh(database, self.outputs, self.models, self._progress)
@@ -207,10 +213,8 @@ class Index:
 
     def record_json(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Return the records as JSON, by path; without those that cannot be read."""
-        rows = self.query(
-            "SELECT path, json FROM records WHERE path IN (SELECT value FROM json_each(?))", [json_list(paths)]
-        )
-        return {str(path): content for path, content in rows if isinstance(content, bytes) and content}
+        sql = "SELECT path, json, checksum FROM records WHERE path IN (SELECT value FROM json_each(?))"
+        return self.converted(_records_of, sql, [json_list(paths)])
 
     def record_texts(self) -> dict[str, str]:
         """Return the text of each record that is searched, by path."""
@@ -238,24 +242,55 @@ class Index:
 
     def select(self, condition: Condition = ANY, order: str = NEWEST_FIRST, limit: int = 0) -> list[Row]:
         """Return the rows that satisfy a condition, each run once; for the queries above and `mhc.index.selection`."""
-        rows = self.query(
-            f"SELECT {', '.join(Row._fields)} FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
+        rows = self.converted(
+            _rows_of,
+            f"SELECT {', '.join(Row._fields)}, checksum FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
             f" ORDER BY {order} LIMIT ?",
             [*condition.values, limit or -1],
         )
-        return without_duplicates(self.outputs, [Row(*row) for row in rows])  # type: ignore[arg-type]
+        return without_duplicates(self.outputs, rows)
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """Return the rows of a SELECT; recreate the index if its file turns out to be damaged. Not for commands."""
+        """Return the rows of a SELECT. Not for commands."""
+        return self.converted(list, sql, values)
+
+    def converted(self, convert: Callable[[list[tuple[Value, ...]]], T], sql: str, values: Sequence[Value] = ()) -> T:
+        """Return what `convert` makes of the rows of a SELECT. Not for commands.
+
+        If it or the SELECT fails, the file of the index is damaged, and is created again.
+        """
         values = [_utf8(value) if isinstance(value, str) else value for value in values]
         try:
-            return self._database.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as problem:
+            return convert(self._database.execute(sql, values).fetchall())
+        except Exception as problem:
             if not connection.is_damaged(problem):
                 raise
         self._database.close()
         self._database = self._updated(connection.recreate(self.outputs))
-        return self._database.execute(sql, values).fetchall()
+        return convert(self._database.execute(sql, values).fetchall())
+
+
+def _rows_of(rows: list[tuple[Value, ...]]) -> list[Row]:
+    """Return the rows of a SELECT of all fields and the checksum.
+
+    Raises:
+        ValueError: if a checksum is wrong.
+    """
+    if any(checksum(row[:-1]) != row[-1] for row in rows):
+        raise ValueError("a row of the index is damaged")
+    return [Row(*row[:-1]) for row in rows]  # type: ignore[arg-type]
+
+
+def _records_of(rows: list[tuple[Value, ...]]) -> dict[str, bytes]:
+    """Return the JSON by path, of rows of path, JSON and checksum.
+
+    Raises:
+        ValueError: if a checksum is wrong.
+    """
+    records = {str(path): content for path, content, _ in rows if isinstance(content, bytes) and content}
+    if any(isinstance(content, bytes) and zlib.crc32(content) != crc for _, content, crc in rows):
+        raise ValueError("a record in the index is damaged")
+    return records
 
 
 def json_list(texts: Sequence[str]) -> str:

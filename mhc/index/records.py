@@ -17,6 +17,7 @@ from mhc.index.rows import Row
 BATCH_SIZE = 2000
 """Records held in memory at once."""
 _SECTION_IDS = msgspec.json.Decoder(dict[str, int])
+_WORDS = msgspec.json.Decoder(tuple[str, ...])
 INDEX_FIELDS = frozenset({"status", "status_reason", "location", "path", "age", "duration"})
 """First words of fields whose value the index derives; the record has an older value or none."""
 
@@ -60,27 +61,32 @@ def with_config(index: Index, rows: list[Row], sections: Collection[str] | None 
 
 def config_names(index: Index) -> ConfigNames:
     """Return the names of all values in the configs of the runs."""
-    keys = index.query("SELECT words, is_reference FROM config_keys")
-    return ConfigNames.of((tuple(msgspec.json.decode(str(words))), bool(is_reference)) for words, is_reference in keys)
+    return index.converted(
+        lambda rows: ConfigNames.of((_WORDS.decode(str(words)), bool(is_reference)) for words, is_reference in rows),
+        "SELECT words, is_reference FROM config_keys",
+    )
 
 
 def section_ids(index: Index, paths: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the ids of the sections of each config by their names, by the path of the run."""
-    rows = index.query(
-        "SELECT path, sections FROM configs WHERE path IN (SELECT value FROM json_each(?))", [json_list(paths)]
+    return index.converted(
+        lambda rows: {str(path): _SECTION_IDS.decode(ids) for path, ids in rows if isinstance(ids, bytes)},
+        "SELECT path, sections FROM configs WHERE path IN (SELECT value FROM json_each(?))",
+        [json_list(paths)],
     )
-    return {str(path): _SECTION_IDS.decode(ids) for path, ids in rows if isinstance(ids, bytes)}
 
 
-def sections_by_id(index: Index, ids: Collection[int]) -> Iterator[tuple[int, str, object]]:
-    """Yield the id, name and value of distinct sections."""
-    rows = index.query(
+def sections_by_id(index: Index, ids: Collection[int]) -> list[tuple[int, str, object]]:
+    """Return the id, name and value of distinct sections."""
+    return index.converted(
+        lambda rows: [
+            (section, str(name), msgspec.json.decode(content))
+            for section, name, content in rows
+            if isinstance(section, int) and isinstance(content, bytes)
+        ],
         "SELECT id, name, json FROM sections WHERE id IN (SELECT value FROM json_each(?))",
         [msgspec.json.encode(list(ids)).decode()],
     )
-    for section, name, content in rows:
-        if isinstance(section, int) and isinstance(content, bytes):
-            yield section, str(name), msgspec.json.decode(content)
 
 
 def _selected(ids: dict[str, int], sections: Collection[str] | None) -> dict[str, int]:

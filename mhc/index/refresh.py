@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -114,13 +115,15 @@ def _store(database: sqlite3.Connection, entries: list[CacheEntry]) -> None:
     database.executemany(
         "INSERT OR REPLACE INTO files (path, stamp) VALUES (?, ?)", [(entry.row.path, entry.stamp) for entry in entries]
     )
-    marks = ", ".join("?" * len(Row._fields))
+    marks = ", ".join("?" * (len(Row._fields) + 1))
+    stored = [rows.as_stored(entry.row) for entry in entries]
     database.executemany(
-        f"INSERT OR REPLACE INTO runs ({', '.join(Row._fields)}) VALUES ({marks})", [entry.row for entry in entries]
+        f"INSERT OR REPLACE INTO runs ({', '.join(Row._fields)}, checksum) VALUES ({marks})",
+        [(*values, rows.checksum(values)) for values in stored],
     )
     database.executemany(
-        "INSERT OR REPLACE INTO records (path, json, words) VALUES (?, ?, ?)",
-        [(entry.row.path, entry.json, entry.text) for entry in entries],
+        "INSERT OR REPLACE INTO records (path, json, words, checksum) VALUES (?, ?, ?, ?)",
+        [(entry.row.path, entry.json, entry.text, zlib.crc32(entry.json)) for entry in entries],
     )
     _store_configs(database, entries)
 

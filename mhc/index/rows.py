@@ -5,9 +5,12 @@ The index is recreated if VERSION changes, so there are no migrations.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from mhc import redaction
@@ -15,10 +18,11 @@ from mhc.facts import Metrics
 from mhc.record import RunRecord, location_of
 from mhc.timestamps import parse_unix
 
-VERSION = 3
+VERSION = 4
 """Stored as SQLite's user_version; increase it with every change of SCHEMA or of `row_of`."""
 
 # configs.sections is JSON: name of a section -> its id in sections. config_keys.words is a JSON list.
+# runs.checksum is that of the row, see `checksum`; records.checksum is the CRC-32 of json.
 SCHEMA = """
 CREATE TABLE files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
@@ -28,19 +32,22 @@ CREATE TABLE runs (
     sweep TEXT, grp TEXT, seed INTEGER, model TEXT, parameters INTEGER,
     accuracy REAL, f1_macro REAL, val_accuracy REAL, val_f1_macro REAL,
     candidate INTEGER, pinned INTEGER NOT NULL, tags TEXT NOT NULL,
-    data TEXT, val_data TEXT, test_data TEXT
+    data TEXT, val_data TEXT, test_data TEXT, checksum INTEGER NOT NULL
 );
 CREATE INDEX newest ON runs (created DESC, id);
 CREATE INDEX by_id ON runs (id);
 CREATE INDEX counted ON runs (error, shown, category, candidate, location, id);
 CREATE INDEX recently_changed ON runs (changed);
 CREATE INDEX claimed ON runs (path) WHERE status = 'running';
-CREATE TABLE records (path TEXT PRIMARY KEY, json BLOB NOT NULL, words TEXT NOT NULL);
+CREATE TABLE records (path TEXT PRIMARY KEY, json BLOB NOT NULL, words TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE configs (path TEXT PRIMARY KEY, sections BLOB NOT NULL);
 CREATE TABLE sections (id INTEGER PRIMARY KEY, name TEXT NOT NULL, json BLOB NOT NULL);
 CREATE INDEX by_section ON sections (name);
 CREATE TABLE config_keys (words TEXT, is_reference INTEGER, PRIMARY KEY (words, is_reference)) WITHOUT ROWID;
 """
+
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Row(NamedTuple):
@@ -85,6 +92,23 @@ class Row(NamedTuple):
     val_data: str | None
     """The beginning of the fingerprint of the validation split: scores on val are comparable if it is equal."""
     test_data: str | None
+
+
+DERIVED = (Row._fields.index("shown"), Row._fields.index("reason") + 1)
+"""The slice of the fields that change without the record, so the checksum does not cover them."""
+
+
+def checksum(row: Sequence[object]) -> int:
+    """Return the checksum of a row as SQLite returns it: a flipped bit in the file of the index is found by it."""
+    start, end = DERIVED
+    return zlib.crc32(_encode((*row[:start], *row[end:])))
+
+
+def as_stored(row: Row) -> Sequence[object]:
+    """Return the values of a row as SQLite returns them: no booleans, no negative zero."""
+    return [
+        int(value) if isinstance(value, bool) else value + 0.0 if isinstance(value, float) else value for value in row
+    ]
 
 
 def row_of(path: str, record: RunRecord) -> Row:
