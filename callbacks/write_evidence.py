@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.errors import BadConfig, MhcError
 from mhc.model.results import SplitResult
-from mhc.runs import evidence
+from mhc.runs import evidence, own_folder
 
 if TYPE_CHECKING:
     from mhc.data.datamodule import TextDataModule
@@ -63,7 +63,9 @@ def write_result(folder: Path, split: str, result: SplitResult, datamodule: Text
         BadInput: if the arrays do not match each other, or the file cannot be written.
         NotFound: if the run's folder does not exist.
     """
+        FolderMoved: if this process trains the run, and its folder is not at its path any more.
     scored = set(result.rows.tolist())
+    own_folder.check(folder)
     ids = b"".join(
         evidence.example_id(text, key) for row, text in enumerate(datamodule.normalised_texts(split)) if row in scored
     )

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import os
 
+from mhc import disk
+
 BROKEN_PIPE = 141
 """Exit code of a program that SIGPIPE ended, as shells report it: the reader (`head`) closed the pipe."""
 
@@ -69,6 +71,9 @@ def sentence_of(error: Exception) -> str | None:
         return str(error)
     if os.environ.get("MHC_DEBUG"):  # `mhc.terminal.report` has the traceback then
         return None
+    full = disk.explain(error)
+    if full:
+        return full
     if isinstance(error, OSError) and error.strerror:
         subject = f"{error.filename}: " if error.filename is not None else ""
         return f"{subject}{error.strerror}. Check the file, the rights of its folder and the space on its disk"

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TextIO
 
+from mhc import disk
 from mhc.errors import BadInput
 from mhc.inference.table import Row
 from mhc.inference.table_reader import STDIO
@@ -57,7 +58,7 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
             part.replace(target)
     except OSError as error:
         raise BadInput(
-            f"{path} cannot be written: {error.strerror or type(error).__name__}. Choose another output="
+            f"{path} cannot be written: {disk.reason(error, target.parent)}. Choose another output="
         ) from None
     finally:
         if not direct:

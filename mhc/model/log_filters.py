@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
+
+log = logging.getLogger(__name__)
 
 IGNORED = (
     # pytorch-lightning 2.6 with torch 2.13, on every fit, about its own use of torch's tree utilities
@@ -28,5 +31,17 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=pattern)
     for name in (*LOGGERS, "datasets", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    threading.excepthook = log_thread_error
     # transformers sets its own level on import, and warns about every newly initialised head
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+def log_thread_error(hook: threading.ExceptHookArgs) -> None:
+    """Log one line for a library's thread that could not write, such as TensorBoard's; others print their traceback.
+
+    The training gets the same error when it hands the next value to that thread.
+    """
+    if not isinstance(hook.exc_value, OSError):
+        threading.__excepthook__(hook)
+    elif not isinstance(hook.exc_value, FileNotFoundError):  # else the folder of the run is gone, which ends it
+        log.warning("A thread of a library cannot write its file: %s", hook.exc_value.strerror)

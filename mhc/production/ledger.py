@@ -192,7 +192,7 @@ class Writer:
         try:
             _append(path, canonical(entry) + b"\n")
         except OSError as problem:
-            raise BadInput(f"Could not write {path}: {problem.strerror}. Nothing was changed") from problem
+            raise BadInput(f"Could not write {path}: {disk.reason(problem, path.parent)}. Nothing was changed") from problem
         self.entries = [*self.entries, entry]
         return entry
 
@@ -215,7 +215,7 @@ def changing(
         models.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise BadInput(
-            f"Could not create {models}: {problem.strerror}. Choose another folder with --models"
+            f"Could not create {models}: {disk.reason(problem, models.parent)}. Choose another folder with --models"
         ) from problem
     with atomic.locked(models, timeout):
         chain = _require_valid(read(models), models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
+
+from mhc.runs import own_folder
 
 
 class MetricsCsv(Logger):
@@ -50,18 +53,40 @@ class MetricsCsv(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Append the pending rows, with a header if the file is new."""
-        if not self.pending or not self.file.parent.is_dir():  # archived meanwhile, together with its file
+        """Append the pending rows, with a header if the file is new; all of them or none.
+
+        Raises:
+            FolderMoved: if the folder of the run is not at its path any more.
+            OSError: if they cannot be written.
+        """
+        if not self.pending:
             return
-        new = not self.file.exists()
-        with self.file.open("a", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out)
-            if new:
+        own_folder.check(self.file.parent)
+        rows = io.StringIO(newline="")
+        writer = csv.writer(rows)
+        with self.file.open("ab", buffering=0) as out:
+            size = out.tell()
+            if size == 0:
                 writer.writerow(("step", "metric", "value"))
             writer.writerows(self.pending)
+            _append(out, size, rows.getvalue().encode())
         self.pending = []
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the pending rows at the end of fit or test."""
         self.save()
+
+
+def _append(file: io.FileIO, size: int, content: bytes) -> None:
+    """Append `content` to a file of `size` bytes; on a full disk, cut off the part of it that was written.
+
+    Raises:
+        OSError: if not all of it was written.
+    """
+    try:
+        while content:
+            content = content[file.write(content) :]
+    except OSError:
+        file.truncate(size)
+        raise

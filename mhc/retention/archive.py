@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from mhc.errors import Conflict, Refused
+from mhc import disk
+from mhc.errors import Conflict, MhcError, Refused
 from mhc.policy import LivenessPolicy
 from mhc.record import Location
 from mhc.retention import cleanup
 from mhc.retention.rules import Due, protection
-from mhc.runs import folders, liveness, move_log, store
+from mhc.runs import folders, liveness, store
 
 
 def plan_archive(
@@ -42,12 +43,17 @@ def archive(due: Sequence[Due], outputs: Path, policy: LivenessPolicy, *, now: d
 
     Raises:
         Conflict: if a run was changed or moved since it was planned; the runs before it have been moved.
+        BadInput: if the disk is full or read-only.
     """
     for item in due:
-        if not cleanup.archive(item, outputs, policy, now=now, by=by):
+        try:
+            cleanup.move(item, outputs, policy, now=now, by=by)
+        except MhcError as problem:
+            if disk.problem_of(problem):
+                raise
             raise Conflict(
                 f"Run {item.record.id} was changed or moved by another process. Check it and repeat the command"
-            )
+            ) from problem
 
 
 def plan_restore(selected: Sequence[Path], outputs: Path) -> list[tuple[Path, Path]]:
@@ -80,5 +86,5 @@ def restore(selected: Sequence[Path], outputs: Path, *, now: datetime, by: str) 
     for folder in selected:
         origin = folders.location_in(folder, outputs)
         restored.append(folders.restore(folder, outputs))
-        move_log.add(outputs, run=folder.name, what="restored", by=by, why=f"from {origin.value}", now=now)
+        cleanup.log_move(outputs, folder.name, "restored", f"from {origin.value}", now=now, by=by)
     return restored

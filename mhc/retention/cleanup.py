@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from mhc import files
+from mhc import disk, files
 from mhc.errors import Conflict, MhcError, Unreadable
 from mhc.policy import ArchivingRule, LivenessPolicy, Policy
 from mhc.record import RECORD_FILE, RunRecord, Status
@@ -158,22 +158,32 @@ def carry_out(due: Iterable[Due], outputs: Path, policy: LivenessPolicy, *, now:
 
 
 def archive(due: Due, outputs: Path, policy: LivenessPolicy, *, now: datetime, by: str) -> bool:
-    """Move one run to its archive; return False if another process moved or changed it before."""
+    """Move one run to its archive as `move` does; return False, and log why, if it was not moved."""
     try:
-        before = store.read(due.folder)
-        _check_revision(before, due.record.revision)
-        after = liveness.persist(before, due.folder, policy, by)  # stores the status lost if it was only derived
-        if after.status is not due.record.status:
-            raise Conflict(f"it is {after.status.value} now, not {due.record.status.value}")
-        folders.archive(
-            due.folder, outputs, due.to, check=lambda folder: _check_revision(store.read(folder), after.revision)
-        )
+        move(due, outputs, policy, now=now, by=by)
     except MhcError as problem:
         level = logging.WARNING if isinstance(problem.__cause__, OSError) else logging.INFO  # INFO: a lost race
         log.log(level, "Run %s was not archived: %s", due.record.id, problem)
         return False
-    _log_move(due, outputs, now=now, by=by)
     return True
+
+
+def move(due: Due, outputs: Path, policy: LivenessPolicy, *, now: datetime, by: str) -> None:
+    """Move one run to its archive.
+
+    Raises:
+        MhcError: if another process moved or changed it before, or its record or folder cannot be written.
+    """
+    before = store.read(due.folder)
+    _check_revision(before, due.record.revision)
+    after = liveness.persist(before, due.folder, policy, by)  # stores the status lost if it was only derived
+    if after.status is not due.record.status:
+        raise Conflict(f"it is {after.status.value} now, not {due.record.status.value}")
+    folders.archive(
+        due.folder, outputs, due.to, check=lambda folder: _check_revision(store.read(folder), after.revision)
+    )
+    log.info("Run %s archived to %s: %s", due.record.id, due.to.value, due.reason)
+    log_move(outputs, due.record.id, "archived", f"to {due.to.value}: {due.reason}", now=now, by=by)
 
 
 def _check_revision(record: RunRecord, revision: int) -> None:
@@ -181,10 +191,10 @@ def _check_revision(record: RunRecord, revision: int) -> None:
         raise Conflict("its record has changed meanwhile")
 
 
-def _log_move(due: Due, outputs: Path, *, now: datetime, by: str) -> None:
-    log.info("Run %s archived to %s: %s", due.record.id, due.to.value, due.reason)
-    why = f"to {due.to.value}: {due.reason}"
+def log_move(outputs: Path, run: str, what: str, why: str, *, now: datetime, by: str) -> None:
+    """Add a line to the log of moves, or log that it is missing: the move itself is done."""
     try:
-        move_log.add(outputs, run=due.record.id, what="archived", by=by, why=why, now=now)
+        move_log.add(outputs, run=run, what=what, by=by, why=why, now=now)
     except OSError as problem:
-        log.warning("The move of run %s is missing in %s: %s", due.record.id, move_log.FILE, problem)
+        reason = disk.reason(problem, outputs)
+        log.warning("The move of run %s is missing in %s: %s", run, move_log.FILE, reason)

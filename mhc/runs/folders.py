@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from mhc import disk
 from mhc.errors import BadConfig, Conflict, NotFound, Refused
 from mhc.record import ARCHIVES, RECORD_FILE, Location
 from mhc.runs import atomic
@@ -63,7 +64,7 @@ def _claim(parent: Path, stem: str, ending: str) -> Path:
             return folder
     except OSError as problem:
         raise BadConfig(
-            f"No folder can be created in {parent}: {problem.strerror}. Choose another place with paths.outputs="
+            f"No folder can be created in {parent}: {disk.reason(problem, parent)}. Choose another place with paths.outputs="
         ) from problem
     raise BadConfig(f"All names {stem}_???? are taken in {parent}. Choose another name=")
 
@@ -181,4 +182,4 @@ def _move(folder: Path, to: Path, check: Callable[[Path], None] | None) -> Path:
         except FileNotFoundError:
             raise NotFound(f"{folder} is gone; another process may have moved it") from None
         except OSError as problem:
-            raise Conflict(f"{folder} cannot be moved to {to}: {problem.strerror}") from problem
+            raise Conflict(f"{folder} cannot be moved to {to}: {disk.reason(problem, to.parent)}") from problem

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from mhc import files
+from mhc.errors import MhcError
 from mhc.record import RECORD_FILE
+from mhc.runs import end_request, own_folder
 from mhc.runs.liveness import HEARTBEAT
 
 _heartbeats: dict[Path, Heartbeat] = {}
@@ -21,8 +21,8 @@ class Heartbeat(threading.Thread):
 
     It calls `on_change` if the record was written, which another process may have done. It waits on an event and needs
     the interpreter for microseconds, so a busy main thread delays it by no more than the longest single C call that
-    holds the interpreter's lock. A fork (a worker of a data loader) does not inherit it. It never creates a folder, so
-    one that was moved does not reappear.
+    holds the interpreter's lock. A fork (a worker of a data loader) does not inherit it. It never creates a folder: in
+    one that was moved it goes on, and asks the training to end.
     """
 
     def __init__(self, folder: Path, interval: float, on_change: Callable[[], object]) -> None:
@@ -34,26 +34,22 @@ class Heartbeat(threading.Thread):
     def run(self) -> None:
         """Beat until `stopped` is set."""
         while not self.stopped.wait(self.interval):
-            with suppress(OSError):  # a file server may be unavailable for a while; the next beat tries again
+            with suppress(OSError, MhcError):  # a file server may be unavailable for a while; the next beat tries again
                 self.beat()
 
     def beat(self) -> None:
-        """Touch the file once, on the clock of the file system, and check whether the record was changed."""
-        touch(self.folder)
+        """Touch the file once, on the clock of the file system; check whether folder or record were changed."""
+        with suppress(FileNotFoundError):  # the folder was deleted, which the next line finds, too
+            own_folder.touch(self.folder, HEARTBEAT)
+        try:
+            own_folder.check(self.folder)
+        except own_folder.FolderMoved as moved:
+            end_request.remember(moved)
+            return
         stamp = record_stamp(self.folder)
         if stamp != self.stamp:
             self.stamp = stamp
             self.on_change()
-
-
-def touch(folder: Path) -> None:
-    """Create `folder`/heartbeat, or set its time to now on the file system's clock."""
-    path = folder / HEARTBEAT
-    descriptor = files.open_regular(path, os.O_WRONLY | os.O_CREAT)
-    try:
-        os.utime(path)
-    finally:
-        os.close(descriptor)
 
 
 def record_stamp(folder: Path) -> tuple[int, int] | None:
@@ -72,7 +68,7 @@ def start(folder: Path, interval: float, on_change: Callable[[], object]) -> Non
         OSError: if the file cannot be created.
     """
     stop(folder)
-    touch(folder)
+    own_folder.touch(folder, HEARTBEAT)
     beat = Heartbeat(folder, interval, on_change)
     _heartbeats[folder] = beat
     beat.start()

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from mhc import distributed, timestamps
+from mhc import disk, distributed, timestamps
 from mhc.errors import MhcError
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
 from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
-from mhc.runs import atomic, checkpoints, failure, heartbeat, process_control, store
+from mhc.runs import atomic, checkpoints, failure, heartbeat, own_folder, process_control, store
 from mhc.runs.liveness import HEARTBEAT, this_process, with_derived_status
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ def is_writer() -> bool:
 
 
 class LiveRun:
-    """The run in `folder`. It has no state: a run may have any number of handles."""
+    """The run in `folder`. It has no state: a run may have any number of handles.
+
+    While the run is alive, a change of its record raises `FolderMoved` if the folder is not at its path any more.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).absolute()
@@ -75,7 +78,7 @@ class LiveRun:
                 status=Status.RUNNING, process=this_process(),
                 history=[Event(at=at, what="registered", by=WRITER)],
             )  # fmt: skip
-            store.create(run.folder, record)
+            store.create_reserved(run.folder, record)
             run._start_heartbeat(liveness.heartbeat)
             log.info("Run %s registered", record.id)
         return run
@@ -100,15 +103,11 @@ class LiveRun:
         last = checkpoints.last_checkpoint(run.folder)
         why = f"from {last.relative_to(run.folder)}" if last else "from the beginning, there is no checkpoint yet"
         now = timestamps.format_time(timestamps.now())
+        atomic.reserve(run.folder)
         store.update(
             run.folder,
             lambda old: replace(
-                old,
-                status=Status.RUNNING,
-                status_reason="",
-                ended_at=None,
-                failure=None,
-                process=this_process(),
+                old, status=Status.RUNNING, status_reason="", ended_at=None, failure=None, process=this_process()
             ),
             Event(at=now, what="resumed", by=WRITER, why=f"{why}; it was {before.status.value}"),
             expect_revision=before.revision,
@@ -119,6 +118,7 @@ class LiveRun:
 
     def _start_heartbeat(self, interval: float) -> None:
         try:
+            own_folder.hold(self.folder)
             heartbeat.start(self.folder, interval, self.restore_running)
         except OSError as problem:
             raise atomic.unwritable(self.folder / HEARTBEAT, problem) from problem
@@ -202,8 +202,10 @@ class LiveRun:
         """Record that the training failed, why and where, with the traceback in a file, and stop the heartbeat."""
         details = failure.describe(error)
         try:
-            atomic.write(self.folder / failure.TRACEBACK, failure.format_traceback(error).encode("utf-8", "replace"))
-            details = replace(details, traceback=failure.TRACEBACK)
+            if not disk.is_full(error):  # the space that is left is for the record
+                path = (own_folder.place_of(self.folder) or self.folder) / failure.TRACEBACK
+                atomic.write(path, failure.format_traceback(error).encode("utf-8", "replace"))
+                details = replace(details, traceback=failure.TRACEBACK)
         except MhcError as problem:
             log.warning("The traceback was not written: %s", problem)
         reason = f"{details.type}: {details.sentence}"
@@ -223,13 +225,19 @@ class LiveRun:
         return owner is not None and (owner.host, owner.pid, owner.boot_id) == (mine.host, mine.pid, mine.boot_id)
 
     def _end(self, change: Callable[[RunRecord], RunRecord], what: str, why: str) -> None:
-        """Record the outcome once: a run that has ended is not changed by a later signal or error."""
+        """Record the outcome once, at the folder's present place: a run that has ended is not changed again."""
         if not is_writer():
             return
         heartbeat.stop(self.folder)
+        place = own_folder.place_of(self.folder)
+        if place is None:
+            raise own_folder.FolderMoved(self.folder, None)
+        own_folder.release(self.folder)
+        self.folder = place
         if self.record().status in (Status.RUNNING, Status.LOST):
             now = timestamps.format_time(timestamps.now())
-            self._change(lambda old: replace(change(old), ended_at=now), what, why, durable=True)
+            self._change(lambda old: replace(change(old), ended_at=now), what, why, last=True)
+        atomic.release(place)
 
     def _change(
         self,
@@ -238,13 +246,14 @@ class LiveRun:
         why: str = "",
         by: str = WRITER,
         *,
-        durable: bool = False,
+        last: bool = False,
     ) -> None:
         if not is_writer():
             return
+        own_folder.check(self.folder)
         now = timestamps.format_time(timestamps.now())
         event = Event(at=now, what=what, by=by, why=why) if what else None
-        store.update(self.folder, lambda old: change(self._as_running(old, now)), event, durable=durable)
+        store.update(self.folder, lambda old: change(self._as_running(old, now)), event, durable=last, reserved=last)
         if event:
             log.info("Run %s %s%s", self.folder.name, event.what, f": {why}" if why else "")
 

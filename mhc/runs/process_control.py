@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import socket
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from mhc.errors import Conflict, Refused
 from mhc.policy import LivenessPolicy
 from mhc.record import ARCHIVES, Process, RunRecord, Status
-from mhc.runs import liveness, store
+from mhc.runs import folders, liveness, store
 
 
 def must_be_stoppable(record: RunRecord, folder: Path, policy: LivenessPolicy) -> Process:
@@ -67,6 +68,15 @@ def stop(record: RunRecord, folder: Path, policy: LivenessPolicy, timeout: float
     finally:
         os.close(handle)
     return liveness.persist(store.read(folder), folder, policy, by="stop") if ended else None
+
+
+def resume_command(folder: Path, key: str = "resume") -> str:
+    """Return the command line that continues the run in `folder`; with `key` resume_sweep, the sweep."""
+    sweep = folders.SWEEP_ID.fullmatch(folder.parent.name)
+    outputs = folder.parent.parent if sweep else folder.parent
+    usual = Path(os.environ.get("MHC_OUTPUTS") or "outputs").absolute()
+    place = "" if outputs.absolute() == usual else " " + shlex.quote(f"paths.outputs={outputs}")
+    return f"python -m mhc.train {key}={folder.name}{place}"
 
 
 def must_be_resumable(record: RunRecord, folder: Path) -> None:

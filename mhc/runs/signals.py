@@ -3,56 +3,49 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from mhc.errors import MhcError
-from mhc.runs import slurm
-from mhc.runs.failure import chain_of
+from mhc import disk
+from mhc.disk import chain_of
+from mhc.errors import BadInput, Conflict, MhcError
+from mhc.runs import end_request, own_folder, process_control, slurm
+from mhc.runs.end_request import PARENT_ENDED, EndRequest, Terminated, raise_pending
+from mhc.runs.own_folder import FolderMoved
 
 if TYPE_CHECKING:
     from mhc.runs.live import LiveRun
 
+__all__ = [
+    "EndRequest",
+    "Terminated",
+    "end_on_request",
+    "ignore_for_good",
+    "raise_pending",
+    "recording",
+    "reinstall_handlers",
+]
+
 log = logging.getLogger("mhc.runs")
+
 
 Handler = Callable[[int, FrameType | None], None]
 
+COMMAND_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+REQUESTS = (*COMMAND_REQUESTS, signal.SIGUSR1, PARENT_ENDED)
+"""The signals that may end a training; `_handlers_of_this_process` decides which of them do."""
 
-class Terminated(BaseException):
-    """The process was asked to end by a signal; `code` is the matching exit code (143 for SIGTERM).
-
-    Not an Exception, so that no library's handler for errors catches it.
-    """
-
-    def __init__(self, signum: int) -> None:
-        self.signal = signal.Signals(signum)
-        self.code = 128 + signum
-        super().__init__(self.signal.name)
-
-
-@dataclass(frozen=True)
-class _Signals:
-    """What `signals_raise` has installed and raised. Handlers belong to the process, so one block at a time uses it."""
-
-    handlers: dict[int, Handler] = field(default_factory=dict)
-    """Our handlers, by signal, while `signals_raise` is active."""
-    raised: list[BaseException] = field(default_factory=list)
-    """The exceptions that they raised. A library that was interrupted (most likely in its imports) may have caught and
-    discarded one, or replaced it by another error."""
-
-    def clear(self) -> None:
-        self.handlers.clear()
-        self.raised.clear()
-
-
-_signals = _Signals()
+_handlers: dict[int, Handler] = {}
+"""Our handlers, by signal, while `signals_raise` is active. They belong to the process, so one block at a time."""
+_of_the_command: dict[int, Handler] = {}
+"""Our handlers outside of it, from `end_on_request` on."""
 
 
 def in_main_thread() -> bool:
@@ -62,50 +55,88 @@ def in_main_thread() -> bool:
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM, and under SLURM also on SIGUSR1 (its notice of preemption), within the block.
+    """Raise `Terminated` on SIGTERM, SIGHUP and the like within the block, and KeyboardInterrupt on Ctrl-C.
 
-    Ctrl-C raises KeyboardInterrupt as usual, and is remembered; if it is ignored (`nohup`), it stays ignored.
+    SIGUSR1 is a request only under SLURM (its notice of preemption). Ctrl-C and SIGHUP stay ignored if they are
+    (`nohup`). The first request is raised once and the others are ignored from then on, so that nothing interrupts its
+    handling.
     """
     if not in_main_thread():
         yield
         return
-    handler = raiser(os.getpid())
-    signals = [signal.SIGTERM, signal.SIGUSR1] if slurm.job_id() else [signal.SIGTERM]
-    _signals.handlers.update(dict.fromkeys(signals, handler))
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        _signals.handlers[signal.SIGINT] = interrupt
-    before = {signum: signal.signal(signum, handler) for signum, handler in _signals.handlers.items()}
+    _handlers.update(_handlers_of_this_process())
+    before = {signum: signal.signal(signum, handler) for signum, handler in _handlers.items()}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)  # see `signals_deferred`
     try:
         yield
     finally:
-        _signals.clear()
+        _handlers.clear()
         for signum, former in before.items():
-            signal.signal(signum, former if former is not None else signal.SIG_DFL)
+            if signum not in _of_the_command or end_request.pending() is None:  # else the command ends now, too
+                signal.signal(signum, former if former is not None else signal.SIG_DFL)
+        end_request.clear()
+
+
+def _handlers_of_this_process() -> dict[int, Handler]:
+    terminate = raiser(os.getpid())
+    handlers: dict[int, Handler] = {signal.SIGTERM: terminate}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handlers[signal.SIGHUP] = terminate
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, interrupt):
+        handlers[signal.SIGINT] = interrupt
+    if slurm.job_id():
+        handlers[signal.SIGUSR1] = terminate
+    if multiprocessing.parent_process() is not None:
+        handlers[PARENT_ENDED] = terminate
+    return handlers
+
+
+def end_on_request() -> None:
+    """Raise the first request of a command once and ignore the others, to the end of this process.
+
+    For the whole command what `signals_raise` does for a training: further requests interrupt neither the last line nor
+    the end of the interpreter.
+    """
+    if in_main_thread():
+        handlers = _handlers_of_this_process()
+        _of_the_command.update({signum: handlers[signum] for signum in COMMAND_REQUESTS if signum in handlers})
+        for signum, handler in _of_the_command.items():
+            signal.signal(signum, handler)
 
 
 def raiser(owner: int) -> Handler:
     """Return a handler that raises `Terminated` once in the process `owner`, and lets its forked workers end."""
 
     def terminate(signum: int, frame: FrameType | None) -> None:
-        signal.signal(signum, signal.SIG_IGN if os.getpid() == owner else signal.SIG_DFL)
         if os.getpid() != owner:  # a forked worker has inherited this handler, but not the run
-            os.kill(os.getpid(), signum)
-        _signals.raised.append(Terminated(signum))
-        raise _signals.raised[-1]  # once: a second signal must not interrupt the handling of the first
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+        _ignore_further_requests()
+        raise end_request.remember(Terminated(signum))
 
     return terminate
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, as Python does on Ctrl-C, and remember it."""
-    _signals.raised.append(KeyboardInterrupt())
-    raise _signals.raised[-1]
+    """Raise KeyboardInterrupt, as Python does on Ctrl-C, but only once: a hasty user must not interrupt the end."""
+    _ignore_further_requests()
+    raise end_request.remember(KeyboardInterrupt())
 
 
-def raise_pending_signal() -> None:
-    """Raise the last request to end again: if training continues, a library has discarded it."""
-    if _signals.raised:
-        raise _signals.raised[-1]
+def _ignore_further_requests() -> None:
+    for signum in {**_handlers, **_of_the_command}:
+        signal.signal(signum, ignore)
+
+
+def ignore(signum: int, frame: FrameType | None) -> None:
+    """Do nothing. With SIG_IGN, Python prints an error for a signal that arrived just before."""
+
+
+def ignore_for_good() -> None:
+    """Ignore the requests of a command that is over, also while the interpreter ends, which resets the handlers."""
+    if in_main_thread():
+        for signum in _of_the_command:
+            signal.signal(signum, signal.SIG_IGN)
 
 
 def reinstall_handlers() -> None:
@@ -117,21 +148,36 @@ def reinstall_handlers() -> None:
     """
     if not in_main_thread():
         return
-    raise_pending_signal()
-    if not _signals.handlers:
+    raise_pending()
+    if not _handlers:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for signum, handler in _signals.handlers.items():
+    for signum, handler in _handlers.items():
         signal.signal(signum, handler)
 
 
 @contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let requests wait from here until `signals_raise`, which the caller enters after the block; not if it raises.
+
+    The block registers a run: a request that ended the process behind it would leave a run that nobody records.
+    """
+    if in_main_thread():
+        signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        yield
+    except BaseException:
+        if in_main_thread():
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
+        raise
+
+
+@contextmanager
 def signals_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C, SIGTERM and SIGUSR1 within the block; recording the outcome takes milliseconds."""
+    """Ignore every request within the block; recording the outcome takes milliseconds."""
     if not in_main_thread():
         yield
         return
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in signals}
+    before = {signum: signal.signal(signum, ignore) for signum in REQUESTS}
     try:
         yield
     finally:
@@ -149,7 +195,9 @@ def interruption(error: BaseException) -> str | None:
         if isinstance(link, KeyboardInterrupt):
             return "Ctrl-C"
         if isinstance(link, Terminated):
-            return f"{link.signal.name}{' from SLURM' if slurm.job_id() else ''}"
+            return f"{link.reason}{' from SLURM' if slurm.job_id() else ''}"
+        if isinstance(link, FolderMoved):
+            return link.reason
         if type(link).__name__ == "SIGTERMException":
             return "SIGTERM"
         if isinstance(link, SystemExit) and _was_raised_in(link, "/submitit/"):
@@ -165,9 +213,13 @@ def _was_raised_in(error: BaseException, part: str) -> bool:
 def recording(run: LiveRun) -> Iterator[LiveRun]:
     """Record the outcome of the block in the run's record, and let every exception through.
 
-    A block that ends normally completes the run; Ctrl-C, SIGTERM and SLURM's notice of preemption interrupt it; any
-    other exception fails it. If the record cannot be written, this is logged and the run stays as it was, to be found
-    lost: nothing untrue is recorded, and the caller sees the training's own error.
+    A block that ends normally completes the run; a request to end interrupts it; any other exception fails it. If the
+    record cannot be written, this is logged and the run stays as it was, to be found lost: nothing untrue is recorded,
+    and the caller sees the training's own error.
+
+    Raises:
+        Conflict: if the folder of the run was moved, deleted or replaced meanwhile.
+        BadInput: if a full or read-only disk ended the training, whichever library noticed it.
     """
     with signals_raise():
         try:
@@ -175,19 +227,43 @@ def recording(run: LiveRun) -> Iterator[LiveRun]:
             with signals_ignored():
                 run.complete()
         except BaseException as error:
-            cause = cause_of(error)
+            cause = cause_of(error, run)
             with signals_ignored():
                 _record_outcome(run, cause)
                 if isinstance(cause, Terminated) and slurm.is_preempted(cause.signal):
                     slurm.requeue(run)
-            if cause is not error:
-                raise cause from error
+            shown = Conflict(str(cause)) if isinstance(cause, FolderMoved) else cause
+            add_resume_command(shown, run)
+            if shown is not error:
+                raise shown from error
             raise
 
 
-def cause_of(error: BaseException) -> BaseException:
-    """Return what ended the training: the request to end if there was one that `error` does not stem from."""
-    return _signals.raised[-1] if _signals.raised and interruption(error) is None else error
+def cause_of(error: BaseException, run: LiveRun) -> BaseException:
+    """Return what ended the training: a request to end, the loss of its folder or space, else `error` itself."""
+    if isinstance(error, FolderMoved):
+        return error
+    if interruption(error) is None:
+        try:
+            raise_pending()
+            own_folder.check(run.folder)
+        except BaseException as request:
+            return request
+        sentence = disk.explain(error, run.folder)
+        if sentence and not isinstance(error, MhcError):
+            full = BadInput(sentence)
+            full.__cause__ = error
+            return full
+    return error
+
+
+def add_resume_command(error: BaseException, run: LiveRun) -> None:
+    """Add a note to an interruption, or a full disk, of a single run; the process of a sweep names that of the sweep."""
+    if interruption(error) is None and not disk.is_full(error):
+        return
+    with suppress(MhcError):
+        if run.record().sweep is None:
+            error.add_note(f"Continue the run with: {process_control.resume_command(run.folder)}")
 
 
 def _record_outcome(run: LiveRun, error: BaseException) -> None:
@@ -197,5 +273,7 @@ def _record_outcome(run: LiveRun, error: BaseException) -> None:
             run.interrupt(reason)
         else:
             run.fail(error)
+    except FolderMoved:
+        log.debug("Run %s has no folder to record its outcome in", run.folder.name)
     except MhcError as problem:
         log.error("The outcome of run %s was not recorded: %s", run.folder.name, problem)

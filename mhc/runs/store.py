@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from mhc import files
-from mhc.errors import Conflict, NotFound, Unreadable
+from mhc import files, redaction
+from mhc.errors import BadInput, Conflict, NotFound, Unreadable
 from mhc.record import RECORD_FILE, SCHEMA, Event, RunRecord, encode
 from mhc.runs import atomic
 
@@ -95,8 +95,23 @@ def create(folder: Path, record: RunRecord) -> RunRecord:
     with atomic.locked(folder):
         if os.path.lexists(folder / RECORD_FILE):
             raise Conflict(f"{folder} contains a run already; a record is never overwritten. Use a new folder")
-        _write(folder, record)
-    return record
+        return _write(folder, record)
+
+
+def create_reserved(folder: Path, record: RunRecord) -> RunRecord:
+    """Write the first record of a live run as `create` does, and reserve the space for its last one before.
+
+    Raises:
+        Conflict: if there is a record already.
+        NotFound: if the folder does not exist.
+        BadInput: if there is no space for both; neither is written.
+    """
+    atomic.reserve(folder)
+    try:
+        return create(folder, record)
+    except BadInput:
+        atomic.release(folder)
+        raise
 
 
 def update(
@@ -106,11 +121,13 @@ def update(
     expect_revision: int | None = None,
     *,
     durable: bool = True,
+    reserved: bool = False,
 ) -> RunRecord:
     """Change the record of `folder` under its lock, and return the new record.
 
     `change` is called with the record on disk; if it returns an equal record and there is no event, nothing is written.
-    `durable` is explained at `mhc.runs.atomic.write`.
+    `durable` is explained at `mhc.runs.atomic.write`. With `reserved`, for the outcome of a live run, the space that the
+    run reserved is used if the disk is full.
 
     Raises:
         Conflict: if the record is no longer at `expect_revision`.
@@ -126,8 +143,8 @@ def update(
             return before
         history = [*after.history, event] if event else after.history
         after = msgspec.structs.replace(after, revision=before.revision + 1, history=history)
-        _write(folder, after, durable=durable)
-        return after
+        known = frozenset(redaction.strings(msgspec.to_builtins(before)))
+        return _write(folder, after, known, durable=durable, reserved=reserved)
 
 
 def _check_revision(folder: Path, record: RunRecord, revision: int | None) -> None:
@@ -138,13 +155,32 @@ def _check_revision(folder: Path, record: RunRecord, revision: int | None) -> No
         )
 
 
-def _write(folder: Path, record: RunRecord, *, durable: bool = True) -> None:
-    content = encode(record)
-    _decoder.decode(content)  # a record that cannot be read again (with a NaN) must not replace one that can
+def _write(
+    folder: Path,
+    record: RunRecord,
+    known: Collection[str] = frozenset(),
+    *,
+    durable: bool = True,
+    reserved: bool = False,
+) -> RunRecord:
+    """Write the record with credentials masked, and return it; texts in `known` are on the disk already."""
+    content = encode(masked(record, known))
+    written = _decoder.decode(content)  # a record that cannot be read again (with a NaN) must not replace one that can
     if not folder.is_dir():
         raise NotFound(f"The folder {folder} does not exist (any more). It may have been archived")
     _remove_drafts(folder)
-    atomic.write(folder / RECORD_FILE, content, durable=durable)
+    if reserved:
+        atomic.write_reserved(folder / RECORD_FILE, content)
+    else:
+        atomic.write(folder / RECORD_FILE, content, durable=durable)
+    return written
+
+
+def masked(record: RunRecord, known: Collection[str] = frozenset()) -> RunRecord:
+    """Return the record with credentials masked, except in the texts `known`, which were masked before."""
+    values = msgspec.to_builtins(record)
+    values |= {"imported": redaction.values(values["imported"], known)}
+    return msgspec.convert(redaction.texts(values, known), RunRecord)
 
 
 def _remove_drafts(folder: Path) -> None:

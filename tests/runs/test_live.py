@@ -18,8 +18,9 @@ from mhc import policy
 from mhc.errors import BadInput, Conflict, Refused
 from mhc.facts import Metrics, Smoke, Timing
 from mhc.record import Category, Lineage, Location, Promotion, RunRecord, Status
-from mhc.runs import folders, heartbeat, live, liveness, signals, store
+from mhc.runs import end_request, folders, heartbeat, live, liveness, signals, store
 from mhc.runs.live import LiveRun
+from mhc.runs.own_folder import FolderMoved
 from mhc.runs.signals import Terminated, recording
 from tests.support.builders import NOW, a_run, data_facts, model_facts
 
@@ -200,7 +201,7 @@ def test_signal_caught_by_a_library_is_still_an_interruption(
 
     def training() -> None:
         library()
-        signals.raise_pending_signal()
+        signals.raise_pending()
 
     end_with(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, why)
@@ -255,11 +256,13 @@ def test_ended_run_is_not_ended_again(run: LiveRun) -> None:
 
 
 def test_outcome_that_cannot_be_written_is_logged(run: LiveRun, caplog: pytest.LogCaptureFixture) -> None:
-    moved = run.folder.with_name("elsewhere")
-    end_with(run, FileNotFoundError, lambda: run.folder.rename(moved).joinpath("missing").read_text())
+    def damage_the_record() -> None:
+        (run.folder / "run.json").write_text("{")
+        raise OSError("the disk failed")
+
+    end_with(run, OSError, damage_the_record)
     assert f"The outcome of run {run.folder.name} was not recorded" in caplog.text
-    assert store.read(moved).status is Status.RUNNING, "it is found lost later, as its process is gone"
-    assert not run.folder.exists()
+    assert (run.folder / "run.json").read_text() == "{", "nothing replaces a record that cannot be read"
 
 
 @pytest.mark.parametrize(
@@ -363,14 +366,17 @@ def test_heartbeat_continues_while_the_main_thread_is_busy(tmp_path: Path) -> No
     heartbeat.stop(run.folder)
 
 
-def test_heartbeat_does_not_recreate_an_archived_folder(tmp_path: Path) -> None:
+def test_heartbeat_goes_on_in_an_archived_folder(tmp_path: Path) -> None:
     run = start(folders.claim(tmp_path, "a", NOW))
     beat = heartbeat._heartbeats[run.folder]
-    folders.archive(run.folder, tmp_path, Location.ARCHIVED)
-    with pytest.raises(FileNotFoundError):
-        beat.beat()
-    assert not run.folder.exists()
+    place = folders.archive(run.folder, tmp_path, Location.ARCHIVED)
+    (place / "heartbeat").unlink()
+    beat.beat()
+    assert (place / "heartbeat").exists()
+    assert not run.folder.exists(), "it does not come back"
+    assert isinstance(end_request.pending(), FolderMoved), "the training is asked to end"
     heartbeat.stop(run.folder)
+    end_request.clear()
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted", "lost"])

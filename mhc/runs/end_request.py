@@ -1,0 +1,60 @@
+"""Requests to end the training of this process: a signal, or the loss of its folder.
+
+They are no Exceptions, so that no library's handler for errors catches them. A library that was interrupted (most likely
+in its imports) may discard one all the same, or replace it by another error, so the first one is remembered.
+"""
+
+from __future__ import annotations
+
+import signal
+
+PARENT_ENDED = signal.SIGUSR2
+"""The signal by which the process of a parallel sweep ends the jobs in its workers."""
+REASONS = {signal.SIGINT: "Ctrl-C", PARENT_ENDED: "the process of its sweep has ended"}
+
+
+class EndRequest(BaseException):
+    """A request to end; `code` is the exit code of a process that ends because of it."""
+
+    code = 1
+
+
+class Terminated(EndRequest):
+    """The process was asked to end by a signal; `code` is the matching exit code (143 for SIGTERM)."""
+
+    def __init__(self, signum: int) -> None:
+        self.signal = signal.Signals(signum)
+        self.code = 128 + signum
+        super().__init__(self.signal.name)
+
+    @property
+    def reason(self) -> str:
+        """The reason that is recorded."""
+        return REASONS.get(self.signal, self.signal.name)
+
+
+_pending: list[BaseException] = []
+"""The first request since the last `clear`, if there is one."""
+
+
+def remember(request: BaseException) -> BaseException:
+    """Remember `request` if there is no earlier one, and return the one that is remembered."""
+    if not _pending:
+        _pending.append(request)
+    return _pending[0]
+
+
+def pending() -> BaseException | None:
+    """Return the request that is remembered."""
+    return _pending[0] if _pending else None
+
+
+def raise_pending() -> None:
+    """Raise the request that is remembered: if the training continues, a library has discarded it."""
+    if _pending:
+        raise _pending[0]
+
+
+def clear() -> None:
+    """Forget the request: the training that it was meant for has ended."""
+    _pending.clear()

@@ -1,0 +1,115 @@
+"""The process of a parallel sweep and the processes of its jobs end together, each job with its reason on record.
+
+Without this, a signal to the process of the sweep leaves its jobs training alone, or joblib's workers are killed before
+they can record anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from typing import Any, NoReturn
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from mhc import distributed
+from mhc.errors import Conflict
+from mhc.runs.end_request import PARENT_ENDED
+from mhc.runs.liveness import process_start
+from mhc.runs.signals import interruption
+
+log = logging.getLogger("mhc")
+
+GRACE = 30.0
+"""Seconds that a job has to record its outcome; a step of a large model, or a checkpoint, may take some of them."""
+INTERVAL = 0.2
+"""Seconds between two requests to end: while a job records its outcome it ignores them."""
+WATCH = "end with the parent"
+"""Name of the thread that waits for the end of the parent."""
+
+
+class SweepProcess(Callback):
+    """Hydra's callback of every sweep: its workers are asked to end, and get time for it, before they are killed."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Replace joblib's way of killing the processes of its workers."""
+        if "joblib" in str(config.hydra.launcher.get("_target_")):
+            from joblib.externals.loky import process_executor
+
+            kill = process_executor.kill_process_tree
+
+            def end(process: multiprocessing.process.BaseProcess, *args: Any, **kwargs: Any) -> None:
+                end_workers()
+                kill(process, *args, **kwargs)
+
+            process_executor.kill_process_tree = end
+
+
+def end_workers() -> None:
+    """Ask all workers of this process to end, and wait until they have, for `GRACE` seconds at most."""
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline:
+        workers = [pid for child in multiprocessing.active_children() if (pid := child.pid) and process_start(pid)]
+        if not workers:
+            return
+        for pid in workers:
+            _send(pid)
+        time.sleep(INTERVAL)
+    log.warning("%d job(s) of the sweep did not end within %.0f s and are killed", len(workers), GRACE)
+
+
+def _send(pid: int) -> None:
+    try:
+        os.kill(pid, PARENT_ENDED)
+    except ProcessLookupError:
+        log.debug("Worker %d has ended", pid)
+
+
+def end_with_parent() -> None:
+    """End this process, a worker of a sweep or a rank that Lightning started, when its parent ends, even by SIGKILL."""
+    parent = multiprocessing.parent_process()
+    pid = parent.pid if parent is not None else os.getppid() if distributed.RUN in os.environ else None
+    if pid is not None and not any(thread.name == WATCH for thread in threading.enumerate()):
+        threading.Thread(target=_end_after, args=(pid,), name=WATCH, daemon=True).start()
+
+
+def _end_after(parent: int) -> NoReturn:
+    """Wait until the process `parent` has ended, then ask this process to end until it does."""
+    try:
+        handle = os.pidfd_open(parent)
+    except (OSError, AttributeError):  # it has ended already, or this is not Linux
+        handle = None
+    while os.getppid() == parent:
+        if handle is None:
+            time.sleep(1.0)
+        else:
+            select.select([handle], [], [])
+            break
+    while True:
+        os.kill(os.getpid(), PARENT_ENDED)
+        time.sleep(INTERVAL)
+
+
+def end_job(error: BaseException) -> None:
+    """End the worker of a job that was interrupted, so that it does not begin another one.
+
+    In a process that is no worker, and for an error that is no request to end, this does nothing.
+
+    Raises:
+        Conflict: if the job alone was asked to end, by SIGTERM (`mhc stop`): the sweep goes on with the others.
+    """
+    reason = interruption(error)
+    if multiprocessing.parent_process() is None or reason is None:
+        return
+    if reason == signal.SIGTERM.name:
+        raise Conflict("The job was stopped by SIGTERM") from error
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(1)  # an exception would be sent to the process of the sweep, and this process would go on
