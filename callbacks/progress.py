@@ -15,6 +15,8 @@ from mhc.report import progress_line
 
 log = logging.getLogger("mhc.progress")
 
+SCORE = "val/f1_macro"
+"""The metric that the line shows, and that the best checkpoint is chosen by."""
 REDRAW_INTERVAL = 0.2
 """Seconds. The training loop itself draws the bar: another thread would take the interpreter from it."""
 
@@ -60,7 +62,7 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clocks."""
         self._started = self._epoch_started = self._drawn = time.monotonic()
-        self._first_step, self._best = trainer.global_step, float("-inf")
+        self._first_step, self._best = trainer.global_step, best_score(trainer)
         for handler in logging.getLogger().handlers if self.enabled else ():
             handler.addFilter(self._eraser)
 
@@ -92,7 +94,11 @@ class Progress(ProgressBar):
         model = classifier.of(pl_module)
         meter = model.meter
         rate = (meter.tokens - self._tokens) * trainer.world_size / max(meter.elapsed - self._seconds, 1e-9)
-        facts = [f"loss {model.epoch_loss:.3f}", *self._validation(trainer), f"{progress_line.rate(rate)} tokens/s"]
+        facts = [
+            f"loss {model.epoch_loss:.3f}",
+            *self._validation(trainer),
+            f"{progress_line.rate(rate)} {meter.unit}/s",
+        ]
         last = trainer.global_step >= trainer.estimated_stepping_batches
         log.info(progress_line.epoch_line(epoch(trainer), facts if last else [*facts, self._left(trainer)]))
 
@@ -122,7 +128,7 @@ class Progress(ProgressBar):
             handler.removeFilter(self._eraser)
 
     def _validation(self, trainer: pl.Trainer) -> list[str]:
-        score = trainer.callback_metrics.get("val/f1_macro")
+        score = trainer.callback_metrics.get(SCORE)
         if score is None:
             return []
         best, self._best = float(score) > self._best, max(self._best, float(score))
@@ -133,6 +139,14 @@ class Progress(ProgressBar):
         done = trainer.global_step - self._first_step
         steps = float(trainer.estimated_stepping_batches) - trainer.global_step
         return f"{progress_line.format_seconds((time.monotonic() - self._started) / max(1, done) * steps)} left"
+
+
+def best_score(trainer: pl.Trainer) -> float:
+    """Return the best macro-F1 on validation before a resumed training goes on; minus infinity in a new one."""
+    checkpoint = trainer.checkpoint_callback
+    score = getattr(checkpoint, "best_model_score", None)
+    known = score is not None and getattr(checkpoint, "monitor", None) == SCORE
+    return float(score) if known else float("-inf")  # type: ignore[arg-type]
 
 
 def epoch(trainer: pl.Trainer) -> str:

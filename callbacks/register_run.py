@@ -94,13 +94,17 @@ class RegisterRun(pl.Callback):
 
     def timing_of_fit(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Timing:
         """Return the seconds before and within fit, and the amount of training by all processes together."""
-        rate = getattr(getattr(pl_module, "meter", None), "tokens_per_s", None)
+        meter = getattr(pl_module, "meter", None)
+        rate = getattr(meter, "tokens_per_s", None)
+        total = None if rate is None else rate * trainer.world_size
+        in_tokens = getattr(meter, "unit", "tokens") == "tokens"
         return Timing(
             setup_s=self.fit_started - self.started,
             fit_s=time.monotonic() - self.fit_started,
             epochs=trainer.current_epoch,
             steps=trainer.global_step,
-            tokens_per_s=None if rate is None else rate * trainer.world_size,
+            tokens_per_s=total if in_tokens else None,
+            ngrams_per_s=None if in_tokens else total,
         )
 
 

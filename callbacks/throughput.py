@@ -10,7 +10,7 @@ from mhc.model import classifier
 
 
 class Throughput(Callback):
-    """Curves `train/tokens_per_s` (of all processes together) and `train/lr`.
+    """Curves `train/tokens_per_s` or `train/ngrams_per_s` (of all processes together), and `train/lr`.
 
     Args:
         every_n_steps: the same as `trainer.log_every_n_steps`, so that both wait for the accelerator at the same step.
@@ -36,5 +36,5 @@ class Throughput(Callback):
         tokens, seconds = meter.tokens, meter.elapsed
         rate = (tokens - self._tokens) * trainer.world_size / max(seconds - self._seconds, 1e-9)
         self._tokens, self._seconds = tokens, seconds
-        pl_module.log("train/tokens_per_s", rate, batch_size=1)
+        pl_module.log(f"train/{meter.unit.replace('-', '')}_per_s", rate, batch_size=1)
         pl_module.log("train/lr", trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)

@@ -23,7 +23,7 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, int] = {}
     """Rows per label name."""
     tokens: int | None = None
-    """Real tokens, without padding."""
+    """Real tokens, without padding; None for a bag of words."""
     truncated: int | None = None
     """Texts cut at the model's maximal length."""
     near_duplicates: int | None = None
@@ -93,7 +93,9 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int | None = None
     steps: int | None = None
     tokens_per_s: float | None = None
-    """Real tokens (no padding) per second of training, without validation."""
+    """Real tokens (no padding) per second of training, without validation; None for a bag of words."""
+    ngrams_per_s: float | None = None
+    """The same for a bag of words, whose n-grams are several for each word."""
 
 
 class Smoke(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,8 @@ import pytest
 from mhc import evaluate
 from mhc.errors import BadInput
 from mhc.evaluate import align_labels
+from mhc.inference.predictor import Predictor
+from mhc.metrics import measure
 from mhc.production import loading
 from mhc.runs import evidence
 from mhc.training import exit_codes
@@ -92,6 +94,24 @@ def test_evidence_of_a_bundle_and_a_run_can_be_paired(command: Command, home: Pa
     paired = evidence.pair(old, new)
     assert (len(paired.labels), paired.only_first, paired.only_second) == (80, 0, 0)
     assert abs(paired.first - paired.second).max() < 1e-5
+
+
+def test_scores_of_a_bundle_are_those_of_what_it_serves(command: Command, home: Path) -> None:
+    run = next((home / "outputs").iterdir())
+    folder = a_bundle(home / "old", run, temperature=5.0)
+    data = ["data=files", "data.train=train.csv", "data.test=test.csv", "precision=fp32"]
+    code, out, err = command(f"bundle={folder}", *data)
+    assert code == 0, err
+    texts = [f"{text} {WORDS[2]}" for text in some_texts(80, seed=2)]
+    labels = np.array([row % len(LABELS) for row in range(80)])
+    predictor = Predictor(loading.from_bundle(folder), precision="fp32")
+    served, raw = measure(labels, predictor(texts)[1], LABELS), measure(labels, predictor.raw(texts), LABELS)
+    assert served.ece != pytest.approx(raw.ece, abs=0.01)
+    lines = [line.split() for line in out.splitlines()]
+    for title, metrics in (("test, as served", served), ("test, temperature 1", raw)):
+        [line] = [line for line in lines if line[: len(title.split())] == title.split()]
+        numbers = [metrics.accuracy, metrics.f1_macro, metrics.ece, metrics.loss]
+        assert [float(word) for word in line[-4:]] == pytest.approx(numbers, abs=2e-3)
 
 
 def test_other_data_does_not_change_the_evidence_of_the_run(command: Command, home: Path) -> None:

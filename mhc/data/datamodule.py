@@ -161,10 +161,12 @@ class TextDataModule(pl.LightningDataModule):
 
     def facts(self) -> DataFacts:
         """Return the facts that are recorded."""
-        about = self.corpus.about
+        about, counted = self.corpus.about, self.tokenizing.kind != "ngrams"
         splits = {
             name: msgspec.structs.replace(
-                facts, tokens=len(self.tokens[name].ids), truncated=self.tokens[name].truncated
+                facts,
+                tokens=len(self.tokens[name].ids) if counted else None,
+                truncated=self.tokens[name].truncated,
             )
             for name, facts in about.splits.items()
         }

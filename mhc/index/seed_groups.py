@@ -30,8 +30,8 @@ class Spread(NamedTuple):
 def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread | None:
     """Return mean, sample standard deviation and the interval mean +- t(n-1) * sd / sqrt(n); None for no values.
 
-    The interval assumes independent values from approximately one normal distribution, as the scores of seeds are; it
-    does not hold for other data.
+    The values are scores from 0 to 1, and so is their mean: the interval ends there. It assumes independent values from
+    approximately one normal distribution, as the scores of seeds are; it does not hold for other data.
     """
     if not values:
         return None
@@ -40,7 +40,7 @@ def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread | 
         return Spread(1, mean)
     sd = stdev(values)
     half = t_quantile(0.5 + confidence / 2, len(values) - 1) * sd / math.sqrt(len(values))
-    return Spread(len(values), mean, sd, mean - half, mean + half)
+    return Spread(len(values), mean, sd, max(0.0, mean - half), min(1.0, mean + half))
 
 
 def t_quantile(probability: float, freedom: int) -> float:

@@ -104,9 +104,14 @@ class Meter:
         self._accumulated = 0.0
         self._started: float | None = None
         self._tokens: Tensor | None = None
+        self.unit = "tokens"
 
-    def add(self, tokens: Tensor) -> None:
-        """Add the tokens of a batch, a scalar that stays on its device, so that nothing waits for an accelerator."""
+    def add(self, tokens: Tensor, unit: str = "tokens") -> None:
+        """Add the tokens of a batch, a scalar that stays on its device, so that nothing waits for an accelerator.
+
+        `unit` names what is counted: tokens, or the n-grams of a bag of words, several for each word.
+        """
+        self.unit = unit
         self._tokens = tokens if self._tokens is None else self._tokens + tokens
 
     def start(self) -> None:

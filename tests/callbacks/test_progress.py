@@ -3,14 +3,19 @@ from __future__ import annotations
 import io
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from callbacks.progress import Progress
+from mhc.model.classifier import Batch
+from mhc.model.linear import bag
 from mhc.report import progress_line
-from tests.support.learning import Data, a_classifier, a_trainer
+from tests.support.learning import Data, Rows, a_classifier, a_trainer
 
 LINE = re.compile(
     r"epoch \d/2  loss \d\.\d{3}  val macro-F1 \d\.\d{3}( \(best\))?  [\d.]+[kM]? tokens/s(  \d+:\d\d left)?$"
@@ -35,6 +40,41 @@ def test_every_epoch_has_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogC
     assert "(best)" in lines(caplog)[0]
     assert "left" not in lines(caplog)[-1]
     assert stream.getvalue() == ""
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory")
+def test_best_after_a_resume_is_better_than_all_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for epochs in (10, 12):
+        best = ModelCheckpoint(tmp_path, filename="best", monitor="val/f1_macro", mode="max", save_last=True)
+        last = tmp_path / "last.ckpt" if epochs == 12 else None
+        with caplog.at_level(logging.INFO):
+            trainer = a_trainer(tmp_path, Progress(io.StringIO()), best, max_epochs=epochs, enable_checkpointing=True)
+            trainer.fit(a_classifier(), datamodule=Data(), ckpt_path=last)
+    scores = [float(line.split("macro-F1 ")[1][:5]) for line in lines(caplog)]
+    marked = ["(best)" in line for line in lines(caplog)]
+    assert len(scores) > 10
+    assert marked == [score > max(scores[:number], default=0) for number, score in enumerate(scores)]
+
+
+def test_rate_of_a_bag_of_words_counts_ngrams(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Bags(Rows):
+        def __iter__(self) -> Iterator[Batch]:
+            yield from (
+                {key: value for key, value in batch.items() if key != "attention_mask"} for batch in super().__iter__()
+            )
+
+    class BagData(Data):
+        def part(self, rows: int, seed: int) -> Rows:
+            return Bags(rows, seed)
+
+    def network(num_labels: int, vocab_size: int, pad_id: int, labels: list[str]) -> torch.nn.Module:
+        return bag(num_labels, vocab_size, pad_id, labels)
+
+    with caplog.at_level(logging.INFO):
+        model = a_classifier(network=network)
+        a_trainer(tmp_path, Progress(io.StringIO()), max_epochs=1).fit(model, datamodule=BagData())
+    assert "n-grams/s" in lines(caplog)[0]
+    assert "tokens/s" not in lines(caplog)[0]
 
 
 def test_bar_on_a_terminal_is_erased_before_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

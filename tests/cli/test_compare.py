@@ -84,6 +84,15 @@ def test_interval_of_the_mean_is_that_of_scipy() -> None:
     assert spread([0.5]) == (1, 0.5, None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("values", "ends"), [([0.5, 0.9], (0.0, 1.0)), ([0.9, 0.96], (pytest.approx(0.549, abs=1e-3), 1.0))]
+)
+def test_interval_of_a_score_ends_at_0_and_1(values: list[float], ends: tuple[float, float]) -> None:
+    result = spread(values)
+    assert result
+    assert (result.low, result.high) == ends
+
+
 def a_scored_run(outputs: Path, name: str, lr: float, wrong: int, **record: Any) -> Path:
     """Write a run with evidence of 40 val and 40 test rows, of which `wrong` are predicted wrongly."""
     id = f"{name}_20261120_120000_{name[-1] * 4}"

@@ -180,6 +180,7 @@ def timing(record: RunRecord) -> None:
         ("test", format_duration(times.test_s)),
         ("reached", ", ".join(_reached(record))),
         ("throughput", f"{times.tokens_per_s:,.0f} tokens/s" if times.tokens_per_s else ""),
+        ("throughput", f"{times.ngrams_per_s:,.0f} n-grams/s" if times.ngrams_per_s else ""),
         ("checkpoint", f"{best.path}, {format_size(best.bytes)}, sha256 {best.sha256[:12]}" if best else ""),
     ]
     if any(value not in ("", MISSING) for _, value in facts):
