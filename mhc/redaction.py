@@ -12,10 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from detect_secrets.plugins.base import RegexBasedDetector
 
 Scalar = str | int | float | bool
 
@@ -120,6 +116,18 @@ def texts(value: object, known: Collection[str] = frozenset()) -> object:
     return override(value) if isinstance(value, str) and value not in known else value
 
 
+def credentials(value: object, key: str = "") -> Iterator[str]:
+    """Yield the credentials in nested plain values that `values` masks because of their key."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from credentials(item, str(name) if is_secret_key(str(name)) or not is_secret_key(key) else key)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from credentials(item, key)
+    elif is_secret_key(key) and _masked_value(value) == MASK != value:
+        yield str(value)
+
+
 def masked(key: str, value: Scalar) -> Scalar:
     """Return a value, masked if its key is that of a credential, or with the credentials in it masked."""
     if is_secret_key(key) and not isinstance(value, bool):
@@ -210,52 +218,16 @@ def _rules() -> tuple[re.Pattern[str], ...]:
 
     They are imported when the first suspicious text is met: that takes 0.2 s.
     """
-    from detect_secrets.plugins import (
-        artifactory,
-        aws,
-        azure_storage_key,
-        cloudant,
-        discord,
-        github_token,
-        gitlab_token,
-        ibm_cloud_iam,
-        ibm_cos_hmac,
-        mailchimp,
-        npm,
-        openai,
-        pypi_token,
-        sendgrid,
-        slack,
-        softlayer,
-        square_oauth,
-        stripe,
-        telegram_token,
-        twilio,
-    )
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+    from detect_secrets.plugins.base import RegexBasedDetector
 
-    detectors: tuple[RegexBasedDetector, ...] = (
-        artifactory.ArtifactoryDetector(),
-        aws.AWSKeyDetector(),
-        azure_storage_key.AzureStorageKeyDetector(),
-        cloudant.CloudantDetector(),
-        discord.DiscordBotTokenDetector(),
-        github_token.GitHubTokenDetector(),
-        gitlab_token.GitLabTokenDetector(),
-        ibm_cloud_iam.IbmCloudIamDetector(),
-        ibm_cos_hmac.IbmCosHmacDetector(),
-        mailchimp.MailchimpDetector(),
-        npm.NpmDetector(),
-        openai.OpenAIDetector(),
-        pypi_token.PypiTokenDetector(),
-        sendgrid.SendGridDetector(),
-        slack.SlackDetector(),
-        softlayer.SoftlayerDetector(),
-        square_oauth.SquareOAuthDetector(),
-        stripe.StripeDetector(),
-        telegram_token.TelegramBotTokenDetector(),
-        twilio.TwilioKeyDetector(),
-    )
+    classes = get_mapping_from_secret_type_to_class().values()
+    detectors = [kind() for kind in classes if issubclass(kind, RegexBasedDetector) and kind.__name__ not in _UNUSED]
     return tuple(rule for detector in detectors for rule in detector.denylist)
+
+
+_UNUSED = ("ArtifactoryDetector", "BasicAuthDetector", "IPPublicDetector", "JwtTokenDetector", "PrivateKeyDetector")
+"""Detectors of what is masked above, of addresses, and one that matches words such as APACHELICENSE."""
 
 
 _PATH = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~[\w-]*|[A-Za-z]:)?(?:/[^\s/'\",;:=()\[\]{}<>|]+){2,}/?")

@@ -22,7 +22,7 @@ MAX_FILES_OF_A_FOLDER = 25
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "mhc.disk mhc.errors mhc.facts mhc.files mhc.record mhc.metrics mhc.timestamps mhc.terminal mhc.hardware "
-        "mhc.distributed mhc.redaction mhc.user_text",
+        "mhc.distributed mhc.redaction mhc.user_text mhc.git mhc.config_file mhc.reduction",
     ),
     ("mhc.policy",),
     ("mhc.data", "mhc.runs"),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from mhc import files
+from mhc import files, reduction
 from mhc.errors import MhcError, Unreadable
-from mhc.production import bundle, bundle_record, decision, export, gates, model_card, rescore
+from mhc.production import bundle, decision, export, gates, model_card, rescore
 from mhc.production.decision import Anchor, ConsistencyCheck, PromotionRecord, Request
 from mhc.production.ledger import Writer
 from mhc.record import RECORD_FILE, Gate, RunRecord, encode
@@ -113,7 +113,7 @@ def _build(
     )
     if request.onnx:
         _add_onnx(folder)
-    record, shown = bundle_record.reduced(record), bundle_record.cleaned(promotion)
+    record, shown = reduction.reduced(record), reduction.cleaned(promotion)
     _write_run_files(request.run, record, folder)
     (folder / bundle.PROMOTION).write_bytes(decision.encode(shown))
     (folder / bundle.CARD).write_text(model_card.render(shown, record), encoding="utf-8")
@@ -158,7 +158,7 @@ def _write_run_files(run: Path, record: RunRecord, folder: Path) -> None:
     (folder / RECORD_FILE).write_bytes(encode(record))
     if (run / ".hydra" / "config.yaml").is_file():
         text = files.yaml_text(run / ".hydra" / "config.yaml")
-        (folder / bundle.CONFIG).write_text(bundle_record.reduced_config(text), encoding="utf-8")
+        (folder / bundle.CONFIG).write_text(reduction.reduced_config(text), encoding="utf-8")
     for name in ("evaluation/test.npz", "evaluation/val.npz"):
         if (run / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)

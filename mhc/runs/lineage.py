@@ -14,9 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from mhc import git
 from mhc.errors import MhcError
 from mhc.record import Lineage
-from mhc.runs import atomic, git, uncommitted
+from mhc.runs import atomic, uncommitted
 from mhc.runs.uncommitted import Changes
 
 DIFF = "git.diff"

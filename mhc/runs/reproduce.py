@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from mhc import files, redaction, timestamps
+from mhc import files, git, redaction, timestamps
 from mhc.errors import BadInput, NotFound, Refused, Unreadable
 from mhc.record import Event, RunRecord
-from mhc.runs import folders, git, store
+from mhc.runs import folders, store
 from mhc.runs.lineage import DIFF
 from mhc.runs.recipe import Difference, Recipe, differences, environment_differences, recipe
 

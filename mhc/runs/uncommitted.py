@@ -13,9 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from mhc import files, redaction
+from mhc import files, git, redaction
 from mhc.record import ChangedFile, Content
-from mhc.runs import git
 
 GIT_TIMEOUT = 10.0
 """Seconds that one call of git may take on a slow network disk; usually it takes milliseconds."""
@@ -36,6 +35,8 @@ DATA = frozenset((
 """Endings that are never those of code, whatever the config says."""
 SETTINGS = frozenset((".sh", ".toml", ".yaml", ".yml"))
 """Endings of code in which a credential needs no quotes."""
+
+_SECTION = re.compile(rb"(?m)^(?=diff --git )")
 
 
 class Changes(NamedTuple):
@@ -69,6 +70,18 @@ def changes(tree: Path, changed: Sequence[str], untracked: Sequence[str], ending
     return Changes(recorded, b"".join(kept.values()))
 
 
+def reduced(diff: bytes) -> bytes:
+    """Return the diff of an earlier version, which has every changed file, with that of code alone, masked."""
+    kept = []
+    for section in _SECTION.split(diff):
+        header = section.partition(b"\n")[0].decode("utf-8", "surrogateescape")
+        if not section.startswith(b"diff --git "):
+            kept.append(section if section.startswith(b"#") else b"")
+        elif is_code(header.rstrip('"'), CODE):
+            kept.append(_masked(header, section))
+    return b"".join(kept)
+
+
 def is_code(name: str, endings: Iterable[str]) -> bool:
     """Return whether the content of a file is kept."""
     ending = PurePosixPath(name).suffix.lower()
@@ -86,7 +99,7 @@ def _sections(top: Path, names: Sequence[str]) -> dict[str, bytes]:
         return {}
     options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "--no-renames")
     output = _git(top, "diff", "HEAD", *options, "--", *(f":(top,literal){name}" for name in names)) or b""
-    sections = re.split(rb"(?m)^(?=diff --git )", output)[1:]
+    sections = _SECTION.split(output)[1:]
     named = {}
     for section in sections:
         header = section.partition(b"\n")[0].decode("utf-8", "surrogateescape")

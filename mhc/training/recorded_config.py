@@ -14,7 +14,7 @@ from pathlib import Path
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
-from mhc import files, redaction
+from mhc import config_file, files, redaction
 from mhc.distributed import MASKED
 from mhc.errors import BadConfig
 from mhc.runs import atomic
@@ -38,7 +38,8 @@ def write_config(folder: Path, cfg: DictConfig, hydra: HydraConf | None = None) 
     if hydra is not None:
         contents |= {"hydra.yaml": {"hydra": hydra}, "overrides.yaml": hydra.overrides.task}
     for name, content in contents.items():
-        atomic.write(folder / FOLDER / name, masked_yaml(content).encode("utf-8", "replace"))
+        text = config_file.masked(OmegaConf.to_yaml(content))
+        atomic.write(folder / FOLDER / name, text.encode("utf-8", "replace"))
 
 
 def mask_plan(sweep: Path) -> None:
@@ -52,19 +53,11 @@ def mask_plan(sweep: Path) -> None:
     try:
         with files.reading(path):
             text = files.yaml_text(path)
-            masked = masked_yaml(OmegaConf.create(text))
+            masked = config_file.masked(text)
     except FileNotFoundError:
         return
-    if redaction.MASK in masked and redaction.MASK not in text:
+    if masked != text:
         atomic.write(path, masked.encode())
-
-
-def masked_yaml(config: object) -> str:
-    """Return a config as YAML, with credentials masked and references kept."""
-    node = config if OmegaConf.is_config(config) else OmegaConf.create(config)  # type: ignore[call-overload]
-    plain = OmegaConf.to_container(node, resolve=False)
-    masked = redaction.values(plain)
-    return OmegaConf.to_yaml(node if masked == plain else OmegaConf.create(masked))  # type: ignore[call-overload]
 
 
 def credentials(cfg: DictConfig) -> dict[str, object]:

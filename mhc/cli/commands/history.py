@@ -11,6 +11,9 @@ from mhc.cli.run_options import json_option
 from mhc.errors import MhcError
 from mhc.report.tables import Cell
 
+CONTINUED = " " * 24 + "| "
+"""Before a further line of an entry, so that no line break in a reason can begin an entry."""
+
 
 @click.command("history")
 @click.argument("name", required=False)
@@ -23,16 +26,17 @@ def history_command(context: Context, *, name: str | None, task: str | None, as_
     Example: mhc history
     """
     from mhc.cli.output import show_json
-    from mhc.production import state
+    from mhc.production import ledger, state
 
-    entries = context.registry().history(name, task)
+    entries = [ledger.masked(entry) for entry in context.registry().history(name, task)]
     if as_json:
         show_json(entries)
         return
     if not entries:
         echo(f"Nothing is recorded{f' of {name}' if name else ''}.")
     for entry in entries:
-        echo(f"{entry.at[:19]}Z  {state.sentence(entry)}", style="bold red" if entry.forced else "")
+        sentence = f"{entry.at[:19]}Z  {state.sentence(entry)}"
+        echo(sentence.replace("\n", f"\n{CONTINUED}"), style="bold red" if entry.forced else "")
 
 
 @click.command("champion")

@@ -1,4 +1,4 @@
-"""What a bundle says about its run: the record, the config and the decision, without anything private.
+"""Reduce what a bundle says about its run: the record, the config and the decision, without anything private.
 
 A bundle is made to leave this machine. It has no uncommitted changes, no credentials, no absolute paths, and not the
 process of the training. The names of classes stay as they are.
@@ -7,16 +7,15 @@ process of the training. The names of classes stay as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from mhc import redaction
-from mhc.production.decision import PromotionRecord
+from mhc import config_file, redaction
 from mhc.record import Content, RunRecord
 
-T = TypeVar("T", RunRecord, PromotionRecord)
+T = TypeVar("T", bound=msgspec.Struct)
 
 CLASSES = ("labels", "high_risk", "label_map", "f1", "precision", "recall")
 """Keys whose values are about classes, by name."""
@@ -49,8 +48,4 @@ def _cleaned(value: object) -> object:
 
 def reduced_config(text: str) -> str:
     """Return the recorded config of a run, `.hydra/config.yaml`, as its bundle has it: `training.yaml`."""
-    from omegaconf import OmegaConf
-
-    plain = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    values = redaction.without_local_paths(redaction.values(plain))
-    return OmegaConf.to_yaml(OmegaConf.create(cast(dict[str, Any], values)))
+    return config_file.yaml_of(redaction.without_local_paths(redaction.values(config_file.plain_values(text))))
