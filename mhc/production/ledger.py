@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from mhc import files, timestamps
+from mhc import disk, files, redaction, timestamps
 from mhc.errors import BadInput, Unreadable
 from mhc.runs import atomic
 
@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     at: str
     """UTC, ISO 8601; never earlier than in the previous line."""
     what: str
-    """promoted, refused, alias set, alias removed, rolled back, retired, published, mended."""
+    """promoted, refused, alias set, alias removed, rolled back, retired, published, redacted, mended."""
     by: str
     why: str
     task: str = ""
@@ -66,7 +66,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     task_name: str = ""
     """Of a promotion: the readable name of the task."""
     label_map: dict[str, str] = {}
-    """Of a promotion whose labels are not the champion's: the user's answers, see `mhc.production.tasks`."""
+    """Of a promotion whose labels are not the champion's: the user's answers, see `mhc.production.baselines`."""
     prev: str
     hash: str
 
@@ -177,12 +177,14 @@ class Writer:
     def append(self, draft: Entry, now: datetime) -> Entry:
         """Fill in seq, at, prev and hash of `draft`, append it, and return it once it is flushed to the disk.
 
+        Credentials in it are masked: a line of the chain can never be changed.
+
         Raises:
             BadInput: if it cannot be written; the ledger is then unchanged, or has a torn last line.
         """
         at = timestamps.format_time(now)
         entry = msgspec.structs.replace(
-            draft,
+            masked(draft),
             seq=len(self.entries) + 1,
             at=max(at, self.entries[-1].at) if self.entries else at,
             prev=self.head,
@@ -228,19 +230,15 @@ def changing(
         yield writer
 
 
-def require_author(action: str, by: str, reason: str) -> None:
-    """Check that a change of production has an author and a reason.
-
-    Raises:
-        BadInput: if one of them is blank; `action` is the subject of its sentence.
-    """
-    if not by.strip() or not reason.strip():
-        raise BadInput(f"{action} needs an author and a reason: --by NAME --reason 'REASON'")
-
-
 def draft(what: str, by: str, reason: str) -> Entry:
     """Return an entry to be completed and appended."""
     return Entry(seq=0, at="", what=what, by=by, why=reason, prev="", hash="")
+
+
+def masked(entry: Entry) -> Entry:
+    """Return an entry with the credentials in its texts masked, except in the values that are computed."""
+    computed = frozenset((entry.prev, entry.hash, entry.checksums, entry.at))
+    return msgspec.convert(redaction.texts(msgspec.to_builtins(entry), computed), Entry)
 
 
 def torn_line_entry(torn: bytes) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def _newer_schema(schema: int) -> str:
 
 
 def create(folder: Path, record: RunRecord) -> RunRecord:
-    """Write the first record of `folder`, which must exist and have none.
+    """Write the first record of `folder`, which must exist and have none; return it with credentials masked.
 
     Raises:
         Conflict: if there is a record already.
@@ -126,8 +126,8 @@ def update(
     """Change the record of `folder` under its lock, and return the new record.
 
     `change` is called with the record on disk; if it returns an equal record and there is no event, nothing is written.
-    `durable` is explained at `mhc.runs.atomic.write`. With `reserved`, for the outcome of a live run, the space that the
-    run reserved is used if the disk is full.
+    `durable` is explained at `mhc.runs.atomic.write`. With `reserved`, for the outcome of a live run, the space that
+    the run reserved is used if the disk is full.
 
     Raises:
         Conflict: if the record is no longer at `expect_revision`.

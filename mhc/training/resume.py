@@ -16,7 +16,7 @@ from mhc import distributed, files
 from mhc.errors import BadConfig, NotFound, Unreadable
 from mhc.policy import CONF
 from mhc.record import Sweep
-from mhc.runs import atomic, resolve, sweeps
+from mhc.runs import resolve, sweeps
 from mhc.runs.signals import signals_deferred
 from mhc.training.config import claim_job
 from mhc.training.recorded_config import may_be_masked, restore_masked, restore_overrides, write_config
