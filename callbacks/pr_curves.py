@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytorch_lightning as pl
 from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
@@ -9,6 +11,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from mhc.model import classifier
 from mhc.report.curves import writers
+
+log = logging.getLogger(__name__)
 
 
 class PrCurves(Callback):
@@ -27,10 +31,13 @@ class PrCurves(Callback):
 
 
 def write(trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
-    """Write one curve per class to every TensorBoard folder of the training."""
+    """Write one curve per class to every TensorBoard folder of the training; an error never fails the training."""
     model = classifier.of(pl_module)
     result = model.results[split]
-    for board in writers(trainer):
-        for number, label in enumerate(model.labels):
-            truth, scores = result.labels == number, result.probabilities[:, number]
-            board.add_pr_curve(f"{split}/{label}", truth, scores, trainer.global_step)
+    try:
+        for board in writers(trainer):
+            for number, label in enumerate(model.labels):
+                truth, scores = result.labels == number, result.probabilities[:, number]
+                board.add_pr_curve(f"{split}/{label}", truth, scores, trainer.global_step)
+    except Exception as error:
+        log.warning("The curves of %s were not drawn (%s); the training goes on", split, type(error).__name__)

@@ -18,6 +18,7 @@ from mhc.facts import Metrics, ModelFacts
 from mhc.model.fast_bert import encoder
 from mhc.model.optimizers import clip_norm
 from mhc.model.results import Collector, Meter, SplitResult
+from mhc.model.row_mean import RowMean, total_weight
 
 Batch = dict[str, Tensor]
 """input_ids [batch, tokens], attention_mask [batch, tokens] (missing for n-grams), labels [batch], rows [batch]."""
@@ -73,6 +74,8 @@ class TextClassifier(pl.LightningModule):
         self.results: dict[str, SplitResult] = {}
         self.meter = Meter()
         self._optimizer_factory, self._schedule_factory = optimizer, schedule
+        self._row_mean: RowMean | None = None
+        self._epoch_rows: int = 0
         self._collectors = {"val": Collector(), "test": Collector()}
         self._facts = self._describe()
 
@@ -111,11 +114,19 @@ class TextClassifier(pl.LightningModule):
         """Return the loss of one batch; it is logged at the logging interval, which is the only wait for it."""
         loss = self.loss(self(batch), batch["labels"])
         assert isinstance(loss, Tensor)
-        self._epoch_loss += loss.detach()
-        self._epoch_batches += 1
+        rows = len(batch["labels"])
+        self._epoch_loss.add_(loss.detach(), alpha=rows)
+        self._epoch_rows += rows
         self.meter.add(real_tokens(batch), "tokens" if "attention_mask" in batch else "n-grams")
         self._log_at_interval("train/loss", loss)
-        return loss
+        if self._row_mean is None:
+            return loss
+        return self._row_mean.weighted(loss, total_weight(self.loss, batch["labels"]))
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Divide the gradients of several batches by their rows; Lightning clips them after this."""
+        if self._row_mean is not None:
+            self._row_mean.divide_gradients(optimizer)
 
     def _log_at_interval(self, name: str, value: Tensor) -> None:
         """Log a value at the logging interval; `self.log` takes 0.3 ms even for a value that it discards."""
@@ -125,13 +136,15 @@ class TextClassifier(pl.LightningModule):
 
     @property
     def epoch_loss(self) -> float:
-        """Mean training loss over the batches of the current epoch; reading it waits for the accelerator."""
-        return float(self._epoch_loss) / max(1, self._epoch_batches)
+        """Mean training loss over the rows of the current epoch; reading it waits for the accelerator."""
+        return float(self._epoch_loss) / max(1, self._epoch_rows)
 
     def on_train_epoch_start(self) -> None:
-        """Start the clock and the mean of the losses."""
+        """Start the clock and the mean of the losses; a callback may have changed the number of batches of a step."""
         self._epoch_loss = torch.zeros((), device=self.device)
-        self._epoch_batches = 0
+        self._epoch_rows = 0
+        batches, processes = self.trainer.accumulate_grad_batches, self.trainer.world_size
+        self._row_mean = RowMean(batches, processes) if batches * processes > 1 else None
         self.meter.start()
 
     def on_train_epoch_end(self) -> None:
@@ -142,7 +155,7 @@ class TextClassifier(pl.LightningModule):
         """
         self.meter.stop()
         mean = self.epoch_loss
-        self.log("train/loss_epoch", mean, sync_dist=True)
+        self.log("train/loss_epoch", mean, sync_dist=True, batch_size=max(1, self._epoch_rows))
         if not math.isfinite(mean):
             raise MhcError(
                 f"The training loss is {mean} after epoch {self.current_epoch + 1}: the training diverged; "

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from mhc import distributed, policy
+from mhc import distributed, policy, user_text
 from mhc.errors import BadConfig, MhcError
 from mhc.hardware import reuse_memory
 from mhc.index import Runs
@@ -110,10 +110,10 @@ def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Swe
     group = lineage.config_hash(config.result_values(cfg))
     return LiveRun.register(
         folder,
-        name=cfg.name,
-        description=cfg.description,
-        tags=[str(tag) for tag in cfg.tags] if OmegaConf.is_list(cfg.tags) else [],
-        note=cfg.note,
+        name=lineage.plain(cfg.name),
+        description=lineage.plain(cfg.description),
+        tags=[lineage.plain(str(tag)) for tag in cfg.tags] if OmegaConf.is_list(cfg.tags) else [],
+        note=lineage.plain(cfg.note),
         seed=cfg.seed,
         category_said=Category(cfg.category) if cfg.category in list(Category) else None,
         sweep=sweep,
@@ -187,9 +187,11 @@ def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClass
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Build the Trainer with its callbacks and loggers; its checkpoints stay in the folder of the run."""
+    from mhc.report.loggers import guarded
     from mhc.training.checkpoint_file import use_checkpoint_file
 
-    trainer: pl.Trainer = build(cfg.trainer, callbacks=build_all(cfg.callbacks), logger=build_all(cfg.logger))
+    loggers = [guarded(logger) for logger in build_all(cfg.logger)]
+    trainer: pl.Trainer = build(cfg.trainer, callbacks=build_all(cfg.callbacks), logger=loggers)
     use_checkpoint_file(trainer, Path(cfg.paths.run))
     own_folder.check(Path(cfg.paths.run))  # the loggers create their files at the start of the fit
     return trainer
@@ -249,6 +251,7 @@ def check(cfg: DictConfig) -> None:
 
     Raises:
         BadConfig: if a value is invalid.
+        BadInput: if a text has control characters, is too long, or is not UTF-8.
     """
     if cfg.category is not None and cfg.category not in list(Category):
         raise BadConfig(
@@ -258,6 +261,7 @@ def check(cfg: DictConfig) -> None:
         raise BadConfig(f"tags={cfg.tags} is not a list. Write tags=[{cfg.tags}]")
     if cfg.seed < 0:
         raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
+    user_text.check_run(cfg.name, cfg.description, cfg.note, cfg.tags)
     policy.from_values(plain(cfg.policy), "policy")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,3 +99,38 @@ def a_trainer(folder: Path, *callbacks: pl.Callback, **options: Any) -> pl.Train
         "logger": False,
     }
     return pl.Trainer(default_root_dir=folder, callbacks=list(callbacks), **(values | options))
+
+
+class Uneven(pl.LightningDataModule):
+    """Rows of train in batches of given sizes, dealt out to the processes in turn."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.sizes = list(sizes)
+
+    def train_dataloader(self) -> Rows:
+        rows = Rows(sum(self.sizes), 1)
+        batches = torch.arange(sum(self.sizes)).split(self.sizes)
+        rank, ranks = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        rows.batches = list(batches[rank::ranks])
+        return rows
+
+    def val_dataloader(self) -> Rows:
+        return Rows(8, 2)
+
+
+def a_step(
+    folder: Path, sizes: Sequence[int], accumulate: int, weights: str = "none", devices: int = 1
+) -> tuple[dict[str, torch.Tensor], int]:
+    """Return the weights after one step of plain descent over batches of these sizes, and the number of the process."""
+    model = a_classifier(
+        network=partial(NETWORK, dropout=0.0),
+        optimizer=lambda network: torch.optim.SGD(network.parameters(), lr=0.5),
+        schedule=lambda optimizer, steps: torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0),
+        loss=partial(CrossEntropy, weights=weights),
+    )
+    options = {"max_epochs": 1, "accumulate_grad_batches": accumulate}
+    trainer = a_trainer(folder, devices=devices, **options | ({"strategy": "ddp"} if devices > 1 else {}))
+    trainer.fit(model, datamodule=Uneven(sizes))
+    assert trainer.global_step == 1
+    return {name: value.detach().clone() for name, value in model.network.state_dict().items()}, trainer.global_rank
