@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from mhc.errors import BadInput, Refused
+from mhc.inference.predictor import Predictor
 from mhc.production import baselines, ledger, state
 from mhc.production.api import Registry
 from mhc.production.decision import PromotionRecord, Request
@@ -203,6 +204,14 @@ def test_another_task_has_its_own_champion_and_name(
     assert registry.champion("risk").name == "strong_v1"
     assert registry.champion("anxiety-depression-normal-suicidal").name == "weak_v1"
     assert [entry.bundle for entry in registry.history(task="risk")] == ["strong_v1"]
+
+
+def test_predict_serves_the_champion_of_the_named_task(
+    weak_champion: PromotionRecord, world: World, folders: Folders
+) -> None:
+    promote_run(a_renamed_run(world, folders), folders, task="risk")
+    assert Predictor.load(bundle="champion", models=folders[1]).name == "weak_v1"
+    assert Predictor.load(bundle="champion", task="risk", models=folders[1]).name == "strong_v1"
 
 
 def test_answers_without_another_champion_are_refused(world: World, folders: Folders) -> None:
