@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import yaml
 
 CONFIG = ".hydra/config.yaml"
+CONFIG_OF_BUNDLE = "training.yaml"
+"""The same in a bundle."""
 Words = tuple[str, ...]
 """The words of a dotted key."""
 
@@ -71,10 +73,10 @@ class _Parsed:
 
 
 def read(folder: Path, overrides: Sequence[str]) -> list[Section]:
-    """Return the sections of a run's config; of its overrides if the config is missing or cannot be read."""
-    path = folder / CONFIG
-    with suppress(FileNotFoundError, Unreadable), files.reading(path):
-        return sections_of(files.read(path, files.YAML_LIMIT, follow_links=False).decode())
+    """Return the sections of the config of a run or a bundle; of its overrides if the config cannot be read."""
+    for path in (folder / CONFIG, folder / CONFIG_OF_BUNDLE):
+        with suppress(FileNotFoundError, Unreadable), files.reading(path):
+            return sections_of(files.read(path, files.YAML_LIMIT, follow_links=False).decode())
     pairs = (word.lstrip("+~").partition("=") for word in overrides if "=" in word)
     with suppress(Unreadable), files.reading("The overrides"):
         return sections_of("".join(f"{msgspec.json.encode(key).decode()}: {value}\n" for key, _, value in pairs))

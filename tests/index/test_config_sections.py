@@ -112,3 +112,12 @@ def test_config_is_read_again_when_its_record_changes(tmp_path: Path) -> None:
     (folder / "run.json").write_bytes((folder / "run.json").read_bytes() + b"\n")
     index = index_of(tmp_path)
     assert record_dicts(index, index.rows())[0]["config"] == {"seed": 7}
+
+
+def test_bundle_has_the_config_of_its_run(tmp_path: Path) -> None:
+    bundle = tmp_path / "models" / "production" / "champion"
+    bundle.parent.mkdir(parents=True)
+    a_run(tmp_path).rename(bundle)
+    (bundle / ".hydra" / "config.yaml").rename(bundle / "training.yaml")
+    index = index_of(tmp_path)
+    assert record_dicts(index, index.rows())[0]["config"]["model"]["optimizer"] == {"lr": 0.0003}

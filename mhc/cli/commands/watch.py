@@ -75,7 +75,8 @@ def run_cells(index: Index, row: Row, now: datetime) -> TableRow:
     from mhc.report.progress_line import read_progress, time_left
 
     if row.shown != "running":
-        result = f"macro-F1 {score(row.f1_macro)}" if row.f1_macro is not None else row.reason
+        scores = f"macro-F1 val {score(row.val_f1_macro)}, test {score(row.f1_macro)}"
+        result = row.reason if row.val_f1_macro is None and row.f1_macro is None else scores
         return (row.id, status_cell(row.shown), format_duration(row.duration), MISSING, MISSING, result)
     progress = read_progress(index.folder(row.path))
     start = row.created if row.started is None else row.started
