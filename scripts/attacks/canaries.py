@@ -1,7 +1,8 @@
 """Plant personal details in one and in two texts, train, promote, predict; look for them in every byte written.
 
-Everything is done under a umask that closes files to others, and none may be open to them. The cache is left out: it has the texts, and only its owner may read it. A word that four texts have is planted too: it
-may be written, and shows that the search finds something.
+Everything is done under a umask that closes files to others, and none may be open to them. The cache is left out: it
+has the texts, and only its owner may read it. A word that four texts have is planted too: it may be written, and shows
+that the search finds something.
 """
 
 from __future__ import annotations
