@@ -139,6 +139,7 @@ def _version(database: sqlite3.Connection) -> int:
 
 
 def empty_in_memory() -> sqlite3.Connection:
+    """Open an empty database in memory."""
     database = sqlite3.connect(":memory:", isolation_level=None)
     _create_tables(database)
     return database

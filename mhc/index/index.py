@@ -7,9 +7,9 @@ here. A damaged file is recreated; if the file cannot be written or is locked, t
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -18,14 +18,13 @@ import msgspec
 from mhc.errors import BadConfig
 from mhc.index import connection
 from mhc.index.refresh import LivenessLoader, Progress, derive_statuses, refresh
-from mhc.index.rows import Row, checksum
+from mhc.index.rows import Row, Value, records_of, rows_of
 from mhc.index.scan import without_duplicates
 
 if TYPE_CHECKING:
     from mhc.runs.resolve import Pattern
 
 T = TypeVar("T")
-Value = str | int | float | bytes | None
 
 END_OF_TEXT = chr(0x10FFFF)
 """The last character: texts that begin with X are between X and X + END_OF_TEXT, which an SQL index can look up."""
@@ -214,7 +213,11 @@ class Index:
     def record_json(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Return the records as JSON, by path; without those that cannot be read."""
         sql = "SELECT path, json, checksum FROM records WHERE path IN (SELECT value FROM json_each(?))"
-        return self.converted(_records_of, sql, [json_list(paths)])
+        values = [json_list(paths)]
+        try:
+            return self.converted(partial(records_of, expected=paths), sql, values)
+        except ValueError:  # still missing in the new index: another process has moved the run meanwhile
+            return self.converted(records_of, sql, values)
 
     def record_texts(self) -> dict[str, str]:
         """Return the text of each record that is searched, by path."""
@@ -243,7 +246,7 @@ class Index:
     def select(self, condition: Condition = ANY, order: str = NEWEST_FIRST, limit: int = 0) -> list[Row]:
         """Return the rows that satisfy a condition, each run once; for the queries above and `mhc.index.selection`."""
         rows = self.converted(
-            _rows_of,
+            rows_of,
             f"SELECT {', '.join(Row._fields)}, checksum FROM runs WHERE {_COUNTED_ONCE} AND ({condition.sql})"
             f" ORDER BY {order} LIMIT ?",
             [*condition.values, limit or -1],
@@ -268,29 +271,6 @@ class Index:
         self._database.close()
         self._database = self._updated(connection.recreate(self.outputs))
         return convert(self._database.execute(sql, values).fetchall())
-
-
-def _rows_of(rows: list[tuple[Value, ...]]) -> list[Row]:
-    """Return the rows of a SELECT of all fields and the checksum.
-
-    Raises:
-        ValueError: if a checksum is wrong.
-    """
-    if any(checksum(row[:-1]) != row[-1] for row in rows):
-        raise ValueError("a row of the index is damaged")
-    return [Row(*row[:-1]) for row in rows]  # type: ignore[arg-type]
-
-
-def _records_of(rows: list[tuple[Value, ...]]) -> dict[str, bytes]:
-    """Return the JSON by path, of rows of path, JSON and checksum.
-
-    Raises:
-        ValueError: if a checksum is wrong.
-    """
-    records = {str(path): content for path, content, _ in rows if isinstance(content, bytes) and content}
-    if any(isinstance(content, bytes) and zlib.crc32(content) != crc for _, content, crc in rows):
-        raise ValueError("a record in the index is damaged")
-    return records
 
 
 def json_list(texts: Sequence[str]) -> str:

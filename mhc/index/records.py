@@ -26,7 +26,12 @@ Config = Mapping[str, object]
 
 
 def record_dicts(index: Index, rows: list[Row]) -> list[dict[str, object]]:
-    """Return the whole records of these rows, with the derived status, and `location`, `path` and `config` added."""
+    """Return the whole records of these rows, see `with_record`."""
+    return [record for _, record in with_record(index, rows)]
+
+
+def with_record(index: Index, rows: list[Row]) -> list[tuple[Row, dict[str, object]]]:
+    """Return each row that has a record with it: the derived status, and `location`, `path` and `config` are added."""
     records = []
     configs = with_config(index, rows)
     for row, content in with_json(index, rows):
@@ -34,7 +39,7 @@ def record_dicts(index: Index, rows: list[Row]) -> list[dict[str, object]]:
         record: dict[str, object] = msgspec.json.decode(content)
         derived = {"status": row.shown, "status_reason": row.reason}
         place = {"location": row.location, "path": str(index.folder(row.path))}
-        records.append(record | derived | place | {CONFIG: config})
+        records.append((row, record | derived | place | {CONFIG: config}))
     return records
 
 

@@ -6,7 +6,7 @@ The index is recreated if VERSION changes, so there are no migrations.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -47,6 +47,8 @@ CREATE TABLE config_keys (words TEXT, is_reference INTEGER, PRIMARY KEY (words, 
 """
 
 
+Value = str | int | float | bytes | None
+"""What SQLite returns."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -109,6 +111,31 @@ def as_stored(row: Row) -> Sequence[object]:
     return [
         int(value) if isinstance(value, bool) else value + 0.0 if isinstance(value, float) else value for value in row
     ]
+
+
+def rows_of(rows: list[tuple[Value, ...]]) -> list[Row]:
+    """Return the rows of a SELECT of all fields and the checksum.
+
+    Raises:
+        ValueError: if a checksum is wrong.
+    """
+    if any(checksum(row[:-1]) != row[-1] for row in rows):
+        raise ValueError("a row of the index is damaged")
+    return [Row(*row[:-1]) for row in rows]  # type: ignore[arg-type]
+
+
+def records_of(rows: list[tuple[Value, ...]], expected: Collection[str] = ()) -> dict[str, bytes]:
+    """Return the JSON by path, of rows of path, JSON and checksum; without empty ones.
+
+    Raises:
+        ValueError: if a checksum is wrong, or an expected path is missing.
+    """
+    records = {
+        str(path): content for path, content, crc in rows if isinstance(content, bytes) and zlib.crc32(content) == crc
+    }
+    if len(records) < len(rows) or not records.keys() >= set(expected):
+        raise ValueError("a record in the index is damaged")
+    return {path: content for path, content in records.items() if content}
 
 
 def row_of(path: str, record: RunRecord) -> Row:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,26 @@ def test_rebuild_of_an_index_that_is_a_folder_is_refused(project: Path) -> None:
 
 def test_commands_that_read_work_in_a_read_only_folder(read_only: Path) -> None:
     assert flaw_of(read_only, others(read_only)) == ""
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE records SET json = x'7b7d'",
+        "UPDATE records SET json = 'text'",
+        "DELETE FROM records",
+        "UPDATE runs SET created = 'yesterday'",
+        "UPDATE runs SET id = CAST(x'ff' AS TEXT)",
+        "UPDATE runs SET val_f1_macro = x'00'",
+        "UPDATE runs SET status = 'running', shown = 'running'",
+        "UPDATE files SET stamp = CAST(x'fffe' AS TEXT)",
+        "UPDATE configs SET sections = x'5b'",
+        "UPDATE sections SET json = x'5b'",
+        "UPDATE config_keys SET words = words || 'x'",
+    ],
+)
+def test_damaged_content_of_the_index_is_read_again(damage: str, project: Path) -> None:
+    mhc(project, "list")
+    with closing(sqlite3.connect(project / "outputs" / ".index.sqlite")) as database, database:
+        database.execute(damage)
+    assert flaw_of(project, others(project) | {BAD}) == ""

@@ -67,17 +67,14 @@ def candidates_command(context: Context, *, show_all: bool, limit: int, as_json:
 
 def objections_to(context: Context, index: Index, rows: list[Row]) -> dict[str, str]:
     """Return why candidates would not be promoted now, by path; without those that nothing is known against."""
-    from mhc.index.records import record_dicts
+    from mhc.index.records import with_record
     from mhc.record import RunRecord
 
     if not rows:
         return {}
-    runs = [
-        (index.folder(row.path), msgspec.convert(record, RunRecord))
-        for row, record in zip(rows, record_dicts(index, rows), strict=True)
-    ]
-    reasons = context.registry().objections(runs)
-    return {row.path: reason for row, reason in zip(rows, reasons, strict=True) if reason}
+    runs = {row.path: msgspec.convert(record, RunRecord) for row, record in with_record(index, rows)}
+    reasons = context.registry().objections([(index.folder(path), record) for path, record in runs.items()])
+    return {path: reason for path, reason in zip(runs, reasons, strict=True) if reason}
 
 
 def show_objections(rows: list[Row], objections: dict[str, str], *, show_all: bool) -> None:
@@ -106,7 +103,7 @@ def show_unmarked(records: list[dict[str, object]]) -> None:
 def show_candidates(index: Index, rows: list[Row]) -> None:
     """Print the candidates with their scores and gates, one table per data set."""
     from mhc.index.data_sets import by_data_set
-    from mhc.index.records import record_dicts
+    from mhc.index.records import record_dicts, with_record
 
     if not rows:
         remark(f"No candidate in {index.outputs}. See why with: mhc candidates --all")
@@ -115,8 +112,7 @@ def show_candidates(index: Index, rows: list[Row]) -> None:
     for data, group in groups.items():
         if len(groups) > 1:
             title(f"On {data}")
-        pairs = zip(group, record_dicts(index, group), strict=True)
-        show_table(CANDIDATE_COLUMNS, [candidate_cells(*pair, now()) for pair in pairs])
+        show_table(CANDIDATE_COLUMNS, [candidate_cells(*pair, now()) for pair in with_record(index, group)])
     show_unmarked(record_dicts(index, rows))
     total = index.counts().candidates
     remark(f"{len(rows):,} of {total:,} candidates. Promote one with: mhc promote ID --by WHO --reason WHY")
@@ -159,11 +155,10 @@ def worst_class(record: dict[str, object]) -> str:
 
 def show_others(index: Index, rows: list[Row]) -> None:
     """Print the completed runs that are not candidates, with the reason."""
-    from mhc.index.records import record_dicts
+    from mhc.index.records import with_record
 
     title("Completed runs that are not candidates")
-    records = record_dicts(index, rows)
-    lines = [(row.id, score(row.val_f1_macro), reason_of(record)) for row, record in zip(rows, records, strict=True)]
+    lines = [(row.id, score(row.val_f1_macro), reason_of(record)) for row, record in with_record(index, rows)]
     show_table(OTHER_COLUMNS, lines)
 
 
