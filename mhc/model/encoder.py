@@ -9,7 +9,7 @@ layers and the head while training.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transformers import (
@@ -107,19 +107,13 @@ def pretrained(
         raise BadConfig(f"model.network.trust_remote_code is {trust_remote_code!r}; it must be true or false")
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else name
-    origin = {
-        "revision": revision,
-        "local_files_only": offline or folder.is_dir(),
-        "trust_remote_code": trust_remote_code,
-    }
+    local = offline or folder.is_dir()
+    origin = {"revision": revision, "local_files_only": local, "trust_remote_code": trust_remote_code}
     disable_progress_bar()
     with files.reading(f"The pretrained model {name!r}", REMEDY), remote_code.refused(name):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
-        _set_dropout(config, dropout)
-        config.pad_token_id = pad_id
-        for key, value in label_names(num_labels, labels).items():
-            setattr(config, key, value)
+        _set_values(config, {"pad_token_id": pad_id, **label_names(num_labels, labels)}, dropout)
         network = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, attn_implementation="sdpa", ignore_mismatched_sizes=True, **origin
         )
@@ -151,8 +145,10 @@ def label_names(num_labels: int, labels: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
-    """Set hidden dropout and disable attention dropout; each family has its own names for them."""
+def _set_values(config: PretrainedConfig, values: Mapping[str, object], dropout: float) -> None:
+    """Set values and hidden dropout, and disable attention dropout; each family has its own names for dropouts."""
+    for key, value in values.items():
+        setattr(config, key, value)
     for key in ("hidden_dropout_prob", "dropout", "classifier_dropout", "seq_classif_dropout", "mlp_dropout"):
         if hasattr(config, key):
             setattr(config, key, dropout)
