@@ -52,12 +52,8 @@ def measure(
     """
     production = state.fold(ledger.verified_entries(models) if entries is None else entries)
     test = test_evidence(folder, record)
-    inputs = GateInputs(
-        record=record,
-        checkpoint_flaw=checkpoint_flaw(folder, record),
-        has_diff=_has_diff(folder, record),
-        near_copies=_near_copies(record) if near_copies is None else near_copies,
-        answers=dict(answers or {}),
+    inputs = replace(
+        _of_the_run_alone(folder, record, near_copies, answers or {}),
         task=task_of_run(test, record, models, production, task),
     )
     if isinstance(test, str):
@@ -69,6 +65,19 @@ def measure(
         scores=scores(test, validation_evidence(folder), policy),
         reference=reference(test, [] if is_reference(record) else others, policy),
         champion=champion(test, record, models, production, inputs.task, labels or {}, picked, policy, rescore),
+    )
+
+
+def _of_the_run_alone(
+    folder: Path, record: RunRecord, near_copies: int | None, answers: Mapping[str, str]
+) -> GateInputs:
+    """Return the inputs that need neither scores nor other models."""
+    return GateInputs(
+        record=record,
+        checkpoint_flaw=checkpoint_flaw(folder, record),
+        has_diff=_has_diff(folder, record),
+        near_copies=_near_copies(record) if near_copies is None else near_copies,
+        answers=dict(answers),
     )
 
 
