@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from mhc.index.config_names import ConfigNames
 from mhc.index.fields import COLUMNS, NO_NAMES, Kind, Path, resolve, split
-from mhc.index.index import NEWEST_FIRST, READABLE, Condition, Counts, Index, Value, json_list
+from mhc.index.index import NEWEST_FIRST, READABLE, Condition, Counts, Index, json_list
 from mhc.index.query import Expression
 from mhc.index.records import field_readers, record_dicts
-from mhc.index.rows import Row
+from mhc.index.rows import Row, Value
 
 
 class RunFilter(NamedTuple):

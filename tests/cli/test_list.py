@@ -104,7 +104,7 @@ def test_error_in_where_points_at_its_position(mhc: Mhc, tree: Path) -> None:
 
 def test_seed_group_has_mean_sd_and_t_interval(mhc: Mhc, tree: Path) -> None:
     answer = mhc("list", "--group", "seed", "--name", "focal")
-    assert answer.out.splitlines()[1].split("\t")[1:4] == ["2", "0.530 ± 0.184", "-1.122 to 2.182"]
+    assert answer.out.splitlines()[1].split("\t")[1:4] == ["2", "0.530 ± 0.184", "0.000 to 1.000"]
     (group,) = json.loads(mhc("list", "--group", "sweep", "--json").out)
     assert (group["group"], group["runs"]) == ("focal_20261120_140000_beef_sweep", ["focal_20261120_140000_e5f6"])
     assert (group["f1_macro"]["mean"], group["f1_macro"]["sd"]) == (0.4, None)
