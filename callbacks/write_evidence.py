@@ -12,7 +12,7 @@ from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 
-from mhc.errors import BadConfig, MhcError
+from mhc.errors import BadConfig, sentence_of
 from mhc.model.results import SplitResult
 from mhc.runs import evidence, own_folder
 
@@ -50,9 +50,10 @@ class WriteEvidence(Callback):
         result: SplitResult = pl_module.results[split]  # type: ignore[index, assignment]
         try:
             write_result(self.run_folder, split, result, datamodule, evidence.key(self.models))
-        except (MhcError, OSError) as error:
+        except Exception as error:  # housekeeping never fails a training
+            reason = sentence_of(error) or type(error).__name__
             log.warning(
-                "No evidence of %s: %s. Write it with: python -m mhc.evaluate run=ID split=%s", split, error, split
+                "No evidence of %s: %s. Write it with: python -m mhc.evaluate run=ID split=%s", split, reason, split
             )
 
 
@@ -62,10 +63,10 @@ def write_result(folder: Path, split: str, result: SplitResult, datamodule: Text
     Raises:
         BadInput: if the arrays do not match each other, or the file cannot be written.
         NotFound: if the run's folder does not exist.
-    """
         FolderMoved: if this process trains the run, and its folder is not at its path any more.
-    scored = set(result.rows.tolist())
+    """
     own_folder.check(folder)
+    scored = set(result.rows.tolist())
     ids = b"".join(
         evidence.example_id(text, key) for row, text in enumerate(datamodule.normalised_texts(split)) if row in scored
     )

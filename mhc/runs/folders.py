@@ -64,7 +64,8 @@ def _claim(parent: Path, stem: str, ending: str) -> Path:
             return folder
     except OSError as problem:
         raise BadConfig(
-            f"No folder can be created in {parent}: {disk.reason(problem, parent)}. Choose another place with paths.outputs="
+            f"No folder can be created in {parent}: {disk.reason(problem, parent)}. "
+            "Choose another place with paths.outputs="
         ) from problem
     raise BadConfig(f"All names {stem}_???? are taken in {parent}. Choose another name=")
 
@@ -124,8 +125,10 @@ def _inside(folder: Path, outputs: Path) -> Path:
     Raises:
         Refused: if it does not lie in `outputs`.
     """
-    real = folder.resolve()
-    root = outputs.resolve()
+    try:
+        real, root = folder.resolve(), outputs.resolve()
+    except RuntimeError:
+        raise Refused(f"{folder} leads into a loop of links. Remove the link and repeat the command") from None
     if root not in real.parents:
         raise Refused(f"{folder} does not lie in {outputs}; only runs in that folder are changed")
     return real.relative_to(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from mhc import files
 from mhc.runs import atomic, own_folder
+
+
+def on_cpu(storage: torch.UntypedStorage, location: str) -> torch.UntypedStorage:
+    """Leave the tensors of a checkpoint on the CPU, as Lightning does."""
+    return storage
 
 
 class CheckpointFile(TorchCheckpointIO):
@@ -39,6 +46,26 @@ class CheckpointFile(TorchCheckpointIO):
         torch.save(checkpoint, content)
         own_folder.make(self.run, file.parent)
         atomic.write(file, content.getbuffer(), synced=False)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[..., Any] | None = on_cpu,
+        weights_only: bool | None = None,  # noqa: FBT001 (Lightning's signature)
+    ) -> dict[str, Any]:
+        """Return the content of a checkpoint; of one of the run, only tensors and plain values are constructed.
+
+        Raises:
+            Unreadable: if the file is damaged, or is not a checkpoint.
+        """
+        if self.run not in Path(path).parents:
+            return super().load_checkpoint(path, map_location, weights_only)
+        with files.reading(f"The checkpoint {path}", "Restore it, remove it to use an older one, or start a new run"):
+            files.require_regular(Path(path))
+            checkpoint = super().load_checkpoint(path, map_location, weights_only=True)
+            if "state_dict" not in checkpoint:
+                raise KeyError("state_dict")
+            return checkpoint
 
 
 def use_checkpoint_file(trainer: pl.Trainer, run: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from mhc.errors import BadInput
+from mhc.errors import BadInput, Unreadable
 from mhc.report.metrics_csv import MetricsCsv
 from mhc.runs import own_folder
 from mhc.runs.own_folder import FolderMoved
@@ -36,7 +38,7 @@ def test_checkpoint_on_a_full_disk_keeps_the_last_one(small: Path) -> None:
     files.save_checkpoint(STATE, path)
     before = path.read_bytes()
     fill(small)
-    with pytest.raises(BadInput, match="The disk of .* is full"):
+    with pytest.raises(BadInput, match=r"The disk of .* is full"):
         files.save_checkpoint(STATE, path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
@@ -52,6 +54,32 @@ def test_checkpoint_does_not_recreate_the_folder_of_the_run(tmp_path: Path) -> N
         CheckpointFile(run).save_checkpoint(STATE, run / "checkpoints" / "last.ckpt")
     own_folder.release(run)
     assert not run.exists()
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, ("exploded",)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_text("not a checkpoint"),
+        lambda path: path.write_bytes(pickle.dumps(Bomb())),
+        lambda path: torch.save({"state_dict": {}, "bomb": Bomb()}, path),
+        lambda path: torch.save([1, 2], path),
+        lambda path: os.mkfifo(path),
+    ],
+    ids=["text", "pickle", "archive with code", "another object", "pipe"],
+)
+def test_file_that_is_no_checkpoint_is_refused_and_not_run(
+    write: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "last.ckpt")
+    with pytest.raises(Unreadable, match=r"The checkpoint .*last\.ckpt cannot be read: .* start a new run$"):
+        CheckpointFile(tmp_path).load_checkpoint(tmp_path / "last.ckpt")
+    assert not (tmp_path / "exploded").exists()
 
 
 def test_checkpoints_elsewhere_are_left_to_lightning(tmp_path: Path) -> None:
