@@ -26,7 +26,7 @@ _WORDS = (
 """Ends of keys whose value is a credential; `tokens`, `max_tokens` and `pad_token` are none."""
 _KEY = re.compile(rf"(?:.*[^a-z])?[a-z]*?(?:{_WORDS})", re.IGNORECASE)
 _OVERRIDE = re.compile(r"([+~]{0,2}[\w./@:-]+)=(.*)", re.DOTALL)
-_HARMLESS = re.compile(r"(?:|null|none|true|false|\?\?\?|[*]+masked[*]+|\$\{[^}]*\}|\$\w+)", re.IGNORECASE)
+_HARMLESS = re.compile(r"(?:|null|none|true|false|\?\?\?|[*]+masked[*]+|\$\{[^}]*\}|\$\w+|<[^>]*>[.,]?)", re.IGNORECASE)
 """Values that are no credentials: none, a switch, a reference to an environment variable or to another key."""
 
 _HINTS = (
@@ -45,11 +45,11 @@ _HINTS = (
 """Parts of every key in `_WORDS`, quickly looked for first."""
 
 _QUOTED = r"""(?P<quote>["'])(?P<quoted>(?:(?!(?P=quote))[^\n\\]|\\.)+)(?P=quote)"""
-_PLAIN = r"""(?P<plain>[^\s,;&"'(){}\[\]]+)"""
+_PLAIN = r"""(?P<plain>\$\{[^}]*\}|[^\s,;&"'(){}\[\]]+)"""
 _NAME = rf"""(?P<name>(?:{_WORDS})["']?\]?[ \t]{{0,9}}(?P<sign>=|:)[ \t]{{0,9}})"""
 _PAIR = re.compile(rf"{_NAME}(?:{_QUOTED}|{_PLAIN})", re.IGNORECASE)
 _PAIR_IN_CODE = re.compile(rf"{_NAME}{_QUOTED}", re.IGNORECASE)
-_USER = re.compile(r"""\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,20})://(?P<user>[^\s/'"<>]{1,500})@""")
+_USER = re.compile(r"""\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,20}:/{1,2})(?P<user>[^\s/'"<>]{1,500})@""")
 _QUERY = re.compile(rf"([?&](?:[\w.-]*(?:{_WORDS}|key|sig|signature)|auth|code)=)([^&\s#'\"]+)", re.IGNORECASE)
 _BEARER = re.compile(r"\b(bearer)\s+(?=[\w.~+/=-]*\d)[\w.~+/=-]{12,}", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(
@@ -188,7 +188,7 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _masked_line(line: str, pair: re.Pattern[str]) -> str:
-    if "://" in line:
+    if ":/" in line:
         line = _QUERY.sub(rf"\1{MASK}", _USER.sub(_mask_user, line))
     lower = line.lower()
     if any(hint in lower for hint in _HINTS):
@@ -203,8 +203,8 @@ def _masked_line(line: str, pair: re.Pattern[str]) -> str:
 
 def _mask_user(match: re.Match[str]) -> str:
     """Mask the user of an address if it has a password, or may be a token: `ssh://git@host` stays."""
-    secret = ":" in match["user"] or match["scheme"].lower() in ("http", "https")
-    return f"{match['scheme']}://{MASK}@" if secret else match[0]
+    secret = ":" in match["user"] or match["scheme"].lower().startswith("http")
+    return f"{match['scheme']}{MASK}@" if secret else match[0]
 
 
 def _mask_key_block(match: re.Match[str]) -> str:
@@ -222,8 +222,9 @@ def _rules() -> tuple[re.Pattern[str], ...]:
     from detect_secrets.plugins.base import RegexBasedDetector
 
     classes = get_mapping_from_secret_type_to_class().values()
-    detectors = [kind() for kind in classes if issubclass(kind, RegexBasedDetector) and kind.__name__ not in _UNUSED]
-    return tuple(rule for detector in detectors for rule in detector.denylist)
+    detectors = [kind() for kind in classes if kind.__name__ not in _UNUSED]
+    regular = [detector for detector in detectors if isinstance(detector, RegexBasedDetector)]
+    return tuple(rule for detector in regular for rule in detector.denylist)
 
 
 _UNUSED = ("ArtifactoryDetector", "BasicAuthDetector", "IPPublicDetector", "JwtTokenDetector", "PrivateKeyDetector")

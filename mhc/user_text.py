@@ -6,6 +6,7 @@ A line break in a name could forge a line of `mhc history`, and bytes that are n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from mhc.errors import BadInput
 
@@ -53,6 +54,19 @@ def require_author(action: str, by: str, reason: str) -> None:
         raise BadInput(f"{action} needs an author and a reason: --by NAME --reason 'REASON'")
     check_line("The author (--by)", by)
     check_lines("The reason (--reason)", reason)
+
+
+def check_run(name: str, description: str, note: str, tags: Iterable[object]) -> None:
+    """Check the texts that a training gets on its command line.
+
+    Raises:
+        BadInput: if one of them is too long, not UTF-8, or has control characters.
+    """
+    check_line("The name of the run (name=)", name)
+    check_lines("The description (description=)", description)
+    check_lines("The note (note=)", note, LONGEST_NOTE)
+    for tag in tags:
+        check_line("A tag (tags=)", str(tag), LONGEST_TAG)
 
 
 def _check_encoding_and_length(subject: str, text: str, longest: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mhc import user_text
 from mhc.cli.context import Context
 from mhc.errors import MhcError, Refused
 
@@ -99,10 +100,16 @@ def find_rows(index: Index, run_ids: Iterable[str]) -> list[Row]:
 
 
 def user_name() -> str:
-    """Return the name of the user, as it is recorded in the history."""
+    """Return the name of the user, as it is recorded in the history.
+
+    Raises:
+        BadInput: if it is too long, has a control character, or is not UTF-8.
+    """
     import getpass
 
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):  # the user of a container has no name
         return UNKNOWN_USER
+    user_text.check_line("The name of the user (LOGNAME)", name)
+    return name

@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from mhc import timestamps
+from mhc import timestamps, user_text
 from mhc.errors import BadInput, Unreadable
 from mhc.policy import ClassificationPolicy
 from mhc.record import Category, Event, RunRecord
 from mhc.runs import classification, store
 
-LONGEST_TAG = 80
-LONGEST_NOTE = 4000
 RULES = "rules"
 """Value of `to` in `reclassify` that discards the user's category, so that the rules decide again."""
 
@@ -47,11 +45,12 @@ def edit_tags(add: Sequence[str], remove: Sequence[str]) -> Annotation:
     """Return the annotation that adds and removes tags; the other tags keep their order.
 
     Raises:
-        BadInput: if a tag is empty or too long, or has a character that is not printable.
+        BadInput: if a tag is empty, too long or not UTF-8, or has a control character.
     """
     for tag in add:
-        if not tag.strip() or not tag.isprintable() or len(tag) > LONGEST_TAG:
-            raise BadInput(f"{tag[:40]!r} is not a valid tag. Give 1 to {LONGEST_TAG} printable characters")
+        if not tag.strip():
+            raise BadInput(f"{tag[:40]!r} is an empty tag. Give 1 to {user_text.LONGEST_TAG} characters")
+        user_text.check_line(f"The tag {tag[:40]!r}", tag, user_text.LONGEST_TAG)
     edits = [f"+{tag}" for tag in add] + [f"-{tag}" for tag in remove]
 
     def change(record: RunRecord) -> RunRecord:
@@ -64,10 +63,9 @@ def write_note(text: str, *, append: bool) -> Annotation:
     """Return the annotation that replaces the note, or appends a line to it.
 
     Raises:
-        BadInput: if the text is too long, or has a character that is not printable.
+        BadInput: if the text is too long or not UTF-8, or has a control character other than a line break.
     """
-    if len(text) > LONGEST_NOTE or not text.replace("\n", "").isprintable():
-        raise BadInput(f"The note is not valid. Give at most {LONGEST_NOTE} printable characters and line breaks")
+    user_text.check_lines("The note", text, user_text.LONGEST_NOTE)
 
     def change(record: RunRecord) -> RunRecord:
         return replace(record, note=f"{record.note}\n{text}" if append and record.note else text)

@@ -50,6 +50,7 @@ def redact(models: Path, name: str, policy: PromotionPolicy) -> None:
     now, folder = timestamps.now(), models / bundle.FOLDER / name
     with change.changing(models, now) as writer:
         recorded = state.fold(writer.entries).bundles[name]
+        _remove_drafts(folder)
         contents = _contents(folder)
         sealed = _sealed(folder, contents)
         checksums = hashlib.sha256(sealed).hexdigest()
@@ -67,6 +68,13 @@ def redact(models: Path, name: str, policy: PromotionPolicy) -> None:
                 atomic.write(folder / path, content)
         atomic.write(folder / bundle.CHECKSUMS, sealed)
         snapshot.write(models, writer.entries, policy, f"Mask what is private in {name}")
+
+
+def _remove_drafts(folder: Path) -> None:
+    """Remove the drafts that an earlier call left when it was killed; under the lock no other process writes one."""
+    for name in (*_REWRITTEN, bundle.CHECKSUMS):
+        for draft in folder.glob(f".{name}.*"):
+            draft.unlink()
 
 
 def _contents(folder: Path) -> Contents:

@@ -94,7 +94,7 @@ def _caveats_of_changes(changes: Sequence[ChangedFile]) -> Iterator[str]:
 
 def _caveats_of_masks(overrides: Sequence[str], diff: bytes | None) -> Iterator[str]:
     for word in filter(redaction.is_masked, overrides):
-        yield f"the value of {word.partition('=')[0]} was masked; give it again in the command"
+        yield f"the value of {word.partition('=')[0].lstrip('+~')} was masked; give it again in the command"
     if diff is not None and redaction.MASK.encode() in diff:
         yield "credentials in the uncommitted changes are masked, so these may not apply"
 

@@ -87,10 +87,13 @@ def restore_masked(cfg: DictConfig, given: Mapping[str, str], run: str) -> None:
     for key in keys:
         if key not in given and key not in inherited:
             raise BadConfig(
-                f"{key} of {run} is masked in its record. Give it again: resume={run} {key}=VALUE. A reference such as "
-                f"{key}='${{oc.env:NAME}}' in the first command is recorded, and needs no answer"
+                f"{key} of {run} is masked in its record. Give it again: resume={run} {key}=<value>. "
+                f"A reference such as {key}=${{oc.env:NAME}} in the first command is recorded as it is"
             )
         OmegaConf.update(cfg, key, given.get(key, inherited.get(key)))
+    for key, value in given.items():
+        if key not in keys and may_be_masked(f"{key}={value}"):
+            raise BadConfig(f"{key} of {run} is not masked in its record, and cannot be changed. Leave it out")
 
 
 def restore_overrides(overrides: Sequence[str], given: Mapping[str, str], sweep: str) -> list[str]:
@@ -104,7 +107,9 @@ def restore_overrides(overrides: Sequence[str], given: Mapping[str, str], sweep:
         sign_and_key, _, _ = word.partition("=")
         key = sign_and_key.lstrip("+~")
         if redaction.is_masked(word) and key not in given:
-            raise BadConfig(f"{key} is masked in {PLAN} of {sweep}. Give it again: resume_sweep={sweep} {key}=VALUE")
+            raise BadConfig(
+                f"{key} is masked in {PLAN} of {sweep}. Give it again with resume_sweep={sweep} {key}=<value>"
+            )
         words.append(f"{sign_and_key}={given[key]}" if redaction.is_masked(word) else word)
     return words
 

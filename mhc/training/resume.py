@@ -125,7 +125,7 @@ def recorded_config(folder: Path, values: dict[str, str]) -> DictConfig:
                 raise BadConfig(f"The data of {folder.name} has no key {key!r}. Leave it out")
             OmegaConf.update(cfg, key, values[key])
     cfg.paths.run = str(folder.absolute())
-    restore_masked(cfg, values, folder.name)
+    restore_masked(cfg, {key: value for key, value in values.items() if key not in PATHS}, folder.name)
     return cfg
 
 

@@ -111,11 +111,32 @@ def test_verify_exits_with_1_after_tampering(mhc: Mhc, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_user_texts_never_reach_the_terminal_raw(mhc: Mhc) -> None:
-    mhc("promote", "strong", "--by", "a\x1b[31mda", "--reason", "x\x1b]0;owned\x07")
+    refused = mhc("promote", "strong", "--by", "a\x1b[31mda", "--reason", "x\x1b]0;owned\x07")
+    assert (refused.code, "\x1b" in refused.err) == (1, False)
+    assert mhc("promote", "strong", *WHO).code == 0
     for words in (("history",), ("history", "--json"), ("card",), ("champion",), ("details", STRONG)):
         answer = mhc(*words)
         assert answer.code == 0
         assert "\x1b" not in answer.out + answer.err
+
+
+@pytest.mark.usefixtures("runs")
+def test_line_break_in_a_reason_begins_no_entry_of_history(mhc: Mhc) -> None:
+    forged = "2026-01-01T00:00:00Z  strong_v9 promoted by eve"
+    assert mhc("promote", "strong", "--by", "ada", "--reason", f"good\n{forged}").code == 0
+    lines = mhc("history").out.splitlines()
+    assert lines[0].endswith("by ada: good")
+    assert lines[1] == f"{' ' * 24}| {forged}"
+    assert len(lines) == 2
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("by", ["ada\n2026-01-01T00:00:00Z  strong_v9 promoted by eve", "ad\udcffa", "a" * 201])
+def test_author_that_is_no_name_is_one_sentence(mhc: Mhc, by: str) -> None:
+    answer = mhc("promote", "strong", "--by", by, "--reason", "x")
+    assert answer.code == 1
+    assert answer.err.splitlines()[-1].startswith("The author (--by) has ")
+    assert "a bug in mhc" not in answer.err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

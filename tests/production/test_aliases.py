@@ -108,3 +108,17 @@ def test_models_folder_without_promotions_has_no_champion(tmp_path: Path) -> Non
     with pytest.raises(NotFound, match=r"There is no champion in .*mhc promote"):
         Registry(tmp_path).champion()
     assert Registry(tmp_path).champions() == []
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [("ada\n2026-01-01 bob", "x"), ("ad\udcffa", "x"), ("a" * 201, "x"), ("ada", "x" * 2001), ("ada", "\x1b[2Kx")],
+    ids=["line break", "not UTF-8", "long name", "long reason", "escape"],
+)
+def test_author_and_reason_are_checked_before_anything(registry: Registry, by: str, reason: str) -> None:
+    before = (registry.models / ledger.FILE).read_bytes()
+    with pytest.raises(BadInput):
+        registry.set_alias("challenger", "attention_v1", by=by, reason=reason)
+    with pytest.raises(BadInput):
+        registry.retire("attention_v1", by=by, reason=reason)
+    assert (registry.models / ledger.FILE).read_bytes() == before

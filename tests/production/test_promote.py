@@ -18,7 +18,7 @@ from mhc.production.api import Registry
 from mhc.production.build_bundle import RunSources
 from mhc.production.decision import PromotionRecord, Request
 from mhc.production.promote import judge, promote
-from mhc.record import Category, Lineage
+from mhc.record import Category, ChangedFile, Content, Lineage
 from mhc.runs import store
 from tests.support.own_network import OwnNetwork
 from tests.support.promotions import LABELS, NOW, World, a_trained_run, policy
@@ -63,6 +63,50 @@ def test_bundle_is_self_contained(world: World, folders: Folders) -> None:
     }  # fmt: skip
     assert json.loads((folder / "config.json").read_text())["id2label"] == dict(zip("0123", LABELS, strict=True))
     assert verify.check(folders[1]).ok
+
+
+def test_bundle_has_nothing_private(world: World, folders: Folders) -> None:
+    contents = {"patient_ada.csv": Content.NOT_CODE, "x.py": Content.KEPT}
+    changes = [ChangedFile(path=path, content=content) for path, content in contents.items()]
+    words = ["+tracker.api_key=PLANTED", f"data.train={folders[0]}/train.csv"]
+    lineage = Lineage(git_commit="0" * 40, git_dirty=True, git_diff="git.diff", git_changes=changes, overrides=words)
+    run = a_trained_run(*folders, world, lineage=lineage, description="see https://ada:PLANTED@host")
+    (run / "git.diff").write_text("diff --git a/x.py b/x.py\n+PLANTED\n")
+    with (run / ".hydra" / "config.yaml").open("a") as file:
+        file.write(f"tracker: {{api_key: PLANTED, token: '${{oc.env:TOKEN}}', log: {folders[0]}/log}}\n")
+    request = Request(run=run, by="ada", reason="token=PLANTED, and more", answers={"x": "password=PLANTED"})
+    promote(request, outputs=folders[0], models=folders[1], policy=policy(), now=NOW)
+    folder = folders[1] / "production" / "attention_v1"
+    content = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    for needle in (b"PLANTED", str(folders[0].parent).encode(), b"diff --git", b"patient_ada"):
+        assert needle not in content
+    assert b"${oc.env:TOKEN}" in (folder / "training.yaml").read_bytes()
+    assert not (folder / "git.diff").exists()
+    assert b"PLANTED" not in (folders[1] / ledger.FILE).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("contents", "file", "verdict"),
+    [
+        ([Content.KEPT, Content.NOT_CODE, Content.UNTRACKED], True, "passed"),
+        ([Content.NOT_CODE], False, "passed"),
+        ([Content.KEPT], False, "failed"),
+        ([Content.KEPT, Content.LEFT_OUT], True, "failed"),
+    ],
+    ids=["code kept", "no code changed", "diff lost", "code left out"],
+)
+def test_changed_code_has_to_be_beside_the_run(
+    world: World, folders: Folders, contents: list[Content], file: bool, verdict: str
+) -> None:
+    changes = [ChangedFile(path=f"f{number}", content=content) for number, content in enumerate(contents)]
+    diff = "git.diff" if Content.KEPT in contents else None
+    lineage = Lineage(git_commit="0" * 40, git_dirty=True, git_diff=diff, git_changes=changes)
+    run = a_trained_run(*folders, world, lineage=lineage)
+    if file:
+        (run / "git.diff").write_text("diff --git a/f0 b/f0\n")
+    judged = judge(Request(run=run, by="", reason=""), outputs=folders[0], models=folders[1], policy=policy())
+    [gate] = [gate for gate in judged.gates if gate.name == "git_state"]
+    assert gate.verdict == verdict
 
 
 def test_bundle_is_checked_with_transformers_alone(world: World, folders: Folders) -> None:
