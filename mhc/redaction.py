@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from typing import cast
+from typing import Any
 
 Scalar = str | int | float | bool
 
@@ -219,12 +221,11 @@ def _rules() -> tuple[re.Pattern[str], ...]:
     They are imported when the first suspicious text is met: that takes 0.2 s.
     """
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-    from detect_secrets.plugins.base import RegexBasedDetector
+    from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
 
-    classes = get_mapping_from_secret_type_to_class().values()
-    detectors = [kind() for kind in classes if kind.__name__ not in _UNUSED]
-    regular = [detector for detector in detectors if isinstance(detector, RegexBasedDetector)]
-    return tuple(rule for detector in regular for rule in detector.denylist)
+    kinds: list[Any] = list(get_mapping_from_secret_type_to_class().values())
+    chosen = [kind for kind in kinds if issubclass(kind, RegexBasedDetector) and kind.__name__ not in _UNUSED]
+    return tuple(rule for kind in chosen for rule in kind().denylist)
 
 
 _UNUSED = ("ArtifactoryDetector", "BasicAuthDetector", "IPPublicDetector", "JwtTokenDetector", "PrivateKeyDetector")
