@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
-from typing import cast
 from typing import Any
 
 Scalar = str | int | float | bool
@@ -221,7 +220,7 @@ def _rules() -> tuple[re.Pattern[str], ...]:
     They are imported when the first suspicious text is met: that takes 0.2 s.
     """
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-    from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
+    from detect_secrets.plugins.base import RegexBasedDetector
 
     kinds: list[Any] = list(get_mapping_from_secret_type_to_class().values())
     chosen = [kind for kind in kinds if issubclass(kind, RegexBasedDetector) and kind.__name__ not in _UNUSED]
