@@ -113,14 +113,19 @@ class Progress(ProgressBar):
     def erase(self) -> None:
         """Erase the bar if it is drawn."""
         if self._shown:
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
+            self._write("\r\x1b[K")
             self._shown = False
 
     def _draw(self, text: str) -> None:
-        self.stream.write(f"\r\x1b[K{text}")
-        self.stream.flush()
+        self._write(f"\r\x1b[K{text}")
         self._shown = True
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:  # its terminal was closed, which does not end a training that ignores SIGHUP
+            self.enabled = False
 
     def _close(self) -> None:
         self.erase()

@@ -34,14 +34,10 @@ def test_error_of_a_disk_becomes_one_sentence(tmp_path: Path, error: Exception, 
 
 
 def test_disk_is_found_behind_other_errors(tmp_path: Path) -> None:
-    try:
-        try:
-            raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "missing" / "file"))
-        except OSError as problem:
-            raise ValueError("Unable to configure handler 'file'") from problem
-    except ValueError as error:
-        assert (disk.explain(error) or "").startswith(f"The disk of {tmp_path} is full")
-        assert disk.is_full(error)
+    error = ValueError("Unable to configure handler 'file'")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "missing" / "file"))
+    assert (disk.explain(error) or "").startswith(f"The disk of {tmp_path} is full")
+    assert disk.is_full(error)
 
 
 @pytest.mark.parametrize(

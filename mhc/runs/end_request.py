@@ -1,7 +1,7 @@
 """Requests to end the training of this process: a signal, or the loss of its folder.
 
-They are no Exceptions, so that no library's handler for errors catches them. A library that was interrupted (most likely
-in its imports) may discard one all the same, or replace it by another error, so the first one is remembered.
+They are no Exceptions, so that no library's handler for errors catches them. A library that was interrupted (most
+likely in its imports) may discard one all the same, or replace it by another error, so the first one is remembered.
 """
 
 from __future__ import annotations

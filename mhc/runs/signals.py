@@ -46,6 +46,8 @@ _handlers: dict[int, Handler] = {}
 """Our handlers, by signal, while `signals_raise` is active. They belong to the process, so one block at a time."""
 _of_the_command: dict[int, Handler] = {}
 """Our handlers outside of it, from `end_on_request` on."""
+_raised: list[BaseException] = []
+"""The request that a handler has raised: later ones do nothing, although Lightning installs the handlers again."""
 
 
 def in_main_thread() -> bool:
@@ -70,10 +72,11 @@ def signals_raise() -> Iterator[None]:
     try:
         yield
     finally:
-        _handlers.clear()
         for signum, former in before.items():
-            if signum not in _of_the_command or end_request.pending() is None:  # else the command ends now, too
-                signal.signal(signum, former if former is not None else signal.SIG_DFL)
+            over = signum in _of_the_command and _raised  # the command ends now, too
+            signal.signal(signum, ignore if over else former if former is not None else signal.SIG_DFL)
+        _handlers.clear()
+        _raised.clear()
         end_request.clear()
 
 
@@ -111,21 +114,24 @@ def raiser(owner: int) -> Handler:
         if os.getpid() != owner:  # a forked worker has inherited this handler, but not the run
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
-        _ignore_further_requests()
-        raise end_request.remember(Terminated(signum))
+        raise_once(Terminated(signum))
 
     return terminate
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, as Python does on Ctrl-C, but only once: a hasty user must not interrupt the end."""
-    _ignore_further_requests()
-    raise end_request.remember(KeyboardInterrupt())
+    raise_once(KeyboardInterrupt())
 
 
-def _ignore_further_requests() -> None:
+def raise_once(request: BaseException) -> None:
+    """Raise `request`, unless an earlier one was raised."""
+    if _raised:
+        return
+    _raised.append(request)
     for signum in {**_handlers, **_of_the_command}:
         signal.signal(signum, ignore)
+    raise end_request.remember(request)
 
 
 def ignore(signum: int, frame: FrameType | None) -> None:
@@ -258,7 +264,7 @@ def cause_of(error: BaseException, run: LiveRun) -> BaseException:
 
 
 def add_resume_command(error: BaseException, run: LiveRun) -> None:
-    """Add a note to an interruption, or a full disk, of a single run; the process of a sweep names that of the sweep."""
+    """Note how to continue on an interruption, or a full disk, of a single run; a sweep names its own command."""
     if interruption(error) is None and not disk.is_full(error):
         return
     with suppress(MhcError):

@@ -20,8 +20,8 @@ from mhc.terminal import clean_lines, report
 
 INTERRUPTED = "Interrupted by Ctrl-C"
 WORKER_KILLED = {
-    "TerminatedWorkerError": "The process of a job was killed, most likely because the memory is not sufficient, and the "
-    "jobs beside it were ended. Run fewer at a time with: hydra.launcher.n_jobs="
+    "TerminatedWorkerError": "The process of a job was killed, most likely because the memory is not sufficient, and "
+    "the jobs beside it were ended. Run fewer at a time with: hydra.launcher.n_jobs="
 }
 """By the name of joblib's error, which only a parallel sweep imports."""
 

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -27,7 +28,7 @@ from scripts.small_disks import TRAINING
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT)
-WORDS = ("--multirun", "sweep=parallel", "seed=1,2,3", "callbacks.early_stopping=null", "trainer.max_epochs=4000")
+WORDS = ("seed=1,2,3", "trainer.max_epochs=4000")
 TIMEOUT = 60.0
 """Seconds after the signal after which a process that has not ended counts as a fault."""
 RANDOM_TRIES = 20
@@ -99,14 +100,14 @@ def attack(
     return flaw_of_records(work / "outputs", lost=int(killed)) or flaw_of_text(work / "log")
 
 
-def start(work: Path, log: object) -> subprocess.Popen[bytes]:
-    """Start a sweep of three jobs, two at a time, in a process group of its own."""
+def start(work: Path, log: IO[bytes], words: Sequence[str] = WORDS) -> subprocess.Popen[bytes]:
+    """Start a sweep, two jobs at a time, in a process group of its own."""
     places = [f"paths.{name}={work / name}" for name in ("outputs", "models", "cache")]
-    words = [WORDS[0], *TRAINING, *WORDS[1:], *places]
+    fixed = ("--multirun", *TRAINING, "sweep=parallel", "callbacks.early_stopping=null")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "mhc.train", *words],
-        cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,  # type: ignore[arg-type]
+        [sys.executable, "-m", "mhc.train", *fixed, *words, *places],
+        cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
     )  # fmt: skip
 
 

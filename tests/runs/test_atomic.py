@@ -37,8 +37,8 @@ def test_outcome_is_recorded_on_a_full_disk(small: Path) -> None:
 
 def test_error_of_a_library_on_a_full_disk_is_explained(small: Path) -> None:
     run = start(folders.claim(small, "attention", NOW))
-    with pytest.raises(BadInput, match="The disk of .* is full") as raised, recording(run):
-        fill(small)
+    fill(small)
+    with pytest.raises(BadInput, match=r"The disk of .* is full") as raised, recording(run):
         (run.folder / "events").write_bytes(b"\0" * 4096)
     assert isinstance(raised.value.__cause__, OSError)
     assert any("resume=" in note for note in raised.value.__notes__)
@@ -89,7 +89,7 @@ def test_read_only_disk_is_named(tmp_path: Path) -> None:
     with disk(tmp_path / "disk", 300_000) as place:
         run = start(folders.claim(place, "attention", NOW))
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-        with pytest.raises(BadInput, match="The disk of .* is read-only"):
+        with pytest.raises(BadInput, match=r"The disk of .* is read-only"):
             run.event("an event")
         heartbeat.stop(run.folder)
     assert store.RECORD_FILE == "run.json"

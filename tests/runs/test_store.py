@@ -148,7 +148,9 @@ def test_full_file_system_keeps_the_older_record(tmp_path: Path) -> None:
         before = (run / "run.json").read_bytes()
         with pytest.raises(OSError, match="No space left"):
             (place / "fill").write_bytes(b"\0" * 100_000)
-        with pytest.raises(BadInput, match=r"whose old content is unchanged. The disk of .* is full: \d+ k?B of 66 kB are free"):
+        with pytest.raises(
+            BadInput, match=r"whose old content is unchanged. The disk of .* is full, \d+ k?B of 66 kB are free"
+        ):
             store.update(run, with_note("x" * 8192), EVENT)
         assert (run / "run.json").read_bytes() == before
         assert store.read(run).note == ""

@@ -77,8 +77,7 @@ def test_hasty_ctrl_c_ends_in_a_clean_last_line(tmp_path: Path) -> None:
     folder, record = only_run(tmp_path)
     assert training.returncode == 130
     assert err.splitlines()[-1] == (
-        f"Interrupted by Ctrl-C. Continue the run with: python -m mhc.train resume={folder.name} "
-        f"paths.outputs={tmp_path / 'outputs'}"
+        f"Interrupted by Ctrl-C. Continue the run with: python -m mhc.train resume={folder.name}"
     )
     assert "Traceback" not in err
     assert (record.status, record.status_reason) == (Status.INTERRUPTED, "Ctrl-C")
