@@ -32,9 +32,9 @@ SUMMARY = """Score a run or a bundle on a split, and save the evidence: its pred
   python -m mhc.evaluate bundle=champion data=files data.train=train.csv data.test=new.csv output=champion_new.npz
 
 Without data= a run is scored on the data it was trained with; data.<key>= overrides the config, as in training.
-The scores are those of the probabilities that mhc.predict gives; for a bundle, which has a temperature, those without it
-are shown as well. The evidence, always without a temperature, goes to output=. Without output=, it is saved only for a
-run on its own data, in the folder of the run."""
+The scores are those of the probabilities that mhc.predict gives; of a bundle, which has a temperature, those without
+it are shown as well. The evidence, always without a temperature, goes to output=. Without output=, it is saved only
+for a run on its own data, in the folder of the run."""
 
 KEYS = {
     **arguments.MODEL_KEYS,

@@ -194,7 +194,8 @@ class Writer:
         try:
             _append(path, canonical(entry) + b"\n")
         except OSError as problem:
-            raise BadInput(f"Could not write {path}: {disk.reason(problem, path.parent)}. Nothing was changed") from problem
+            reason = disk.reason(problem, path.parent)
+            raise BadInput(f"Could not write {path}: {reason}. Nothing was changed") from problem
         self.entries = [*self.entries, entry]
         return entry
 

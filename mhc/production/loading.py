@@ -164,8 +164,8 @@ def _build_network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, m
             raise error.__cause__ from None
         raise Unreadable(
             f"The network of {cfg.model.get('name', 'the run')} cannot be built again from its configuration "
-            f"({cfg.model.network.get('_target_')}). Use the version of mhc that trained it, and put the folder of a class "
-            "of your own on PYTHONPATH"
+            f"({cfg.model.network.get('_target_')}). Use the version of mhc that trained it, and put the folder of a "
+            "class of your own on PYTHONPATH"
         ) from error
     return network
 

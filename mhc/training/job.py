@@ -150,9 +150,9 @@ def fit_and_evaluate(
     trainer = build_trainer(cfg)
     with distributed.replaying_ranks(Path(cfg.paths.run), recorded_config.credentials(cfg)):
         trainer.fit(model, datamodule, ckpt_path=checkpoint)
-        if cfg.test and not trainer.fast_dev_run:
+        if cfg.test and not getattr(trainer, "fast_dev_run", False):  # Lightning sets it outside of its class
             evaluate_best(trainer, model, datamodule)
-    score = trainer.checkpoint_callback.best_model_score if trainer.checkpoint_callback else None
+    score = getattr(trainer.checkpoint_callback, "best_model_score", None)
     return None if score is None else float(score)
 
 

@@ -99,7 +99,7 @@ def test_file_truncated_at_any_byte_is_unreadable(tmp_path: Path) -> None:
     cut = tmp_path / "cut.npz"
     for size in range(len(content)):
         cut.write_bytes(content[:size])
-        with pytest.raises(Unreadable, match="cannot be (used|read)"):
+        with pytest.raises(Unreadable, match=r"cannot be (used|read)"):
             evidence.read(cut)
 
 
