@@ -39,6 +39,7 @@ NAMES = (
     "mhc.policy.from_values",
     "mhc.report.metrics_csv.MetricsCsv",
     "mhc.runs.live.LiveRun",
+    "mhc.training.sweep_process.SweepProcess",
 )
 """Names are added when conf/ gets a new one, and never taken out."""
 

@@ -9,7 +9,8 @@ layers and the head while training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from transformers import (
@@ -22,7 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from mhc import files
 from mhc.data import remote_code
-from mhc.errors import BadConfig
+from mhc.errors import BadConfig, NotFound, Unreadable
 
 REMEDY = (
     "Give the hub name of a BERT-family encoder while online, or the folder that contains it: "
@@ -100,6 +101,7 @@ def pretrained(
     is never asked for on a terminal.
 
     Raises:
+        NotFound: if there is neither such a folder nor such a model of the hub.
         Unreadable: if it cannot be loaded; also if it has no fused attention.
         BadConfig: if its vocabulary is smaller than the tokenizer's, or it needs its own code and is not trusted.
     """
@@ -110,7 +112,7 @@ def pretrained(
     local = offline or folder.is_dir()
     origin = {"revision": revision, "local_files_only": local, "trust_remote_code": trust_remote_code}
     disable_progress_bar()
-    with files.reading(f"The pretrained model {name!r}", REMEDY), remote_code.refused(name):
+    with _reading(name, folder):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         _set_values(config, {"pad_token_id": pad_id, **label_names(num_labels, labels)}, dropout)
@@ -119,6 +121,17 @@ def pretrained(
         )
     _check_vocabulary(name, network.config.vocab_size, vocab_size)
     return network.float()
+
+
+@contextmanager
+def _reading(name: str, folder: Path) -> Iterator[None]:
+    try:
+        with files.reading(f"The pretrained model {name!r}", REMEDY), remote_code.refused(name):
+            yield
+    except Unreadable as error:
+        if folder.exists():
+            raise
+        raise NotFound(f"There is no pretrained model {name!r}: no folder, nor one of the hub. {REMEDY}") from error
 
 
 def _check_vocabulary(name: str, own_size: int, tokenizer_size: int) -> None:

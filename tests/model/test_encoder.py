@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, PreTrainedModel
 
-from mhc.errors import BadConfig, Unreadable
+from mhc.errors import BadConfig, NotFound, Unreadable
 from mhc.model.encoder import from_config, pretrained
 
 LABELS = ["calm", "tired"]
@@ -80,7 +80,9 @@ def test_pretrained_loads_the_weights_and_adds_a_new_head(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/has-such-a-model"])
 def test_missing_model_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(Unreadable, match=r"cannot be read: .* Give the hub name .* or the folder that contains it"):
+    with pytest.raises(
+        NotFound, match=r"no folder, nor one of the hub\. Give the hub name .* or the folder that contains it"
+    ):
         pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True)
 
 
