@@ -51,14 +51,16 @@ def gather(
     command: Sequence[str] | None = None,
     tree: Path | None = None,
     code_files: Sequence[str] = uncommitted.CODE,
+    not_code: Sequence[Path] = (),
 ) -> Lineage:
     """Return the lineage of the run in `folder`, and write the uncommitted changes of code to that folder.
 
     `tree` is a folder of the git working tree; by default that of this code. `code_files` are the endings of the files
-    whose content is kept. Nothing here stops a training: a value that cannot be determined is left out.
+    whose content is kept; `not_code` are folders in which a change is no change of the code: runs, bundles, the cache.
+    Nothing here stops a training: a value that cannot be determined is left out.
     """
     tree = tree or Path(__file__).resolve().parent
-    state = git_state(tree)
+    state = git_state(tree, not_code)
     changes = uncommitted.changes(tree, state.changed, state.untracked, code_files) if state.dirty else Changes()
     return Lineage(
         command=[plain(word) for word in (command if command is not None else _command())],
@@ -106,9 +108,13 @@ def versions() -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def git_state(tree: Path) -> GitState:
-    """Return commit, branch and changes of the git working tree that contains `tree`; all None without git."""
-    status = _git(tree, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+def git_state(tree: Path, not_code: Sequence[Path] = ()) -> GitState:
+    """Return commit, branch and changes of the git working tree that contains `tree`; all None without git.
+
+    Changes in the folders `not_code` are left out.
+    """
+    options = ("--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+    status = _git(tree, "status", *options, "--", ":(top)", *_exclusions(tree, not_code))
     if status is None:
         return GitState()
     entries = [entry for entry in status.decode("utf-8", "surrogateescape").split("\0") if entry]
@@ -123,6 +129,16 @@ def git_state(tree: Path) -> GitState:
         changed=changed,
         untracked=untracked,
     )
+
+
+def _exclusions(tree: Path, folders: Sequence[Path]) -> list[str]:
+    """Return the pathspecs that exclude those of `folders` that are inside of the working tree."""
+    output = _git(tree, "rev-parse", "--show-toplevel") if folders else None
+    if not output:
+        return []
+    top = Path(output.decode("utf-8", "surrogateescape").rstrip("\n")).resolve()
+    inside = [folder.resolve() for folder in folders if top in folder.resolve().parents]
+    return [f":(top,exclude,literal){folder.relative_to(top)}" for folder in inside]
 
 
 def _path_of(entry: str) -> str:

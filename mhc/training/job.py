@@ -118,7 +118,13 @@ def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Swe
         category_said=Category(cfg.category) if cfg.category in list(Category) else None,
         sweep=sweep,
         group=group,
-        lineage=lineage.gather(folder, overrides=overrides, config_hash=group, code_files=cfg.code_files),
+        lineage=lineage.gather(
+            folder,
+            overrides=overrides,
+            config_hash=group,
+            code_files=cfg.code_files,
+            not_code=[Path(cfg.paths[name]) for name in ("outputs", "models", "cache")],
+        ),
         liveness=liveness(cfg),
         now=datetime.now(UTC),
     )

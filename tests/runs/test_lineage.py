@@ -157,3 +157,15 @@ def test_gathering_takes_less_than_a_second(tree: Path, run: Path) -> None:
     start = time.perf_counter()
     lineage.gather(run, tree=tree)
     assert time.perf_counter() - start < 1.0
+
+
+def test_runs_bundles_and_caches_are_no_change_of_code(tree: Path, run: Path) -> None:
+    for name in ("outputs/run/run.json", "models/ledger.jsonl", ".cache/texts.arrow", "odd [x]/file"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("{}")
+    places = [tree / name for name in ("outputs", "models", ".cache", "odd [x]")] + [run, tree.parent]
+    assert lineage.gather(run, tree=tree / "models", not_code=places).git_dirty is False
+    (tree / "new.py").write_text("two = 2\n")
+    record = lineage.gather(run, tree=tree, not_code=places)
+    assert record.git_dirty
+    assert [file.path for file in record.git_changes] == ["new.py"]
