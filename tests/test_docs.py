@@ -95,7 +95,7 @@ def write_table(file: Path, rows: int, seed: int) -> None:
         for row in range(rows):
             label = row % len(LABELS)
             words = [
-                f"w{label}x{rng.randrange(40)}" if rng.random() < 0.12 else f"n{rng.randrange(900)}" for _ in range(25)
+                f"w{label}x{rng.randrange(40)}" if rng.random() < 0.05 else f"n{rng.randrange(900)}" for _ in range(60)
             ]
             noisy = rng.randrange(len(LABELS)) if rng.random() < 1 / 12 else label
             table.writerow((" ".join(words), LABELS[noisy]))
