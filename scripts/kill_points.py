@@ -36,8 +36,8 @@ COMPLETED = frozenset({"completed"})
 _WRITES = "mhc.runs.atomic"
 
 POINTS = {
-    "claim": Point("mhc.training.job", "register_run", 1, NO_RECORD, NO_RECORD),
-    "first record": Point(_WRITES, "_write_and_sync", 1, NO_RECORD | LOST, NO_RECORD | LOST),
+    "claim": Point("mhc.training.job", "register_run", 1, NO_RECORD, INTERRUPTED),
+    "first record": Point(_WRITES, "_write_and_sync", 1, NO_RECORD | LOST, INTERRUPTED),
     "data": Point("mhc.data.datamodule.TextDataModule", "prepare", 1, LOST, INTERRUPTED),
     "model": Point("mhc.model.build", "classifier", 1, LOST, INTERRUPTED),
     "set-up": Point("callbacks.register_run.RegisterRun", "setup", 1, LOST, INTERRUPTED),

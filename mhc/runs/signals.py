@@ -68,7 +68,6 @@ def signals_raise() -> Iterator[None]:
         return
     _handlers.update(_handlers_of_this_process())
     before = {signum: signal.signal(signum, handler) for signum, handler in _handlers.items()}
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)  # see `signals_deferred`
     try:
         yield
     finally:
@@ -163,7 +162,7 @@ def reinstall_handlers() -> None:
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Let requests wait from here until `signals_raise`, which the caller enters after the block; not if it raises.
+    """Let requests wait from here until `recording`, which the caller enters after the block; not if it raises.
 
     The block registers a run: a request that ended the process behind it would leave a run that nobody records.
     """
@@ -172,9 +171,14 @@ def signals_deferred() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if in_main_thread():
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
+        deliver_deferred()
         raise
+
+
+def deliver_deferred() -> None:
+    """Let the requests come through that `signals_deferred` has kept waiting."""
+    if in_main_thread():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
 
 
 @contextmanager
@@ -229,6 +233,7 @@ def recording(run: LiveRun) -> Iterator[LiveRun]:
     """
     with signals_raise():
         try:
+            deliver_deferred()  # within the try: a request that has waited is recorded as well
             yield run
             with signals_ignored():
                 run.complete()
