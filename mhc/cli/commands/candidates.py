@@ -10,8 +10,9 @@ import msgspec
 
 from mhc.cli.context import Context
 from mhc.cli.formatting import format_age
-from mhc.cli.output import Column, TableRow, remark, show_json, show_table, title
+from mhc.cli.output import Column, TableRow, remark, show_json, show_table, title, warn
 from mhc.cli.run_options import json_option, open_index, warn_repeated, warn_unreadable
+from mhc.errors import Unreadable
 from mhc.report.tables import MISSING, score, with_remedy
 from mhc.timestamps import now
 
@@ -73,7 +74,13 @@ def objections_to(context: Context, index: Index, rows: list[Row]) -> dict[str, 
     if not rows:
         return {}
     runs = {row.path: msgspec.convert(record, RunRecord) for row, record in with_record(index, rows)}
-    reasons = context.registry().objections([(index.folder(path), record) for path, record in runs.items()])
+    try:
+        reasons = context.registry().objections([(index.folder(path), record) for path, record in runs.items()])
+    except (
+        Unreadable
+    ) as problem:  # nothing is promoted as long as the ledger is damaged; the runs are shown all the same
+        warn(str(problem))
+        return dict.fromkeys(runs, "the ledger cannot be read")
     return {path: reason for path, reason in zip(runs, reasons, strict=True) if reason}
 
 
