@@ -5,6 +5,7 @@ Every try is a fork of one process that has imported the libraries, so that trie
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import random
@@ -97,17 +98,17 @@ ODD_WORDS = (
 def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Try generated overrides; a failure is exit code 3, a traceback, or a try that hangs."""
     write_table(work / "train.csv")
-    os.chdir(work)
     import_libraries()
     keys = all_keys()
     rng = random.Random(1)
     count = QUICK_TRIES if quick else TRIES
     failures = []
-    for _ in range(count):
-        words = generated(rng, keys)
-        problem = attempt(words, work)
-        if problem:
-            failures.append(f"{' '.join(word[:80] for word in words)}: {problem}")
+    with contextlib.chdir(work):
+        for _ in range(count):
+            words = generated(rng, keys)
+            problem = attempt(words, work)
+            if problem:
+                failures.append(f"{' '.join(word[:80] for word in words)}: {problem}")
     return [Outcome(name="overrides of a training", tried=count, failures=tuple(failures))]
 
 

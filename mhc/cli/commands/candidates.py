@@ -75,7 +75,8 @@ def objections_to(context: Context, index: Index, rows: list[Row]) -> dict[str, 
         return {}
     runs = {row.path: msgspec.convert(record, RunRecord) for row, record in with_record(index, rows)}
     try:
-        reasons = context.registry().objections([(index.folder(path), record) for path, record in runs.items()])
+        folders = [(index.folder(path), record) for path, record in runs.items()]
+        reasons = list(context.registry().objections(folders))
     except (
         Unreadable
     ) as problem:  # nothing is promoted as long as the ledger is damaged; the runs are shown all the same
