@@ -6,11 +6,8 @@ The report is meant to be pasted into an issue: it names places in the code, nev
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
-import traceback
-from importlib.metadata import version
 from pathlib import Path
 
 MAX_LENGTH = 500
@@ -64,6 +61,10 @@ def report(error: BaseException) -> str:
 
     With MHC_DEBUG=1 in the environment, return the whole traceback instead, which is not meant to be shared.
     """
+    import platform  # here, as the next two: every command imports this module, and hardly any reports a bug
+    import traceback
+    from importlib.metadata import version
+
     if os.environ.get("MHC_DEBUG"):
         return "".join(traceback.format_exception(error))
     frames = traceback.extract_tb(error.__traceback__)
