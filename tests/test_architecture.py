@@ -22,11 +22,11 @@ MAX_FILES_OF_A_FOLDER = 25
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "mhc.disk mhc.errors mhc.facts mhc.files mhc.record mhc.metrics mhc.timestamps mhc.terminal mhc.hardware "
-        "mhc.distributed mhc.redaction mhc.user_text mhc.git mhc.config_file mhc.reduction",
+        "mhc.distributed mhc.redaction mhc.user_text mhc.config_file mhc.reduction",
     ),
-    ("mhc.policy",),
+    ("mhc.policy", "mhc.statistics"),
     ("mhc.data", "mhc.runs"),
-    ("mhc.model", "mhc.index"),
+    ("mhc.model", "mhc.index", "mhc.provenance"),
     ("mhc.production", "mhc.report"),
     ("mhc.retention", "mhc.inference", "mhc.migrate"),
     ("callbacks", "mhc.cli"),
@@ -42,6 +42,8 @@ LAZY_IMPORTS_ALLOWED = {"mhc/production"}
 FORBIDDEN_LIBRARIES = {
     "mhc/runs": HEAVY | {"hydra"},
     "mhc/index": HEAVY | {"hydra"},
+    "mhc/provenance": HEAVY | {"hydra"},
+    "mhc/statistics": HEAVY | {"hydra"},
     "mhc/production": HEAVY | {"hydra"},
     "mhc/retention": HEAVY | {"hydra"},
     "mhc/cli": HEAVY | {"hydra"},

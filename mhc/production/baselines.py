@@ -17,11 +17,11 @@ from mhc.errors import BadInput, MhcError
 from mhc.policy import PromotionPolicy
 from mhc.production import bundle, state
 from mhc.production.decision import Baseline
-from mhc.production.paired_comparison import Comparison, compare, joint_table, paired_recall
 from mhc.production.state import State
 from mhc.record import RunRecord
 from mhc.runs import evidence, store
 from mhc.runs.evidence import Evidence, Paired
+from mhc.statistics.paired_comparison import Comparison, compare, joint_table, paired_recall
 
 SCORE_COMMAND = "python -m mhc.evaluate bundle={0} data=... output=models/evaluations/{0}/today.npz"
 NEW, REMOVED = "new", "removed"

@@ -13,11 +13,11 @@ import msgspec
 
 from mhc import redaction, user_text
 from mhc.policy import Judged, PromotionPolicy
-from mhc.production import statistics
-from mhc.production.paired_comparison import Comparison, PairedRecall
 from mhc.production.state import CHAMPION
-from mhc.production.statistics import Interval
 from mhc.record import Gate, RunRecord
+from mhc.statistics import estimates
+from mhc.statistics.estimates import Interval
+from mhc.statistics.paired_comparison import Comparison, PairedRecall
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "not enough evidence"
 UNSCORED = "the evidence of the whole test split: python -m mhc.evaluate run=ID split=test"
@@ -224,7 +224,7 @@ def at_least(
 def _too_small(interval: Interval, threshold: float) -> str:
     if not interval.low < threshold <= interval.high:
         return ""
-    needed = statistics.examples_needed(interval, threshold)
+    needed = estimates.examples_needed(interval, threshold)
     number = f"; about {needed} would be needed" if needed else ""
     return f" (the test set is too small to tell them apart{number})"
 
@@ -232,7 +232,7 @@ def _too_small(interval: Interval, threshold: float) -> str:
 def _remedy(interval: Interval, threshold: float, rows: str) -> str:
     if interval.high < threshold:
         return "a better model; more test rows would not help, because the whole interval is below the minimum"
-    needed = statistics.examples_needed(interval, threshold)
+    needed = estimates.examples_needed(interval, threshold)
     if needed is None:
         return f"a better model; no number of {rows} tells the value from the minimum"
     if interval.point >= threshold:

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from mhc.facts import unmarked_high_risk
 from mhc.policy import Judged, PromotionPolicy
-from mhc.production import paired_comparison
 from mhc.production.decision import (
     FAILED,
     PASSED,
@@ -28,8 +27,9 @@ from mhc.production.decision import (
     unknown,
     verdict,
 )
-from mhc.production.paired_comparison import Comparison, PairedRecall
 from mhc.record import Category, Content, Gate, Promotion, Status
+from mhc.statistics import paired_comparison
+from mhc.statistics.paired_comparison import Comparison, PairedRecall
 
 __all__ = ["FAILED", "GATES", "PASSED", "UNKNOWN", "flag", "judge", "refusals"]
 

@@ -13,15 +13,16 @@ from mhc import files
 from mhc.errors import BadInput, MhcError, Unreadable
 from mhc.model.calibration import apply_temperature, fit_temperature
 from mhc.policy import PromotionPolicy
-from mhc.production import baselines, ledger, state, statistics
+from mhc.production import baselines, ledger, state
 from mhc.production.baselines import Rescore
 from mhc.production.decision import Baseline, GateInputs, Scores
 from mhc.production.ledger import Entry
-from mhc.production.paired_comparison import Comparison, compare, joint_table
 from mhc.production.state import State
 from mhc.record import RECORD_FILE, Content, RunRecord, Status
 from mhc.runs import checkpoints, evidence, folders, store
 from mhc.runs.evidence import Evidence
+from mhc.statistics import estimates
+from mhc.statistics.paired_comparison import Comparison, compare, joint_table
 
 REFERENCE_MODEL = "linear"
 MAJORITY = "the majority class"
@@ -145,20 +146,20 @@ def validation_evidence(folder: Path) -> Evidence | None:
 
 def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy) -> Scores:
     """Return all measurements on the test split with their intervals; calibrated at the temperature of validation."""
-    counts = statistics.confusion(test.labels, test.probabilities.argmax(axis=1), len(test.label_names))
+    counts = estimates.confusion(test.labels, test.probabilities.argmax(axis=1), len(test.label_names))
     temperature = fit_temperature(validation.probabilities, validation.labels) if validation else None
-    recalls = statistics.recall_intervals(counts, policy.confidence)
+    recalls = estimates.recall_intervals(counts, policy.confidence)
     ece = None
     if temperature is not None:
         calibrated = apply_temperature(test.probabilities, temperature)
-        ece = statistics.expected_calibration_error(calibrated, test.labels)
+        ece = estimates.expected_calibration_error(calibrated, test.labels)
     return Scores(
         examples=len(test),
-        accuracy=statistics.accuracy_interval(counts, policy.confidence),
-        f1_macro=statistics.f1_macro_interval(counts, policy.confidence, policy.resamples, baselines.random()),
+        accuracy=estimates.accuracy_interval(counts, policy.confidence),
+        f1_macro=estimates.f1_macro_interval(counts, policy.confidence, policy.resamples, baselines.random()),
         recall=dict(zip(test.label_names, recalls, strict=True)),
         ece=ece,
-        ece_before=statistics.expected_calibration_error(test.probabilities, test.labels),
+        ece_before=estimates.expected_calibration_error(test.probabilities, test.labels),
         temperature=temperature,
     )
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from mhc.production.decision import PromotionRecord
-from mhc.production.statistics import Interval
 from mhc.record import RunRecord
+from mhc.statistics.estimates import Interval
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$:@-])")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")

@@ -9,8 +9,8 @@ import numpy as np
 
 from mhc.errors import MhcError
 from mhc.policy import PromotionPolicy
-from mhc.production.paired_comparison import Comparison, compare, joint_table
 from mhc.runs import evidence
+from mhc.statistics.paired_comparison import Comparison, compare, joint_table
 
 
 class PairedTest(NamedTuple):

@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mhc import git
 from mhc.policy import PromotionPolicy
 from mhc.production import bundle, ledger, state
 from mhc.production.consistency import REGISTRY
 from mhc.production.ledger import Entry
+from mhc.provenance import git
 from mhc.runs import atomic
 
 log = logging.getLogger("mhc.production")

@@ -18,8 +18,9 @@ from mhc.errors import Unreadable
 from mhc.policy import PromotionPolicy
 from mhc.production import bundle, change, decision, ledger, model_card, snapshot, state
 from mhc.production.decision import PromotionRecord
+from mhc.provenance import lineage
 from mhc.record import RECORD_FILE, RunRecord, encode
-from mhc.runs import atomic, lineage
+from mhc.runs import atomic
 
 Contents = Mapping[str, bytes | None]
 """The new content of files by name; None for a file that is deleted."""

@@ -15,10 +15,11 @@ from mhc.errors import Unreadable
 from mhc.index import connection
 from mhc.policy import LivenessPolicy, Policy, PromotionPolicy
 from mhc.production import bundle, ledger, state
+from mhc.provenance import lineage, uncommitted
 from mhc.record import RECORD_FILE, Event, RunRecord, Status
 from mhc.retention import bundle_redaction
 from mhc.retention.doctor import Finding
-from mhc.runs import atomic, folders, lineage, liveness, store, uncommitted
+from mhc.runs import atomic, folders, liveness, store
 
 KIND = "private content"
 LOGS = ("train.log", "traceback.txt")

@@ -20,9 +20,10 @@ from mhc.errors import BadConfig, MhcError
 from mhc.hardware import reuse_memory
 from mhc.index import Runs
 from mhc.index.summary import sentences
+from mhc.provenance import lineage
 from mhc.record import RECORD_FILE, Category, Sweep
 from mhc.report.result import result
-from mhc.runs import folders, lineage, own_folder, store
+from mhc.runs import folders, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status

@@ -15,10 +15,10 @@ from scipy import stats
 from mhc.facts import SplitFacts
 from mhc.index.seed_groups import spread, t_quantile
 from mhc.policy import load
-from mhc.production.paired_comparison import Comparison, compare, joint_table
 from mhc.record import Lineage, MetricsBySplit
 from mhc.runs import evidence
 from mhc.runs.evidence import example_id
+from mhc.statistics.paired_comparison import Comparison, compare, joint_table
 from tests.cli.conftest import Answer, Screen
 from tests.support.builders import a_run, data_facts, metrics
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from mhc.production import gates
 from mhc.production.decision import Baseline, GateInputs, Scores
-from mhc.production.paired_comparison import Comparison, PairedRecall
-from mhc.production.statistics import Interval, wilson
 from mhc.record import Gate, Lineage
+from mhc.statistics.estimates import Interval, wilson
+from mhc.statistics.paired_comparison import Comparison, PairedRecall
 from tests.support.builders import LABELS, a_record, data_facts
 from tests.support.promotions import policy
 

@@ -9,9 +9,9 @@ import yaml
 
 from mhc.production import decision, model_card, state
 from mhc.production.decision import Anchor, Baseline, PromotionRecord, Scores
-from mhc.production.paired_comparison import Comparison
-from mhc.production.statistics import wilson
 from mhc.record import Gate, RunRecord
+from mhc.statistics.estimates import wilson
+from mhc.statistics.paired_comparison import Comparison
 from tests.support.builders import LABELS, a_record, data_facts
 from tests.support.promotions import policy
 

@@ -139,10 +139,10 @@ def _write_evidence(
 
 
 def _metrics(probabilities: np.ndarray, world: World) -> MetricsBySplit:
-    from mhc.production import statistics
+    from mhc.statistics import estimates
 
-    counts = statistics.confusion(np.array(world.labels["test"]), probabilities.argmax(axis=1), 4)
-    scores = Metrics(accuracy=float(statistics.accuracy(counts)), f1_macro=float(statistics.f1_macro(counts)))
+    counts = estimates.confusion(np.array(world.labels["test"]), probabilities.argmax(axis=1), 4)
+    scores = Metrics(accuracy=float(estimates.accuracy(counts)), f1_macro=float(estimates.f1_macro(counts)))
     return MetricsBySplit(val=scores, test=scores)
 
 

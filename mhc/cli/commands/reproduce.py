@@ -14,8 +14,8 @@ from mhc.cli.run_argument import RUN, find_folders
 from mhc.timestamps import now
 
 if TYPE_CHECKING:
-    from mhc.runs.recipe import Difference
-    from mhc.runs.reproduce import Outcome
+    from mhc.provenance.recipe import Difference
+    from mhc.provenance.reproduce import Outcome
 
 CODE = Path(__file__).resolve().parent
 """A folder of the git repository that contains the code."""
@@ -33,8 +33,8 @@ def reproduce_command(context: Context, *, run_id: str, run_it: bool, tolerance:
 
     Example: mhc reproduce attention_20261120
     """
-    from mhc.runs.recipe import shell_lines
-    from mhc.runs.reproduce import recipe_of, reproduce
+    from mhc.provenance.recipe import shell_lines
+    from mhc.provenance.reproduce import recipe_of, reproduce
 
     (folder,) = find_folders(context, [run_id])
     recipe = recipe_of(folder)
@@ -49,7 +49,7 @@ def reproduce_command(context: Context, *, run_id: str, run_it: bool, tolerance:
 
 def show_outcome(run_id: str, outcome: Outcome, tolerance: float) -> int:
     """Print whether the results are the same, and the differences; return the exit code."""
-    from mhc.runs.recipe import count_comparable
+    from mhc.provenance.recipe import count_comparable
 
     new_id = outcome.folder.name
     count = count_comparable(outcome.record)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from mhc import redaction
 from mhc.errors import Refused
 from mhc.facts import Metrics
+from mhc.provenance.lineage import DIFF
 from mhc.record import ChangedFile, Content, RunRecord
-from mhc.runs.lineage import DIFF
 
 WITHOUT_EFFECT = ("paths.", "hydra.", "hydra/", "resume", "summary", "check_promotion", "auto_archive", "note")
 """Prefixes of overrides that change folders or output, never what is learned; they are left out."""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from mhc import files, git, redaction
+from mhc import files, redaction
+from mhc.provenance import git
 from mhc.record import ChangedFile, Content
 
 GIT_TIMEOUT = 10.0

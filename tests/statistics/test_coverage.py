@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from mhc.production import paired_comparison, statistics
+from mhc.statistics import estimates, paired_comparison
 
 SETS = 2000
 TOLERANCE = 0.015
@@ -39,13 +39,13 @@ def test_intervals_cover_the_truth_in_95_percent_of_small_sets() -> None:
     hits: dict[str, list[bool]] = {"accuracy": [], "recall": [], "f1_macro": []}
     for counts, rates, shares in small_test_sets(seed=11):
         population = rates * shares[:, None]
-        interval = statistics.accuracy_interval(counts, 0.95)
+        interval = estimates.accuracy_interval(counts, 0.95)
         hits["accuracy"].append(interval.low <= np.trace(population) <= interval.high)
-        for label, recall in enumerate(statistics.recall_intervals(counts, 0.95)):
+        for label, recall in enumerate(estimates.recall_intervals(counts, 0.95)):
             assert recall is not None
             hits["recall"].append(recall.low <= rates[label, label] <= recall.high)
-        interval = statistics.f1_macro_interval(counts, 0.95, 1000, rng)
-        hits["f1_macro"].append(interval.low <= float(statistics.f1_macro(population * 1e6)) <= interval.high)
+        interval = estimates.f1_macro_interval(counts, 0.95, 1000, rng)
+        hits["f1_macro"].append(interval.low <= float(estimates.f1_macro(population * 1e6)) <= interval.high)
     coverage = {name: float(np.mean(hit)) for name, hit in hits.items()}
     assert all(abs(share - 0.95) <= TOLERANCE for share in coverage.values()), coverage
 
@@ -80,7 +80,7 @@ def false_alarms(count: int, *, worlds: int, seed: int, worse: float = 0.0, marg
         classes, examples, alike = ((4, 120, 0.7), (2, 80, 0.5), (6, 180, 0.9), (4, 400, 0.7))[world % 4]
         labels, (champion, *rest) = equal_models(rng, count, examples, classes, alike, worse)
         best = max(
-            rest, key=lambda predicted: float(statistics.f1_macro(statistics.confusion(labels, predicted, classes)))
+            rest, key=lambda predicted: float(estimates.f1_macro(estimates.confusion(labels, predicted, classes)))
         )
         joint = paired_comparison.joint_table(labels, champion, best, classes)
         interval = paired_comparison.compare(joint, 0.05, count, 1000 if count == 1 else 4000, rng)
@@ -109,7 +109,7 @@ def test_best_of_20_without_correction_is_often_called_better() -> None:
     alarms = []
     for _ in range(300):
         labels, (champion, *rest) = equal_models(rng, 20, 200, 4, 0.7)
-        best = max(rest, key=lambda predicted: float(statistics.f1_macro(statistics.confusion(labels, predicted, 4))))
+        best = max(rest, key=lambda predicted: float(estimates.f1_macro(estimates.confusion(labels, predicted, 4))))
         joint = paired_comparison.joint_table(labels, champion, best, 4)
         alarms.append(paired_comparison.compare(joint, 0.05, 1, 1000, rng).low > 0)
     assert np.mean(alarms) > 0.2

@@ -14,11 +14,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from mhc import git
 from mhc.errors import MhcError
+from mhc.provenance import git, uncommitted
+from mhc.provenance.uncommitted import Changes
 from mhc.record import Lineage
-from mhc.runs import atomic, uncommitted
-from mhc.runs.uncommitted import Changes
+from mhc.runs import atomic
 
 DIFF = "git.diff"
 GIT_TIMEOUT = 10.0

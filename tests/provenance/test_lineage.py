@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mhc.provenance import lineage, uncommitted
 from mhc.record import Lineage
-from mhc.runs import lineage, uncommitted
 
 
 @pytest.fixture

@@ -7,8 +7,15 @@ import msgspec
 import pytest
 
 from mhc.errors import Refused
+from mhc.provenance.recipe import (
+    Difference,
+    count_comparable,
+    differences,
+    environment_differences,
+    recipe,
+    shell_lines,
+)
 from mhc.record import Event, Lineage, RunRecord
-from mhc.runs.recipe import Difference, count_comparable, differences, environment_differences, recipe, shell_lines
 from tests.support.builders import NOW, a_record, data_facts, iso
 
 replace = msgspec.structs.replace

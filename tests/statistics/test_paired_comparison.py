@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 
-from mhc.production import paired_comparison, statistics
+from mhc.statistics import estimates, paired_comparison
 
 
 def two_models(seed: int, examples: int = 300, better: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,8 +30,8 @@ def test_mcnemar_equals_statsmodels_and_scipy(only_first: int, only_second: int)
 def test_joint_table_holds_both_confusion_matrices() -> None:
     labels, first, second = two_models(0)
     joint = paired_comparison.joint_table(labels, first, second, 4)
-    assert np.array_equal(joint.sum(2), statistics.confusion(labels, first, 4))
-    assert np.array_equal(joint.sum(1), statistics.confusion(labels, second, 4))
+    assert np.array_equal(joint.sum(2), estimates.confusion(labels, first, 4))
+    assert np.array_equal(joint.sum(1), estimates.confusion(labels, second, 4))
 
 
 def test_comparison_has_the_plain_differences() -> None:
@@ -39,7 +39,7 @@ def test_comparison_has_the_plain_differences() -> None:
     comparison = paired_comparison.compare(
         paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 2000, np.random.default_rng(0)
     )
-    f1 = [float(statistics.f1_macro(statistics.confusion(labels, predictions, 4))) for predictions in (first, second)]
+    f1 = [float(estimates.f1_macro(estimates.confusion(labels, predictions, 4))) for predictions in (first, second)]
     assert comparison.difference == pytest.approx(f1[1] - f1[0], abs=1e-12)
     assert comparison.accuracy_difference == pytest.approx(
         np.mean(second == labels) - np.mean(first == labels), abs=1e-12
@@ -85,7 +85,7 @@ def test_pairing_detects_more_than_two_separate_intervals() -> None:
         paired_comparison.joint_table(labels, first, second, 4), 0.05, 1, 5000, np.random.default_rng(0)
     )
     intervals = [
-        statistics.f1_macro_interval(statistics.confusion(labels, predictions, 4), 0.9, 5000, np.random.default_rng(0))
+        estimates.f1_macro_interval(estimates.confusion(labels, predictions, 4), 0.9, 5000, np.random.default_rng(0))
         for predictions in (first, second)
     ]
     assert paired.low > 0

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, ndtri, xlogy
 from statsmodels.stats.contingency_tables import mcnemar
 
-from mhc.production.paired_comparison import (
+from mhc.statistics.paired_comparison import (
     PairedRecall,
     joint_table,
     paired_recall,

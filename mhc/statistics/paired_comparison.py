@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, gammaln, ndtri, stdtrit, xlog1py, xlogy
 
-from mhc.production.statistics import Counts, Floats, accuracy, f1_macro, f1_macro_influence, resample_rows
+from mhc.statistics.estimates import Counts, Floats, accuracy, f1_macro, f1_macro_influence, resample_rows
 
 GRID = 400
 """Number of discordance rates over which the largest probability is searched."""

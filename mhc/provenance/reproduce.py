@@ -12,12 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from mhc import files, git, redaction, timestamps
+from mhc import files, redaction, timestamps
 from mhc.errors import BadInput, NotFound, Refused, Unreadable
+from mhc.provenance import git
+from mhc.provenance.lineage import DIFF
+from mhc.provenance.recipe import Difference, Recipe, differences, environment_differences, recipe
 from mhc.record import Event, RunRecord
 from mhc.runs import folders, store
-from mhc.runs.lineage import DIFF
-from mhc.runs.recipe import Difference, Recipe, differences, environment_differences, recipe
 
 GIT_TIMEOUT = 300.0
 """Seconds that git may take to check out the recorded commit."""

@@ -1,0 +1,1 @@
+"""Where a run came from: its code, its environment, its data, and the commands that repeat it."""
