@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +97,8 @@ def _existing(path: Path) -> Path:
 
 
 def _free(folder: Path) -> str:
+    import shutil  # here: every command imports this module
+
     try:
         usage = shutil.disk_usage(folder)
     except OSError:

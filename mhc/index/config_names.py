@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -51,6 +50,8 @@ class ConfigNames(NamedTuple):
 
     def nearest(self, words: Words) -> str | None:
         """Return the name that is most similar to `words`."""
+        from difflib import get_close_matches  # here: every `list` imports this module
+
         names = {".".join(name) for name in [*self.values, *self.short]}
         return next(iter(get_close_matches(".".join(words), names, n=1)), None)
 

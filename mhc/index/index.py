@@ -17,11 +17,12 @@ import msgspec
 
 from mhc.errors import BadConfig
 from mhc.index import connection
-from mhc.index.refresh import LivenessLoader, Progress, derive_statuses, refresh
+from mhc.index.refresh import LivenessLoader, derive_statuses, refresh
 from mhc.index.rows import Row, Value, records_of, rows_of
 from mhc.index.scan import without_duplicates
 
 if TYPE_CHECKING:
+    from mhc.index.update import Progress
     from mhc.runs.resolve import Pattern
 
 T = TypeVar("T")
@@ -225,13 +226,9 @@ class Index:
 
     def repeated_ids(self) -> dict[str, list[str]]:
         """Return the ids that several run folders have, with the paths of these folders; a bundle is no run folder."""
-        rows = self.select(
-            Condition(
-                f"{READABLE.sql} AND location <> 'production'"
-                " AND id IN (SELECT id FROM runs GROUP BY id HAVING COUNT(*) > 1)"
-            ),
-            "id, path",
-        )
+        ids = [run_id for (run_id,) in self.query("SELECT id FROM runs GROUP BY id HAVING COUNT(*) > 1")]
+        condition = f"{READABLE.sql} AND location <> 'production' AND id IN (SELECT value FROM json_each(?))"
+        rows = self.select(Condition(condition, (json_list(list(map(str, ids))),)), "id, path") if ids else []
         counts = Counter(row.id for row in rows)
         return {run_id: [row.path for row in rows if row.id == run_id] for run_id in counts if counts[run_id] > 1}
 

@@ -1,4 +1,4 @@
-"""The tables of the index, and a record as a row of them. Pure: nothing here touches a disk.
+"""The tables of the index and their rows. Pure: nothing here touches a disk.
 
 The index is recreated if VERSION changes, so there are no migrations.
 """
@@ -7,19 +7,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
-from mhc import redaction
-from mhc.facts import Metrics
-from mhc.record import RunRecord, location_of
-from mhc.timestamps import parse_unix
-
-VERSION = 4
-"""Stored as SQLite's user_version; increase it with every change of SCHEMA or of `row_of`."""
+VERSION = 5
+"""Stored as SQLite's user_version; increase it with every change of SCHEMA or of `mhc.index.update`."""
 
 # configs.sections is JSON: name of a section -> its id in sections. config_keys.words is a JSON list.
 # runs.checksum is that of the row, see `checksum`; records.checksum is the CRC-32 of json.
@@ -37,6 +30,7 @@ CREATE TABLE runs (
 CREATE INDEX newest ON runs (created DESC, id);
 CREATE INDEX by_id ON runs (id);
 CREATE INDEX counted ON runs (error, shown, category, candidate, location, id);
+CREATE INDEX unreadable ON runs (path) WHERE error <> '';
 CREATE INDEX recently_changed ON runs (changed);
 CREATE INDEX claimed ON runs (path) WHERE status = 'running';
 CREATE TABLE records (path TEXT PRIMARY KEY, json BLOB NOT NULL, words TEXT NOT NULL, checksum INTEGER NOT NULL);
@@ -106,13 +100,6 @@ def checksum(row: Sequence[object]) -> int:
     return zlib.crc32(_encode((*row[:start], *row[end:])))
 
 
-def as_stored(row: Row) -> Sequence[object]:
-    """Return the values of a row as SQLite returns them: no booleans, no negative zero."""
-    return [
-        int(value) if isinstance(value, bool) else value + 0.0 if isinstance(value, float) else value for value in row
-    ]
-
-
 def rows_of(rows: list[tuple[Value, ...]]) -> list[Row]:
     """Return the rows of a SELECT of all fields and the checksum.
 
@@ -136,85 +123,3 @@ def records_of(rows: list[tuple[Value, ...]], expected: Collection[str] = ()) ->
     if len(records) < len(rows) or not records.keys() >= set(expected):
         raise ValueError("a record in the index is damaged")
     return {path: content for path, content in records.items() if content}
-
-
-def row_of(path: str, record: RunRecord) -> Row:
-    """Return the row of a record."""
-    created, started, ended = (parse_unix(at) for at in (record.created_at, record.started_at, record.ended_at))
-    start = created if started is None else started
-    event_times = [time for event in record.history[-3:] if (time := parse_unix(event.at)) is not None]
-    test, val = (split or Metrics() for split in (record.metrics.test, record.metrics.val))
-    return Row(
-        path=path,
-        location=location_of(path).value,
-        error="",
-        id=record.id,
-        name=record.name,
-        status=record.status.value,
-        shown=record.status.value,
-        reason=record.status_reason,
-        category=record.category.value if record.category else None,
-        created=created,
-        started=started,
-        ended=ended,
-        changed=max(event_times, default=created),
-        duration=None if ended is None or start is None else ended - start,
-        sweep=record.sweep.id if record.sweep else None,
-        grp=record.group or None,
-        seed=_int64(record.seed),
-        model=record.model.name if record.model else None,
-        parameters=_int64(record.model.parameters if record.model else None),
-        accuracy=test.accuracy,
-        f1_macro=test.f1_macro,
-        val_accuracy=val.accuracy,
-        val_f1_macro=val.f1_macro,
-        candidate=record.promotion.candidate,
-        pinned=record.pinned,
-        tags="\n".join(record.tags),
-        data=record.data.name if record.data else None,
-        val_data=_fingerprint(record, "val"),
-        test_data=_fingerprint(record, "test"),
-    )
-
-
-def _fingerprint(record: RunRecord, split: str) -> str | None:
-    facts = record.data.splits.get(split) if record.data else None
-    return facts.fingerprint[:16] if facts else None
-
-
-def row_of_unreadable(path: str, reason: str) -> Row:
-    """Return the row of a folder whose record cannot be read: its path and the reason."""
-    name = path.rsplit("/", 1)[-1]
-    empty = dict.fromkeys(Row._fields) | dict.fromkeys(("status", "shown", "reason", "tags"), "") | {"pinned": 0}
-    identity = {"path": path, "location": location_of(path).value, "error": reason, "id": name, "name": name}
-    return Row(**empty | identity)  # type: ignore[arg-type]
-
-
-def without_secrets(record: RunRecord) -> RunRecord:
-    """Return the record with masked credentials in its overrides and its command; an older version recorded them."""
-    lineage, sweep = record.lineage, record.sweep
-    command, overrides = (list(map(_masked, words)) for words in (lineage.command, lineage.overrides))
-    jobs = list(map(_masked, sweep.overrides)) if sweep else []
-    if (command, overrides, jobs) == (lineage.command, lineage.overrides, sweep.overrides if sweep else []):
-        return record
-    return replace(
-        record,
-        lineage=replace(lineage, command=command, overrides=overrides),
-        sweep=sweep and replace(sweep, overrides=jobs),
-    )
-
-
-@lru_cache(20_000)
-def _masked(word: str) -> str:
-    return redaction.override(word)
-
-
-def text_of(record: RunRecord) -> str:
-    """Return the text that `search` searches besides the config: in lower case, one value per line."""
-    texts = [record.id, record.name, record.description, record.note, *record.tags, *record.lineage.overrides]
-    return "\n".join(texts).lower()
-
-
-def _int64(value: int | None) -> int | None:
-    """Return the value; None if it is too large for SQLite, whose integers have 64 bits."""
-    return value if value is not None and abs(value) < 2**63 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mhc.index import refresh
+from mhc.index import update
 from mhc.index.index import Index
 from mhc.index.scan import scan, stable_scan
 from mhc.policy import load
@@ -55,7 +55,7 @@ def test_run_stored_at_its_old_path_is_shown_once(tmp_path: Path) -> None:
     (old_row,) = slow_reader.rows()
     folders.archive(folder, tmp_path / "outputs", Location.ARCHIVED)
     index = index_of(tmp_path)
-    refresh._store(slow_reader._database, [refresh.CacheEntry("", old_row, b"{}", "")])
+    update._store(slow_reader._database, [update.CacheEntry("", old_row, b"{}", "")])
     assert [row.path for row in index.rows()] == [f"archived/{ID}"]
 
 
