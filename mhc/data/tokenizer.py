@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from mhc.data import fingerprint, ngrams, remote_code
+from mhc.data import fingerprint, masking, ngrams, remote_code
 from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
 from mhc.data.ngrams import NgramTokenizer
@@ -169,7 +169,7 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
     unused = {"ngrams", "subwords"} if trained else set()
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
     values = {name: getattr(options, name) for name in options.__struct_fields__ if name not in unused}
-    return f"{options.kind}-{fingerprint.of_values([VERSION, values, content, *(['mask'] if mask else [])])}"
+    return f"{options.kind}-{fingerprint.of_values([VERSION, values, content, *(masking.PATTERNS if mask else [])])}"
 
 
 def is_tokenizer_file(path: Path) -> bool:
