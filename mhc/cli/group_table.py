@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mhc.cli.formatting import format_interval, format_mean
 from mhc.cli.output import Column, TableRow, show_table
+from mhc.report.formatting import format_interval, format_mean
 from mhc.report.tables import MISSING
 
 if TYPE_CHECKING:

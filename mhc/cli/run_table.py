@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mhc.cli.formatting import format_duration, format_value
 from mhc.cli.output import Column, TableRow, echo, show_table, status_cell, title
+from mhc.report.formatting import format_duration, format_value
 from mhc.report.tables import Cell, score
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import click
 import msgspec
 
 from mhc.cli.context import Context
-from mhc.cli.formatting import format_age
 from mhc.cli.output import Column, TableRow, remark, show_json, show_table, title, warn
 from mhc.cli.run_options import json_option, open_index, warn_repeated, warn_unreadable
 from mhc.errors import Unreadable
+from mhc.report.formatting import format_age
 from mhc.report.tables import MISSING, score, with_remedy
 from mhc.timestamps import now
 

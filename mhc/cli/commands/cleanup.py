@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mhc.cli.context import Context
-from mhc.cli.formatting import format_age, format_size
 from mhc.cli.output import Column, echo, on_terminal, show_table, terminal_width, warn
 from mhc.cli.run_argument import user_name
 from mhc.cli.run_options import dry_run_option
 from mhc.errors import Refused
+from mhc.report.formatting import format_age, format_size
 from mhc.terminal import clean
 from mhc.timestamps import now, parse_age_option
 

@@ -185,7 +185,7 @@ def show_lines(comparison: Comparison, lines: list[Line], if_empty: str) -> None
 
 def value_cell(line: Line, position: int) -> Cell:
     """Return the value of one run, marked if it is the best."""
-    from mhc.cli.formatting import format_value
+    from mhc.report.formatting import format_value
     from mhc.report.tables import Cell
 
     text = format_value(line.values[position])

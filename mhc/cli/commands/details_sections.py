@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from mhc.cli.formatting import format_age, format_duration, format_number, format_size, format_time
 from mhc.cli.output import Column, echo, show_table, status_cell, title
 from mhc.index.rows import Row
 from mhc.record import Promotion, RunRecord
+from mhc.report.formatting import format_age, format_duration, format_number, format_size, format_time
 from mhc.report.tables import (
     MISSING,
     Cell,

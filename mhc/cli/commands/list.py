@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mhc.cli.context import Context
-from mhc.cli.formatting import format_age, format_duration, format_time, format_value
 from mhc.cli.output import Column, TableRow, remark, show_json, show_table, status_cell
 from mhc.cli.run_options import (
     FilterOptions,
@@ -19,6 +18,7 @@ from mhc.cli.run_options import (
     warn_unreadable,
 )
 from mhc.index.fields import FieldValue, Kind, resolve, split
+from mhc.report.formatting import format_age, format_duration, format_time, format_value
 from mhc.report.tables import MISSING, Cell, score
 from mhc.timestamps import now
 

@@ -81,8 +81,8 @@ def follow_events(
 
 def show_events(events: list[TimelineEvent], context: Context, *, header: bool) -> None:
     """Print one line per event."""
-    from mhc.cli.formatting import format_time
     from mhc.cli.output import STATUS_STYLES, Column, remark, show_table
+    from mhc.report.formatting import format_time
     from mhc.report.tables import Cell
 
     if not events:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mhc.cli.context import Context
-from mhc.cli.formatting import format_duration
 from mhc.cli.output import Column, TableRow, live_table, remark, show_json, show_table, status_cell
 from mhc.cli.run_options import json_option, open_index
+from mhc.report.formatting import format_duration
 from mhc.report.tables import MISSING, Cell, score
 from mhc.timestamps import now
 
