@@ -1,4 +1,4 @@
-"""Write the parameters to TensorBoard's HParams page when a fit starts, and the metrics after the final passes."""
+"""Write the parameters to TensorBoard's page HParams when a fit starts, and the final scores at its end."""
 
 from __future__ import annotations
 
@@ -9,26 +9,21 @@ from pytorch_lightning import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 
+from callbacks.register_run import data_facts
 from mhc import redaction
-from mhc.facts import Metrics
-from mhc.model import classifier
 from mhc.record import flatten
 from mhc.report.curves import tensorboards
-
-METRICS = ("accuracy", "f1_macro", "loss", "ece")
-SPLITS = ("val", "test")
+from mhc.report.loggers import inner_of
+from mhc.report.tensorboard import TensorBoard
 
 Tree = Mapping[str, object]
 
 
 class HParams(Callback):
-    """Columns `final/<split>_<metric>`: the metrics of the best checkpoint, as recorded.
-
-    HParams shows a metric only if its name was registered with the parameters, before the first value, so each is
-    registered as 0 at step 0 and written again when it is measured.
+    """One row of the page per run: data, parameters, and the metrics of the best checkpoint on validation.
 
     Args:
-        values: parts of the configuration, as a nested mapping; its leaves become the columns of the page.
+        values: the columns after the name of the data, in their order; of a nested mapping, its leaves.
     """
 
     def __init__(self, values: Tree) -> None:
@@ -36,27 +31,28 @@ class HParams(Callback):
 
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Register parameters and metrics."""
-        initial = {f"final/{split}_{name}": 0.0 for split in SPLITS for name in METRICS}
+        """Write the parameters."""
+        data = data_facts(trainer)
         for board in tensorboards(trainer):
-            board.log_hyperparams(self.values, initial)
+            board.log_hyperparams(({"data": data.name} if data else {}) | self.values)
 
     @rank_zero_only
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the metrics of validation if it is the final pass."""
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Separate the scores of the best checkpoint from the curves if this is the final pass."""
         if trainer.state.fn == TrainerFn.VALIDATING:
-            self._write(trainer, "val", classifier.of(pl_module).results["val"].metrics)
+            score_best_checkpoint(trainer)
 
     @rank_zero_only
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the metrics of test."""
-        self._write(trainer, "test", classifier.of(pl_module).results["test"].metrics)
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Separate the scores of the best checkpoint from the curves."""
+        score_best_checkpoint(trainer)
 
-    def _write(self, trainer: pl.Trainer, split: str, metrics: Metrics) -> None:
-        values = {f"final/{split}_{name}": getattr(metrics, name) for name in METRICS}
-        for board in tensorboards(trainer):
-            board.log_metrics({name: value for name, value in values.items() if value is not None}, trainer.global_step)
-            board.save()
+
+def score_best_checkpoint(trainer: pl.Trainer) -> None:
+    """Tell the loggers of TensorBoard that all further scores are those of the best checkpoint."""
+    for board in map(inner_of, tensorboards(trainer)):
+        if isinstance(board, TensorBoard):
+            board.score_best_checkpoint()
 
 
 def leaves(values: Tree) -> dict[str, str | int | float | bool]:

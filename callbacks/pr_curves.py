@@ -16,18 +16,29 @@ log = logging.getLogger(__name__)
 
 
 class PrCurves(Callback):
-    """Curves in TensorBoard: `<split>/<label>`, each class against all others. Only for the final passes."""
+    """Curves in TensorBoard: `<split>/<label>`, each class against all others. Only for the final passes.
+
+    Args:
+        max_classes: number of classes up to which curves are written.
+    """
+
+    def __init__(self, max_classes: int = 10) -> None:
+        self.max_classes = max_classes
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the curves of validation if it is the final pass."""
         if trainer.state.fn == TrainerFn.VALIDATING:
-            write(trainer, pl_module, "val")
+            self._write(trainer, pl_module, "val")
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the curves of test."""
-        write(trainer, pl_module, "test")
+        self._write(trainer, pl_module, "test")
+
+    def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
+        if len(classifier.of(pl_module).labels) <= self.max_classes:
+            write(trainer, pl_module, split)
 
 
 def write(trainer: pl.Trainer, pl_module: pl.LightningModule, split: str) -> None:
