@@ -63,7 +63,8 @@ def recipe(record: RunRecord, folder: Path, diff: bytes | None) -> Recipe:
         raise Refused(f"The recorded override {odd[:80]!r} is not one that Hydra accepts; nothing is run")
     if not any(word.startswith("seed=") for word in words) and record.seed is not None:
         words.append(f"seed={record.seed}")
-    changes = folder / DIFF if diff is not None and lineage.git_diff == DIFF else None
+    has_changes = diff is not None and diff.lstrip().startswith(b"diff ")  # earlier ones may have comments alone
+    changes = folder / DIFF if has_changes and lineage.git_diff == DIFF else None
     return Recipe(["python", "-m", "mhc.train", *words], lineage.git_commit, changes, list(_caveats(record, diff)))
 
 
@@ -99,15 +100,23 @@ def _caveats_of_masks(overrides: Sequence[str], diff: bytes | None) -> Iterator[
         yield "credentials in the uncommitted changes are masked, so these may not apply"
 
 
-def shell_lines(recipe: Recipe, tree: str) -> list[str]:
-    """Return the lines to type in a shell; `tree` is the folder for the recorded code."""
+def shell_lines(recipe: Recipe, tree: Path, repository: Path | None = None) -> list[str]:
+    """Return the lines to type in a shell.
+
+    Args:
+        recipe: the recipe of the run.
+        tree: the new folder for the recorded code.
+        repository: the repository of the code, if the shell is not in it; `tree` must then be absolute.
+    """
     command = shlex.join(recipe.command)
     if recipe.commit is None:
         return [command]
-    lines = [f"git worktree add --detach {tree} {recipe.commit}"]
+    place = ["-C", str(repository)] if repository else []
+    lines = [shlex.join(["git", *place, "worktree", "add", "--detach", str(tree), recipe.commit])]
     if recipe.diff:
-        lines.append(f"git -C {tree} apply {shlex.quote(str(recipe.diff.absolute()))}")
-    return [*lines, f"PYTHONSAFEPATH=1 PYTHONPATH={tree} {command}"]
+        changes = str(recipe.diff.absolute())
+        lines.append(shlex.join(["git", "-C", str(tree), "apply", "--whitespace=nowarn", changes]))
+    return [*lines, f"PYTHONSAFEPATH=1 PYTHONPATH={shlex.quote(str(tree))} {command}"]
 
 
 def environment_differences(record: RunRecord, again: RunRecord) -> list[Difference]:

@@ -8,18 +8,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from mhc import files, redaction, timestamps
+from msgspec.structs import replace
+
+from mhc import config_file, files, redaction, timestamps
 from mhc.errors import BadInput, NotFound, Refused, Unreadable
 from mhc.provenance import git
 from mhc.provenance.lineage import DIFF
 from mhc.provenance.recipe import Difference, Recipe, differences, environment_differences, recipe
-from mhc.record import Event, RunRecord
+from mhc.record import Event, Promotion, RunRecord
 from mhc.runs import folders, store
 
+CONFIG = ".hydra/config.yaml"
+FLAGGING = "flag_for_promotion"
+"""The callback that judges a run."""
 GIT_TIMEOUT = 300.0
 """Seconds that git may take to check out the recorded commit."""
 
@@ -33,6 +39,15 @@ class Outcome(NamedTuple):
     """The record of the new run."""
     differences: list[Difference]
     environment_differences: list[Difference]
+
+
+def repository_of(folder: Path) -> Path | None:
+    """Return the top of the git working tree that contains `folder`; None if there is none."""
+    try:
+        output = git.run(folder, "rev-parse", "--show-toplevel", timeout=GIT_TIMEOUT, optional_locks=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return Path(os.fsdecode(output.rstrip(b"\n")))
 
 
 def recipe_of(folder: Path) -> Recipe:
@@ -69,14 +84,14 @@ def reproduce(folder: Path, outputs: Path, code: Path, *, tolerance: float, now:
         raise Refused(
             f"{masked.partition('=')[0]} of {record.id} was masked. Give it in the command, and run it yourself"
         )
-    with _checkout(instructions, code) as tree, TemporaryDirectory(prefix=folders.REPRODUCING, dir=outputs) as scratch:
-        exit_code = _train(instructions.command, tree, Path(scratch))
-        new = _moved(Path(scratch), outputs, exit_code)
+    with _checkout(instructions, code) as tree:
+        new = _trained([*instructions.command[1:], *_options(folder, outputs)], tree, outputs)
     again = store.read(new)
     unlike = differences(record, again, tolerance)
     verdict = f"differs in {', '.join(difference.name for difference in unlike)[:500]}" if unlike else "reproduced"
-    again = store.update(new, lambda old: old, Event(at=timestamps.format_time(now), what="compared", by="reproduce",
-                                                     why=f"made again from {record.id}: {verdict}"))  # fmt: skip
+    again = store.update(new, partial(_no_candidate, original=record.id),
+                         Event(at=timestamps.format_time(now), what="compared", by="reproduce",
+                               why=f"made again from {record.id}: {verdict}"))  # fmt: skip
     return Outcome(new, again, unlike, environment_differences(record, again))
 
 
@@ -90,7 +105,7 @@ def _checkout(instructions: Recipe, code: Path) -> Iterator[Path]:
         tree = Path(parent) / "code"
         _git(code, "worktree", "add", "--detach", str(tree), instructions.commit)
         try:
-            if instructions.diff and files.read(instructions.diff).lstrip().startswith(b"diff "):
+            if instructions.diff:
                 _git(tree, "apply", "--whitespace=nowarn", str(instructions.diff.absolute()))
             yield tree
         finally:
@@ -110,23 +125,40 @@ def _git(tree: Path, *arguments: str) -> None:
         raise BadInput(f"git {arguments[0]} failed: {reason}. Try the lines that `mhc reproduce` prints") from None
 
 
-def _train(command: Sequence[str], tree: Path, outputs: Path) -> int:
-    """Train with the code in `tree` and return the exit code.
+def _options(folder: Path, outputs: Path) -> list[str]:
+    """Return the overrides of a repetition: it archives no runs, and is neither flagged nor promoted."""
+    options = [f"paths.outputs={outputs.absolute()}", "auto_archive=false"]
+    try:
+        config = config_file.plain_values(files.read(folder / CONFIG).decode())
+        flags = isinstance(config, dict) and FLAGGING in (config.get("callbacks") or {})
+    except Exception:  # of any kind if it is not YAML; a repetition needs no recorded config
+        flags = False
+    return [*options, f"~callbacks.{FLAGGING}"] if flags else options
+
+
+def _trained(words: Sequence[str], tree: Path, outputs: Path) -> Path:
+    """Train with the code in `tree`, and return the folder of the new run.
 
     The working directory is the current one, so that relative paths to data are still valid.
+
+    Raises:
+        BadInput: if the training ends before it has a record.
     """
-    options = [f"paths.outputs={outputs.absolute()}", "auto_archive=false"]
+    before = {folder for folder, _ in folders.iter_runs(outputs, archives=False)}
     environment = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(tree)}
-    return subprocess.call([sys.executable, *command[1:], *options], env=environment)
+    with subprocess.Popen([sys.executable, *words], env=environment) as training:
+        exit_code = training.wait()
+    problem = " before it had a record; see its output above"
+    for folder in {folder for folder, _ in folders.iter_runs(outputs, archives=False)} - before:
+        try:
+            process = store.read(folder).process
+        except Unreadable as error:
+            problem = f": {error}"
+            continue
+        if process is not None and process.pid == training.pid:
+            return folder
+    raise BadInput(f"The training ended with exit code {exit_code}{problem}")
 
 
-def _moved(scratch: Path, outputs: Path, exit_code: int) -> Path:
-    """Move the new run from `scratch` to `outputs`, and return its folder."""
-    runs = [folder for folder, _ in folders.iter_runs(scratch)]
-    if len(runs) != 1:
-        raise BadInput(f"The training ended with exit code {exit_code} before it had a record; see its output above")
-    try:
-        store.read(runs[0])
-    except Unreadable as problem:
-        raise BadInput(f"The training ended with exit code {exit_code}: {problem}") from None
-    return runs[0].rename(outputs / runs[0].name)
+def _no_candidate(record: RunRecord, *, original: str) -> RunRecord:
+    return replace(record, promotion=Promotion(candidate=False, reason=f"made again from {original}; promote that run"))

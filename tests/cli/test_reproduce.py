@@ -37,6 +37,15 @@ def test_unknown_commit_is_refused_without_leftovers(tmp_path: Path, capsys: pyt
     assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == [".index.sqlite", ID]
 
 
+def test_commands_name_the_repository_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path / "outputs")
+    for place, words in ((tmp_path, f"git -C {PROJECT} worktree add"), (PROJECT, "git worktree add --detach ../mhc-")):
+        monkeypatch.chdir(place)
+        assert typed(capsys, tmp_path, "reproduce", ID).out.startswith(words)
+
+
 def a_project(folder: Path) -> Path:
     """Make a git repository with a copy of the code and an uncommitted change of a config."""
     for part in ("mhc", "callbacks", "conf"):
@@ -66,6 +75,12 @@ def test_reproduced_training_has_the_same_metrics(tmp_path: Path) -> None:
     assert trained.returncode == 0, trained.stderr
     (first,) = [folder for folder, _ in folders.iter_runs(outputs)]
     assert (first / "git.diff").is_file()
+    lines = python("mhc.cli.main", "--outputs", str(outputs), "reproduce", first.name).stdout.splitlines()
+    lines[-1] = f"{lines[-1]} --cfg job".replace(" python ", f" {sys.executable} ")
+    printed = subprocess.run(["bash", "-ec", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True)
+    assert "epochs: 1" in printed.stdout, printed.stderr
+    shutil.rmtree(tmp_path / f"mhc-reproduce-{first.name}")
+    subprocess.run(["git", "-C", project, "worktree", "prune"], check=True)
     answer = python("mhc.cli.main", "--outputs", str(outputs), "reproduce", first.name, "--run")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert f"are those of {first.name} within 1e-06" in answer.stdout
@@ -73,6 +88,8 @@ def test_reproduced_training_has_the_same_metrics(tmp_path: Path) -> None:
     record = store.read(again)
     assert record.history[-1].why == f"made again from {first.name}: reproduced"
     assert (record.lineage.git_commit, record.lineage.git_dirty) == (store.read(first).lineage.git_commit, True)
-    assert list(outputs.glob(".reproducing-*")) == []
+    assert (record.promotion.candidate, record.promotion.reason[:10]) == (False, "made again")
+    (place,) = [line.split()[1] for line in (answer.stdout + answer.stderr).splitlines() if line[:5] == "Run  "]
+    assert (tmp_path / place).samefile(again)
     trees = subprocess.run(["git", "-C", project, "worktree", "list"], capture_output=True, text=True, check=True)
     assert len(trees.stdout.splitlines()) == 1

@@ -30,7 +30,7 @@ def test_command_leaves_out_paths_and_output_options() -> None:
     words = ["model=micro", "name=a b", "paths.outputs=/x", "hydra.sweep.dir=/y", "+hydra.job.name=z", "resume=abc"]
     instructions = recipe(with_lineage(overrides=[*words, "summary=true", "auto_archive=false"]), Path("f"), None)
     assert instructions.command == ["python", "-m", "mhc.train", "model=micro", "name=a b", "seed=1"]
-    assert shell_lines(instructions, "../t") == [
+    assert shell_lines(instructions, Path("../t")) == [
         "git worktree add --detach ../t 0123456789abcdef0123456789abcdef01234567",
         "PYTHONSAFEPATH=1 PYTHONPATH=../t python -m mhc.train model=micro 'name=a b' seed=1",
     ]
@@ -43,8 +43,21 @@ def test_seed_given_by_the_user_is_not_added_again() -> None:
 def test_uncommitted_changes_are_applied(tmp_path: Path) -> None:
     instructions = recipe(with_lineage(git_diff="git.diff", git_dirty=True), tmp_path, b"diff --git a/x b/x\n")
     assert instructions.diff == tmp_path / "git.diff"
-    assert shell_lines(instructions, "../t")[1] == f"git -C ../t apply {tmp_path}/git.diff"
+    assert shell_lines(instructions, Path("../t"))[1] == f"git -C ../t apply --whitespace=nowarn {tmp_path}/git.diff"
     assert instructions.caveats == []
+
+
+def test_file_of_comments_is_not_applied(tmp_path: Path) -> None:
+    diff = b"# 1 untracked, not in this diff:\n#   models/ledger.jsonl\n"
+    instructions = recipe(with_lineage(git_diff="git.diff", git_dirty=True), tmp_path, diff)
+    assert instructions.diff is None
+    assert not any("apply" in line for line in shell_lines(instructions, Path("../t")))
+
+
+def test_repository_is_named_outside_of_it(tmp_path: Path) -> None:
+    lines = shell_lines(recipe(with_lineage(), tmp_path, None), Path("/a b/t"), Path("/a b/code"))
+    assert lines[0].startswith("git -C '/a b/code' worktree add --detach '/a b/t' 0123")
+    assert lines[1].startswith("PYTHONSAFEPATH=1 PYTHONPATH='/a b/t' python -m mhc.train ")
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "other.diff"])

@@ -14,7 +14,7 @@ from mhc.cli.run_argument import RUN, find_folders
 from mhc.timestamps import now
 
 if TYPE_CHECKING:
-    from mhc.provenance.recipe import Difference
+    from mhc.provenance.recipe import Difference, Recipe
     from mhc.provenance.reproduce import Outcome
 
 CODE = Path(__file__).resolve().parent
@@ -33,18 +33,30 @@ def reproduce_command(context: Context, *, run_id: str, run_it: bool, tolerance:
 
     Example: mhc reproduce attention_20261120
     """
-    from mhc.provenance.recipe import shell_lines
     from mhc.provenance.reproduce import recipe_of, reproduce
 
     (folder,) = find_folders(context, [run_id])
     recipe = recipe_of(folder)
     for caveat in recipe.caveats:
         warn(f"Note: {caveat}.")
-    for line in shell_lines(recipe, "../mhc-reproduce"):
-        echo(line)
+    show_commands(recipe, f"mhc-reproduce-{folder.name}")
     if run_it:
         outcome = reproduce(folder, context.outputs, CODE, tolerance=tolerance, now=now())
         click.get_current_context().exit(show_outcome(folder.name, outcome, tolerance))
+
+
+def show_commands(recipe: Recipe, tree: str) -> None:
+    """Print the lines that repeat a run in the current folder; `tree` is the name of a new folder for its code."""
+    from mhc.provenance.recipe import shell_lines
+    from mhc.provenance.reproduce import repository_of
+
+    here, repository = Path.cwd(), repository_of(CODE)
+    if repository is None or repository_of(here) == repository:
+        lines = shell_lines(recipe, Path("..", tree))
+    else:
+        lines = shell_lines(recipe, repository.parent / tree, repository)
+    for line in lines:
+        echo(line)
 
 
 def show_outcome(run_id: str, outcome: Outcome, tolerance: float) -> int:
