@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from mhc import policy as policies
 from mhc import timestamps
 from mhc.errors import MhcError, NotFound
@@ -21,7 +19,7 @@ from mhc.production.state import CHAMPION, Bundle, State
 from mhc.runs import resolve
 
 if TYPE_CHECKING:
-    from mhc.production.decision import PromotionRecord, Request
+    from mhc.production.decision import PromotionRecord
     from mhc.production.promote import Verdict
     from mhc.record import RunRecord
 
@@ -92,17 +90,18 @@ class Registry:
     def history(self, name: str | None = None, task: str | None = None) -> list[Entry]:
         """Return all ledger entries, oldest first, or those of one bundle, alias, run or task.
 
+        A run is named as everywhere: by its id, or the beginning or the end of it.
+
         Raises:
             NotFound: if there is no such task.
+            Conflict: if several runs match.
             Unreadable: if the ledger is damaged or was changed.
         """
         entries = ledger.verified_entries(self.models)
         if task is not None:
             chosen = state.find_task(state.fold(entries), task)
             entries = [entry for entry in entries if entry.task == chosen]
-        if name is None:
-            return entries
-        return [entry for entry in entries if name in (entry.bundle, entry.alias, entry.before, entry.run)]
+        return entries if name is None else _named(entries, name)
 
     def judge(self, run: str, answers: Mapping[str, str] | None = None) -> Verdict:
         """Return the verdict of every gate on a run (an id or its beginning); change nothing.
@@ -112,9 +111,10 @@ class Registry:
             Conflict: if several runs have it.
             Unreadable: if the record or the ledger is damaged or was changed.
         """
+        from mhc.production.decision import Request
         from mhc.production.promote import judge
 
-        request = self._request(run, by="", reason="", answers=answers)
+        request = Request(run=resolve.find(self.outputs, run), by="", reason="", answers=dict(answers or {}))
         return judge(request, outputs=self.outputs, models=self.models, policy=self.policy)
 
     def objections(self, runs: Iterable[tuple[Path, RunRecord]]) -> Iterator[str]:
@@ -178,29 +178,21 @@ class Registry:
             Conflict: if several runs have the id, or the name is taken.
             Unreadable: if the record, the ledger or the checkpoint is damaged or was changed.
         """
+        from mhc.production.decision import Request
         from mhc.production.promote import promote
 
-        request = self._request(run, by=by, reason=reason, name=name, alias=alias, force=force, answers=answers)
-        request = replace(request, labels=dict(labels or {}), task=task)
-        return promote(request, outputs=self.outputs, models=self.models, policy=self.policy)
-
-    def _request(
-        self,
-        run: str,
-        *,
-        by: str,
-        reason: str,
-        name: str | None = None,
-        alias: str | None = CHAMPION,
-        force: bool = False,
-        answers: Mapping[str, str] | None = None,
-    ) -> Request:
-        from mhc.production.decision import Request
-
-        folder = resolve.find(self.outputs, run)
-        return Request(
-            run=folder, by=by, reason=reason, name=name, alias=alias, force=force, answers=dict(answers or {})
+        request = Request(
+            run=resolve.find(self.outputs, run),
+            by=by,
+            reason=reason,
+            name=name,
+            alias=alias,
+            force=force,
+            answers=dict(answers or {}),
+            labels=dict(labels or {}),
+            task=task,
         )
+        return promote(request, outputs=self.outputs, models=self.models, policy=self.policy)
 
     def set_alias(self, alias: str, name: str, *, by: str, reason: str) -> Entry:
         """Point an alias to the bundle with this name or other alias.
@@ -265,6 +257,25 @@ class Registry:
             Unreadable: if the ledger cannot be opened.
         """
         return verify.check(self.models, without_weights=without_weights)
+
+
+def _named(entries: Sequence[Entry], name: str) -> list[Entry]:
+    """Return the entries of a bundle or an alias; if there are none, of the run that `name` means.
+
+    Raises:
+        Conflict: if several runs match.
+    """
+    exact = [entry for entry in entries if name in (entry.bundle, entry.alias, entry.before, entry.run)]
+    if exact:
+        return exact
+    runs = list(dict.fromkeys(entry.run for entry in entries if entry.run))
+    for pattern in resolve.patterns(name):
+        matches = [run for run in runs if pattern.matches(run)]
+        if len(matches) > 1:
+            raise resolve.ambiguous(name, matches, matches)
+        if matches:
+            return [entry for entry in entries if entry.run == matches[0]]
+    return []
 
 
 def _champion_changed(record: RunRecord, production: State, entries: Sequence[Entry]) -> bool:

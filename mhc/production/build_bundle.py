@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,6 +68,21 @@ def near_copies(run: Path, similarity: float, sources: RunSources) -> int | None
         return len(near_duplicates(list(sources.texts(run, "train")), list(sources.texts(run, "test")), similarity))
     except (MhcError, OSError):
         return None
+
+
+def obstacle(run: Path, sources: RunSources) -> str:
+    """Return why no bundle can be built from the run; empty if its network can be loaded, and served.
+
+    That a bundle gives the same probabilities as the run is checked only by a promotion.
+    """
+    try:
+        trained = sources.load(run)
+        if not type(trained.network).__module__.startswith(("mhc.", "transformers.")):
+            with TemporaryDirectory() as place, export.without_progress_bars():
+                export.write(trained, Path(place), 1.0)
+    except MhcError as problem:
+        return str(problem)
+    return ""
 
 
 def anchor(writer: Writer) -> Anchor:

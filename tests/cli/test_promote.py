@@ -49,6 +49,9 @@ def test_rollback_restores_the_previous_champion(mhc: Mhc) -> None:
         r"champion rolled back to weak_v1 \(was strong_v1\) by bob: worse in the field", mhc("history").out
     )
     assert mhc("verify").out.startswith("3 ledger entries and 2 bundles are intact")
+    assert mhc("history", "bbbb").out == mhc("history", "strong_2026").out == mhc("history", STRONG).out
+    assert mhc("history", "bbbb").out.count("\n") == 1
+    assert mhc("history", "nobody").out == "Nothing is recorded of nobody.\n"
     assert json.loads(mhc("champion", "--json").out)[0]["name"] == "weak_v1"
     assert mhc("champion", "--at", "2020-01-01").out.startswith("No champion on 2020-01-01")
 
@@ -60,6 +63,15 @@ def test_dry_run_shows_every_gate_and_changes_nothing(mhc: Mhc, tmp_path: Path) 
     assert "not_worse_than_champion" in answer.out
     assert answer.out.endswith(f"{STRONG} would be promoted as strong_v1\n")
     assert not (tmp_path / "models" / "production").exists()
+
+
+@pytest.mark.usefixtures("runs")
+def test_dry_run_names_a_checkpoint_that_is_missing(mhc: Mhc, tmp_path: Path) -> None:
+    (checkpoint,) = (tmp_path / "outputs" / STRONG).rglob("*.ckpt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    answer = mhc("promote", "strong", "--dry-run", "--force")
+    assert (answer.code, f"{STRONG} would not be promoted: " in answer.err) == (1, True)
+    assert "The checkpoint " in answer.err
 
 
 def test_refusal_is_a_sentence_and_exit_code_1(mhc: Mhc, tmp_path: Path, world: World) -> None:

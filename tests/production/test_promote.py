@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from mhc.errors import BadInput, Conflict, Refused, Unreadable
 from mhc.model.weights import Loaded
 from mhc.production import ledger, verify
 from mhc.production.api import Registry
-from mhc.production.build_bundle import RunSources
+from mhc.production.build_bundle import RunSources, obstacle
 from mhc.production.decision import PromotionRecord, Request
 from mhc.production.promote import judge, promote
 from mhc.record import Category, ChangedFile, Content, Lineage
@@ -490,6 +491,7 @@ def test_network_of_the_user_is_refused_in_a_sentence(world: World, folders: Fol
         )
     )
     sentence = r"tests\.support\.own_network\.OwnNetwork is a class of your own, and a bundle contains no code"
+    assert re.search(sentence, obstacle(run, sources))
     with pytest.raises(Refused, match=sentence):
         promote_run(run, folders, force=True, sources=sources)
     assert entries(folders)[-1].what == "refused"

@@ -121,13 +121,16 @@ def show_judgement(context: Context, request: Request) -> None:
     """Print the verdict of every gate.
 
     Raises:
-        Refused: if the run does not pass a gate.
+        Refused: if the run does not pass a gate, or no bundle can be built from it.
     """
+    from mhc.production.build_bundle import RunSources, obstacle
     from mhc.production.promote import judge
 
-    policy = context.registry().policy
-    judgement = judge(request, outputs=context.outputs, models=context.models, policy=policy)
+    policy, sources = context.registry().policy, RunSources()
+    judgement = judge(request, outputs=context.outputs, models=context.models, policy=policy, sources=sources)
     show_gates(judgement.gates)
+    if reason := obstacle(request.run, sources):
+        raise Refused(f"{request.run.name} would not be promoted: {reason}")
     if judgement.missed and not request.force:
         raise Refused(f"{request.run.name} would not be promoted")
     by_force = " by force" if judgement.missed else ""
