@@ -47,6 +47,8 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The origin of each split: given, or cut from train by hash of text or group."""
     cleaning: dict[str, int] = {}
     """Rows dropped, by reason."""
+    reading: list[str] = []
+    """What was found in the files and is not as usual, such as another separator; never a text."""
     masked: bool = False
     """Whether URLs, e-mail addresses, user handles and phone numbers were replaced by marks, in training and in use."""
     high_risk: list[str] = []

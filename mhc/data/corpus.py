@@ -5,6 +5,7 @@ A corpus is a folder of the cache: `corpus.json` describes it, and each split ha
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from mhc.data import cleaning, fingerprint, labels, splits
+from mhc.data import cleaning, fingerprint, label_forms, labels, splits
 from mhc.data.cache import Ints, ensure_folder, make_private, map_flat, private_folder, read_ints, write_ints
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning, Splitting
@@ -20,7 +21,9 @@ from mhc.data.sources import Raw, Source
 from mhc.errors import BadInput
 from mhc.facts import SplitFacts
 
-VERSION = 2
+log = logging.getLogger("mhc")
+
+VERSION = 3
 """Version of the layout on disk and of the cleaning rules; a new version invalidates older folders of the cache."""
 
 
@@ -33,6 +36,8 @@ class CorpusInfo(msgspec.Struct, frozen=True, kw_only=True):
     cut: dict[str, str]
     cleaning: dict[str, int]
     train_fraction: float
+    notes: list[str] = []
+    """What was found in the files and is not as usual."""
 
 
 class Corpus:
@@ -87,7 +92,10 @@ def ensure(
             write_rows(part, info.labels, name, draft)
         (draft / "corpus.json").write_bytes(msgspec.json.encode(info))
 
-    return Corpus(ensure_folder(cache / "corpora" / key, fill))
+    corpus = Corpus(ensure_folder(cache / "corpora" / key, fill))
+    for note in corpus.about.notes:
+        log.warning(note)
+    return corpus
 
 
 def read(source: Source, content: dict[str, object], cache: Path) -> Raw:
@@ -108,8 +116,11 @@ def prepare(
     raw: Raw, options: Cleaning, splitting: Splitting, names: Mapping[str, str], near: float | None
 ) -> tuple[CorpusInfo, dict[str, Rows]]:
     """Check, clean, cut and count the rows. Pure."""
-    raw_splits = {name: checked(rows, raw, names, name, options) for name, rows in raw.splits.items()}
+    names = {label_forms.form_of(value): name for value, name in names.items()}
+    labelled, missing, merged = label_forms.unified(raw.splits, options, names, raw.origin)
+    raw_splits = {name: checked(rows, raw, names, name, options) for name, rows in labelled.items()}
     rows, dropped = cleaning.clean(raw_splits, options)
+    dropped.update(missing)
     rows["train"] = labels.drop_or_refuse_rare(rows["train"], options, dropped)
     rows, how = splits.cut_missing(rows, splitting)
     rows = labels.drop_or_refuse_unknown(rows, options, dropped)
@@ -122,6 +133,7 @@ def prepare(
         cut=how,
         cleaning={reason: count for reason, count in dropped.items() if count},
         train_fraction=fraction,
+        notes=[*raw.notes, *merged],
     )
     return info, rows
 

@@ -178,6 +178,7 @@ class TextDataModule(pl.LightningDataModule):
             source=about.origin,
             cut=about.cut,
             cleaning=about.cleaning,
+            reading=about.notes,
             masked=self.cleaning.mask,
             high_risk=self.high_risk,
             train_fraction=about.train_fraction,

@@ -21,17 +21,14 @@ FLOAT = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 
 
 def with_names(rows: Rows, names: Mapping[str, str], where: str) -> Rows:
-    """Return the rows with their labels stripped and renamed.
+    """Return the rows with their labels renamed; without names the labels stay.
 
     Raises:
-        BadInput: if a row has no label, or one that `names` does not have.
+        BadInput: if a row has a label that `names` does not have.
     """
-    labels = [label.strip() for label in rows.labels]
-    if "" in labels:
-        raise BadInput(f"Row {labels.index('') + 1} of {where} has no label. Fill it in or remove the row")
-    if names:
-        labels = renamed(labels, names, where)
-    return Rows(texts=rows.texts, labels=labels, groups=rows.groups)
+    if not names:
+        return rows
+    return Rows(texts=rows.texts, labels=renamed(rows.labels, names, where), groups=rows.groups)
 
 
 def renamed(labels: list[str], names: Mapping[str, str], where: str) -> list[str]:

@@ -30,6 +30,11 @@ class Cleaning(Strict, frozen=True, kw_only=True):
     """Labels with fewer than `min_rows_per_label` rows: refuse the data, or drop those rows."""
     min_rows_per_label: Positive
     """Minimum number of rows of a label before a split is cut; with fewer than 2 it cannot be learned and tested."""
+    missing_labels: Choice = "refuse"
+    """Rows whose label is empty, nan, N/A or null: refuse the data, or drop those rows."""
+    merge_labels: Literal["case"] | Mapping[str, str] | None = None
+    """Labels that differ only in case, blanks, Unicode form or invisible characters; case: each becomes the most
+    frequent of them. A mapping: the label that each of these labels becomes. None: refuse the data."""
     unknown_labels: Choice
     """Rows of val and test with a label that train does not have: refuse the data, or drop those rows."""
 

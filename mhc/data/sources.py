@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mhc.data import fingerprint, readers
 from mhc.data.cleaning import Rows
-from mhc.data.file_checks import kind_of
 from mhc.data.readers import Columns
+from mhc.data.tables import hub
+from mhc.data.tables import source as table_source
+from mhc.data.tables.options import Reading
+from mhc.data.tables.table import TRAINING_KEYS
 from mhc.errors import BadConfig, BadInput
 
 SPLITS = {
@@ -35,6 +38,8 @@ class Raw:
     """Origin of the rows: file names or hub name; never a text."""
     names: tuple[str, ...] = ()
     """Label names in their order, if the source has them."""
+    notes: tuple[str, ...] = ()
+    """What was found in the files and is not as usual, such as another separator; never a text."""
 
 
 class Source(Protocol):
@@ -55,35 +60,71 @@ class Source(Protocol):
         """Return the rows; `cache` is the cache folder of the library that reads them."""
 
 
+Names = str | Sequence[str]
+"""Name of a column, or of several that are joined."""
+
+ColumnsOfSplit = Mapping[str, Names | None]
+"""Names of the columns text, label and group of the file of one split; None: as in the other files."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """CSV, TSV, JSONL or Parquet files: one for all, or one per split."""
+    """Files of texts of any kind in `mhc.data.tables.source.KINDS`: one for all, or one per split."""
 
     train: str
     val: str | None = None
     test: str | None = None
-    text: str = "text"
+    text: Names = "text"
     label: str = "label"
     group: str | None = None
     split: str | None = None
+    columns: Mapping[str, ColumnsOfSplit] = field(default_factory=dict)
+    """Names of columns that are others in the file of one split, by split."""
     separator: str | None = None
-    """Separator of CSV files; None: by the suffix."""
+    """See `mhc.data.tables.options.Reading`, as for the other options of reading."""
+    quoting: Literal["double", "none"] | None = None
+    encoding: str | None = None
+    encoding_errors: str = "strict"
+    header: Sequence[str] | None = None
 
     synthetic = False
 
     def __post_init__(self) -> None:
-        """Refuse a split column together with files of splits.
+        """Refuse a split column together with files of splits, and names of columns that do not exist.
 
         Raises:
-            BadConfig: if both are given.
+            BadConfig: if both are given, or an option of reading is not valid.
         """
         if self.split is not None and (self.val or self.test):
             raise BadConfig("data.split names a column of splits, so data.val and data.test must be left out")
+        for split, names in self.columns.items():
+            unknown = sorted({*names} - {"text", "label", "group"})
+            if split not in ("train", "val", "test") or unknown:
+                key = ".".join(["data.columns", split, *unknown[:1]])
+                raise BadConfig(f"{key} is not known. Use data.columns.<train, val or test>.<text, label or group>=")
+        _ = self.reading  # checks the options
 
     @property
-    def columns(self) -> Columns:
-        """Names of the columns."""
-        return Columns(text=self.text, label=self.label, group=self.group, split=self.split)
+    def reading(self) -> Reading:
+        """How the files are read."""
+        return Reading(
+            separator=self.separator,
+            quoting=self.quoting,
+            encoding=self.encoding,
+            encoding_errors=self.encoding_errors,
+            header=tuple(self.header or ()),
+        )
+
+    def columns_of(self, split: str) -> Columns:
+        """Return the names of the columns of the file of a split."""
+        own = {key: name for key, name in self.columns.get(split, {}).items() if name is not None}
+        text = own.get("text", self.text)
+        return Columns(
+            text=(text,) if isinstance(text, str) else tuple(text),
+            label=str(own.get("label", self.label)),
+            group=str(own["group"]) if "group" in own else self.group,
+            split=self.split,
+        )
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -103,30 +144,40 @@ class Files:
             BadInput: if a file is empty or of an unsupported kind.
             NotFound: if there is no such file.
         """
-        for path in self.paths.values():
-            kind_of(path)
+        sources = {name: table_source.of_path(path) for name, path in self.paths.items()}
         return {
             "source": "files",
             "files": fingerprint.of_files(self.paths.values()),
             "splits": list(self.paths),
-            "kinds": [path.suffix.lower() for path in self.paths.values()],
-            "columns": self.columns.names(),
-            "separator": self.separator,
+            "kinds": [source.suffix + source.compression for source in sources.values()],
+            "columns": [[list(columns.text), *columns.names()] for columns in map(self.columns_of, self.paths)],
+            "reading": asdict(self.reading),
         }
 
     def read(self, cache: Path) -> Raw:
         """Read and check all files.
 
         Raises:
-            BadInput: if a file is empty, ragged, not UTF-8, or lacks a column.
+            BadInput: if a file is empty, ragged, does not fit its encoding, or lacks a column.
             NotFound: if there is no such file.
         """
-        splits = {name: readers.file_rows(path, self.columns, self.separator) for name, path in self.paths.items()}
+        files = {
+            name: readers.file_rows(path, self.columns_of(name), self.reading, keys_of(name))
+            for name, path in self.paths.items()
+        }
         origin = ", ".join(str(path) for path in self.paths.values())
+        notes = tuple(note for file in files.values() for note in file.notes)
         if self.split is not None:
-            rows, values = splits["train"]
-            return Raw(splits=split_by_column(rows, values, origin), origin=origin)
-        return Raw(splits={name: rows for name, (rows, _) in splits.items()}, origin=origin)
+            train = files["train"]
+            return Raw(splits=split_by_column(train.rows, train.splits, origin), origin=origin, notes=notes)
+        return Raw(splits={name: file.rows for name, file in files.items()}, origin=origin, notes=notes)
+
+
+def keys_of(split: str) -> str:
+    """Return the keys that choose the columns of the file of a split, for messages."""
+    if split == "train":
+        return TRAINING_KEYS
+    return f"data.columns.{split}.text=, data.columns.{split}.label= or data.columns.{split}.group="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +194,7 @@ class HuggingFace:
     """Name of the split to train on."""
     val: str | None = None
     test: str | None = None
-    text: str = "text"
+    text: Names = "text"
     label: str = "label"
     group: str | None = None
 
@@ -152,7 +203,8 @@ class HuggingFace:
     @property
     def columns(self) -> Columns:
         """Names of the columns."""
-        return Columns(text=self.text, label=self.label, group=self.group)
+        text = (self.text,) if isinstance(self.text, str) else tuple(self.text)
+        return Columns(text=text, label=self.label, group=self.group)
 
     @property
     def name(self) -> str:
@@ -165,7 +217,7 @@ class HuggingFace:
             "source": "huggingface",
             "path": folder_fingerprint(Path(self.path)) or self.path,
             "options": [self.config, self.revision, self.train, self.val, self.test],
-            "columns": self.columns.names(),
+            "columns": [list(self.columns.text), *self.columns.names()],
         }
 
     def read(self, cache: Path) -> Raw:
@@ -176,7 +228,7 @@ class HuggingFace:
         """
         split_names = {"train": self.train, "val": self.val, "test": self.test}
         content = folder_fingerprint(Path(self.path))  # `datasets` itself compares only the names and times of files
-        data = readers.hub_splits(self.path, self.config, self.revision, cache / content)
+        data = hub.hub_splits(self.path, self.config, self.revision, cache / content)
         splits: dict[str, Rows] = {}
         names: Sequence[str] = ()
         for name, hub_name in split_names.items():

@@ -50,8 +50,8 @@ def test_folder_instead_of_a_file_is_refused(make_datamodule: Make, tmp_path: Pa
 
 
 def test_unsupported_kind_of_file_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
-    message = from_files(make_datamodule, train=write_file(tmp_path, b"x", "posts.xlsx"))
-    assert "posts.xlsx ends in .xlsx; files of texts end in .csv, .tsv" in message
+    message = from_files(make_datamodule, train=write_file(tmp_path, b"x", "posts.doc"))
+    assert "posts.doc ends in .doc; files of texts end in .csv, .tsv" in message
 
 
 def test_empty_file_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
@@ -159,27 +159,29 @@ def test_row_without_a_label_is_refused(make_datamodule: Make, make_csv: MakeCsv
     assert "Row 10 of " in from_files(make_datamodule, train=make_csv(rows=[*rows, (SECRET, "")]))
 
 
-def test_error_of_invalid_utf8_has_byte_and_line(make_datamodule: Make, tmp_path: Path) -> None:
+def test_error_of_invalid_utf8_has_line_and_keys(make_datamodule: Make, tmp_path: Path) -> None:
     path = write_file(tmp_path, b"text,label\nfine,x\ncaf\xe9,y\n")
-    assert f"{path} is not UTF-8 at byte 21 (line 3)." in from_files(make_datamodule, train=path)
+    message = from_files(make_datamodule, train=path)
+    assert message.startswith(f"{path} is not UTF-8 at line 3; 1 line is not. cp1252 fits: set data.encoding=cp1252 if")
+    assert "data.encoding_errors=cp1252" in message
 
 
 def test_invalid_utf8_after_the_first_chunk_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
     line = "é" * 1000 + ",x\n"
     content = ("text,label\n" + line * 9000).encode()
     path = write_file(tmp_path, content + b"\xff,x\n")
-    assert f"is not UTF-8 at byte {len(content)} (line 9002)." in from_files(make_datamodule, train=path)
+    assert "is not UTF-8 at line 9002; 1 line is not." in from_files(make_datamodule, train=path)
 
 
 def test_file_that_ends_within_a_character_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
-    assert "is not UTF-8 at byte 14" in from_files(
+    assert "is not UTF-8 at line 2" in from_files(
         make_datamodule, train=write_file(tmp_path, b"text,label\na,x\xe2\x82")
     )
 
 
 def test_nul_bytes_are_refused(make_datamodule: Make, tmp_path: Path) -> None:
-    message = from_files(make_datamodule, train=write_file(tmp_path, "text,label\na,x\n".encode("utf-16")))
-    assert "has a NUL byte at byte 3 (line 1). Save it as UTF-8" in message
+    message = from_files(make_datamodule, train=write_file(tmp_path, b"text,label\na\0,x\n"))
+    assert "has a NUL byte in line 2." in message
 
 
 @pytest.mark.parametrize(("row", "fields"), [("a,b,x", 3), ("a", 1)], ids=["too many", "too few"])
@@ -191,12 +193,12 @@ def test_error_of_a_ragged_csv_has_the_line(make_datamodule: Make, tmp_path: Pat
 
 
 def test_unclosed_quote_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
-    path = write_file(tmp_path, f'text,label\nfine,x\n"{SECRET},y\nmore,x\n'.encode())
-    assert "The row at line 3" in from_files(make_datamodule, train=path)
+    path = write_file(tmp_path, f'text,label\n"fi, ne",x\n"{SECRET},y\nmore,x\n'.encode())
+    assert "has a quote in the row at line 3 that nothing closes" in from_files(make_datamodule, train=path)
 
 
 def test_unclosed_quote_in_the_last_column_is_refused(make_datamodule: Make, tmp_path: Path) -> None:
-    path = write_file(tmp_path, f'label,text\nx,fine\ny,"{SECRET}\nx,more\n'.encode())
+    path = write_file(tmp_path, f'label,text\nx,"fi, ne"\ny,"{SECRET}\nx,more\n'.encode())
     assert "has a quote in the row at line 3 that nothing closes" in from_files(make_datamodule, train=path)
 
 
@@ -284,7 +286,7 @@ def test_hub_name_that_cannot_be_loaded_is_refused(make_datamodule: Make, tmp_pa
         ({"splitting": {"vall": 0.1}}, r"data\.splitting: .*vall.*Its keys are: val, test"),
         ({"cleaning": {"conflicting": "maybe"}}, r"data\.cleaning: .*\$\.conflicting"),
         ({"tokenizer": {"kind": "letters"}}, r"model\.tokenizer: .*\$\.kind"),
-        ({"trainn": "x.csv"}, r"data\.trainn is not known\. Files has: group, label"),
+        ({"trainn": "x.csv"}, r"data\.trainn is not known\. Files has: columns, encoding"),
     ],
     ids=["too small", "misspelt", "choice", "tokenizer", "shorthand"],
 )

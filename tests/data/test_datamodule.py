@@ -52,10 +52,10 @@ def test_files_of_every_kind_give_the_same_rows(make_datamodule: Make, make_csv:
 
 
 def test_values_that_look_missing_are_unchanged(make_datamodule: Make, make_csv: MakeCsv) -> None:
-    rows = [*ROWS, ("NA", "null"), ("null", "null"), ("nan", "null"), ("007", "null")]
+    rows = [*ROWS, ("NA", "none"), ("null", "none"), ("nan", "none"), ("007", "none")]
     datamodule = prepared(make_datamodule(make_csv(rows=rows), splitting={"val": 0.0, "test": 0.0}))
     assert {"NA", "null", "nan", "007"} <= set(texts_of(datamodule)["train"])
-    assert datamodule.labels == ["glad", "null", "sad"]
+    assert datamodule.labels == ["glad", "none", "sad"]
 
 
 def test_byte_order_mark_is_not_part_of_a_column_name(make_datamodule: Make, tmp_path: Path) -> None:
