@@ -47,6 +47,11 @@ def cut_middle(line: str, max_length: int, tail: int = 5) -> str:
     return line[: max_length - tail - 1] + "…" + line[-tail:]
 
 
+def quantity(count: int, noun: str) -> str:
+    """Return `1 run`, `2,000 runs`, `3 processes`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def escape_json(text: str) -> str:
     r"""Return JSON text with every invisible character in its strings as \uXXXX: the same values, safe to print."""
     return _INVISIBLE_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

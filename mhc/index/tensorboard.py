@@ -15,6 +15,7 @@ from mhc.index.index import Index
 from mhc.index.labels import labels_of
 from mhc.index.rows import Row
 from mhc.runs import folders
+from mhc.terminal import quantity
 
 LOGS = "tensorboard"
 MAX_LABEL = 100
@@ -39,7 +40,7 @@ def boards_of(index: Index, rows: Sequence[Row]) -> tuple[list[Board], list[Row]
     with_logs = [row for row in rows if _has_logs(index.folder(row.path))]
     if not with_logs:
         raise NotFound(
-            f"None of the {len(rows)} run(s) has TensorBoard logs. Train with logger=tensorboard to have them"
+            f"None of {quantity(len(rows), 'run')} has TensorBoard logs. Train with logger=tensorboard to have them"
         )
     names = _names(index, with_logs)
     boards = [

@@ -17,6 +17,7 @@ from mhc.migrate import merge
 from mhc.migrate.source import Content, Description
 from mhc.record import Event, Lineage, Location, RunRecord, Status, Sweep
 from mhc.runs.folders import slug
+from mhc.terminal import quantity
 
 LONGEST_NAME = 120
 LONGEST_TEXT = 4000
@@ -193,5 +194,5 @@ def _lineage(descriptions: list[Description]) -> Lineage:
 
 def _why(descriptions: list[Description], created_why: str, zone: tzinfo) -> str:
     places = len({(d.source, d.place, d.line) for d in descriptions})
-    parts = [f"described in {places} place(s)", f"times without a zone are in {zone}", created_why]
+    parts = [f"described in {quantity(places, 'place')}", f"times without a zone are in {zone}", created_why]
     return "; ".join(part for part in parts if part)

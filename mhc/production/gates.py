@@ -30,6 +30,7 @@ from mhc.production.decision import (
 from mhc.record import Category, Content, Gate, Promotion, Status
 from mhc.statistics import paired_comparison
 from mhc.statistics.paired_comparison import Comparison, PairedRecall
+from mhc.terminal import quantity
 
 __all__ = ["FAILED", "GATES", "PASSED", "UNKNOWN", "flag", "judge", "refusals"]
 
@@ -196,7 +197,7 @@ def leakage(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
         return [unknown("no_leakage", "near copies between train and test were not counted", rule.why, remedy)]
     share = inputs.near_copies / max(test.rows, 1)
     shared = test.shared_groups or 0
-    authors = "" if test.shared_groups is None else f"; {shared} author(s) are in both"
+    authors = "" if test.shared_groups is None else f"; {quantity(shared, 'author')} in both"
     outcome = PASSED if share <= rule.near_copies_at_most and shared <= rule.shared_groups_at_most else FAILED
     reason = f"{inputs.near_copies} of {test.rows} test rows ({share:.1%}) are near copies of a train row{authors}"
     copies = math.floor(rule.near_copies_at_most * test.rows)

@@ -20,6 +20,7 @@ from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
 from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
 from mhc.runs import atomic, checkpoints, failure, heartbeat, own_folder, process_control, store
 from mhc.runs.liveness import HEARTBEAT, this_process, with_derived_status
+from mhc.terminal import quantity
 
 if TYPE_CHECKING:
     from mhc.policy import LivenessPolicy, Policy
@@ -139,7 +140,7 @@ class LiveRun:
             return replace(old, smoke=smoke, data=data or old.data, model=model or old.model, process=process)
 
         what = f"{model.name if model else 'a model'} on {data.name if data else 'its data'}"
-        self._change(with_start, "started", f"{what}, {world_size} process(es)")
+        self._change(with_start, "started", f"{what}, {quantity(world_size, 'process')}")
 
     def note_metrics(self, split: str, metrics: Metrics, timing: Timing | None = None) -> None:
         """Record the final metrics of `split`, val or test; a value that is not finite is recorded as unknown."""

@@ -13,7 +13,6 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from mhc import distributed, policy, user_text
 from mhc.errors import BadConfig, MhcError
@@ -22,7 +21,7 @@ from mhc.index import Runs
 from mhc.index.summary import sentences
 from mhc.provenance import lineage
 from mhc.record import RECORD_FILE, Category, Sweep
-from mhc.report.result import result
+from mhc.report import closing_page
 from mhc.runs import folders, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
@@ -142,7 +141,7 @@ def train(
         if cfg.summary:
             log_summary(cfg, run)
         score = fit_and_evaluate(cfg, checkpoint, datamodule)
-    Console(stderr=True).print(result(run.record(), run.folder, gates=cfg.check_promotion))
+    closing_page.show(run.record(), run.folder, gates=cfg.check_promotion)
     return score
 
 

@@ -18,6 +18,7 @@ from mhc.policy import CONF
 from mhc.record import Sweep
 from mhc.runs import resolve, sweeps
 from mhc.runs.signals import signals_deferred
+from mhc.terminal import quantity
 from mhc.training.config import claim_job
 from mhc.training.recorded_config import may_be_masked, restore_masked, restore_overrides, write_config
 from mhc.training.sweep import planned_jobs, shown_at_end
@@ -83,7 +84,7 @@ def resume_sweep(sweep_id: str, values: dict[str, str]) -> None:
     outputs = outputs_of(values)
     jobs = sweeps.unfinished(outputs, sweep_id, planned_jobs(outputs / sweep_id))
     log_to(None)
-    log.info("Sweep %s: %d job(s) did not complete", sweep_id, len(jobs))
+    log.info("Sweep %s: %s did not complete", sweep_id, quantity(len(jobs), "job"))
     with shown_at_end(outputs / sweep_id):
         for job in jobs:
             log.info("Job %d of sweep %s: %s", job.number, sweep_id, " ".join(job.overrides))

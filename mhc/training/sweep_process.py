@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 
 from mhc import distributed
 from mhc.errors import Conflict
+from mhc.terminal import quantity
 from mhc.runs.end_request import PARENT_ENDED
 from mhc.runs.liveness import process_start
 from mhc.runs.signals import interruption
@@ -62,7 +63,7 @@ def end_workers() -> None:
         for pid in workers:
             _send(pid)
         time.sleep(INTERVAL)
-    log.warning("%d job(s) of the sweep did not end within %.0f s and are killed", len(workers), GRACE)
+    log.warning("%s of the sweep did not end within %.0f s; they are killed", quantity(len(workers), "job"), GRACE)
 
 
 def _send(pid: int) -> None:

@@ -88,7 +88,7 @@ def test_reclassify_all_applies_the_current_policy(tmp_path: Path, capsys: pytes
     (a_run(tmp_path / "outputs", "torn_20261120_120000_0004") / "run.json").write_text("{")
     answer = typed(capsys, tmp_path, "reclassify", "--all")
     assert answer.code == 0
-    assert answer.out.splitlines()[-1] == "1 of 3 run(s) changed."
+    assert answer.out.splitlines()[-1] == "1 of 3 runs changed."
     assert [store.read(folder).category for folder in (debug, baseline)] == [Category.DEBUG, Category.BASELINE]
     assert "debug word 'test'" in store.read(debug).category_reason
 

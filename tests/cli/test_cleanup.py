@@ -39,7 +39,7 @@ def test_cleanup_keeps_the_newest_debug_runs(
     answer = typed(capsys, tmp_path, "cleanup", *words)
     assert answer.code == 0
     assert active(tmp_path / "outputs") == ids[5 - remaining :]
-    assert answer.out.splitlines()[-1] == f"{5 - remaining} of 5 run(s) archived."
+    assert answer.out.splitlines()[-1] == f"{5 - remaining} of 5 runs archived."
     assert all(
         entry.why.startswith("to archive_debug: debug runs: there are more")
         for entry in move_log.read(tmp_path / "outputs")
@@ -60,7 +60,7 @@ def test_cleanup_gives_the_reason_for_every_run(tmp_path: Path, capsys: pytest.C
     assert lines["0003"][0] == "archive_baseline"
     assert "days ago, more than 7" in lines["0003"][1]
     assert lines["0000"] == ["archive_debug", "debug runs: there are more than 1"]
-    assert answer.out.splitlines()[-1] == "3 of 6 run(s) would be archived."
+    assert answer.out.splitlines()[-1] == "3 of 6 runs would be archived."
     assert contents(outputs) == before
 
 
@@ -98,7 +98,7 @@ def test_purge_deletes_old_archived_runs_only(tmp_path: Path, capsys: pytest.Cap
     young = a_run(outputs, "young_20261120_120000_0001", location="archived", created=datetime.now(UTC))
     live = a_run(outputs, "active_20250101_000000_0002", created=LONG_AGO)
     answer = typed(capsys, tmp_path, "purge", "--older-than", "30d", "--yes")
-    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 run(s) deleted, 5.0 MB freed.")
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 run deleted, 5.0 MB freed.")
     assert [folder.exists() for folder in (old, young, live)] == [False, True, True]
     assert list((outputs / ".trash").iterdir()) == []
     assert [(entry.what, entry.run) for entry in move_log.read(outputs)] == [("purged", ID)]
@@ -123,7 +123,7 @@ def test_purge_without_confirmation_deletes_nothing(
     monkeypatch.setattr("sys.stdin", io.StringIO(answered))
     answer = typed(capsys, tmp_path, "purge", "--older-than", "30d")
     assert (answer.code, folder.is_dir()) == (1, True)
-    assert "Delete 1 run(s)" in answer.out
+    assert "Delete 1 run" in answer.out
     assert "Nothing was deleted" in answer.err
 
 
@@ -131,7 +131,7 @@ def test_dry_run_of_purge_deletes_nothing(tmp_path: Path, capsys: pytest.Capture
     folder = old_archived(tmp_path / "outputs")
     answer = typed(capsys, tmp_path, "purge", "--older-than", "30d", "--yes", "--dry-run")
     assert (answer.code, folder.is_dir()) == (0, True)
-    assert answer.out.splitlines()[-1].startswith("1 run(s), ")
+    assert answer.out.splitlines()[-1].startswith("1 run, ")
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,25 @@ def test_details_fit_the_terminal(terminal: Callable[..., Screen], tree: Path, c
     screen = terminal("details", "e5f6", columns=columns)
     assert screen.code == 0
     assert max(map(len, screen.lines)) <= columns
+
+
+def test_details_put_metrics_and_verdict_first(mhc: Mhc, tree: Path) -> None:
+    printed = lines(mhc("details", "focal_20261120_14"))
+    titles = ["Metrics of the best checkpoint", "Promotion", "Model", "Data", "History"]
+    places = [printed.index(title) for title in titles]
+    assert places == sorted(places)
+
+
+def test_details_go_through_the_pager_on_a_terminal_only(
+    terminal: Callable[..., Screen], mhc: Mhc, tree: Path, tmp_path: Path
+) -> None:
+    words = ("details", "focal_20261120_14")
+    copy = tmp_path / "copy"
+    screen = terminal(*words, columns=80, PAGER=f"tee {copy}")
+    assert (screen.code, "Promotion" in screen.text) == (0, True)
+    assert "Promotion" in copy.read_text()
+    assert terminal(*words, columns=80, PAGER="true").code == 0, "the reader has left at once"
+    assert "Promotion" in terminal(*words, columns=80, PAGER="/no/such/pager").text
+    copy.unlink()
+    assert "Promotion" in mhc(*words).out
+    assert not copy.exists()

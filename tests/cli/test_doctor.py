@@ -100,7 +100,7 @@ def test_defect_is_found_and_nothing_is_changed(tmp_path: Path, capsys: pytest.C
 def test_fix_repairs_what_is_safe(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
     break_something(tmp_path, what)
     answer = typed(capsys, tmp_path, "doctor", "--fix")
-    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 finding(s), 1 repaired, 0 left.")
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, "1 finding, 1 repaired, 0 left.")
     assert typed(capsys, tmp_path, "doctor").code == 0
 
 
@@ -109,7 +109,7 @@ def test_fix_leaves_what_the_user_must_decide(tmp_path: Path, capsys: pytest.Cap
     break_something(tmp_path, what)
     before = contents(tmp_path)
     answer = typed(capsys, tmp_path, "doctor", "--fix")
-    assert (answer.code, answer.out.splitlines()[-1]) == (1, "1 finding(s), 0 repaired, 1 left.")
+    assert (answer.code, answer.out.splitlines()[-1]) == (1, "1 finding, 0 repaired, 1 left.")
     assert contents(tmp_path) == before
 
 
@@ -151,7 +151,7 @@ def test_reading_commands_answer_the_same_after_rebuild(
     else:
         index.write_bytes({"torn": index.read_bytes()[:5000], "empty": b"", "foreign": b"not a database" * 99}[damage])
     answer = typed(capsys, tmp_path, "rebuild")
-    assert (answer.code, answer.out.splitlines()[0]) == (0, "21 run(s) read into the index, 0 unreadable.")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "21 runs read into the index, 0 unreadable.")
     assert [typed(capsys, tmp_path, *command).out for command in commands] == before
 
 

@@ -36,7 +36,7 @@ def test_parquet_preserves_the_types(tmp_path: Path, capsys: pytest.CaptureFixtu
     a_tree(tmp_path / "outputs", 3)
     a_run(tmp_path / "outputs", "odd_20261120_120000_0001", imported={"a": 1}, seed=None)
     answer = typed(capsys, tmp_path, "export", "--to", tmp_path / "runs.parquet")
-    assert (answer.code, answer.err) == (0, f"4 run(s) written to {tmp_path / 'runs.parquet'}\n")
+    assert (answer.code, answer.err) == (0, f"4 runs written to {tmp_path / 'runs.parquet'}\n")
     table = parquet.read_table(tmp_path / "runs.parquet")
     types = {name: str(table.schema.field(name).type) for name in ("id", "seed", "metrics.test.accuracy", "pinned")}
     assert types == {"id": "string", "seed": "int64", "metrics.test.accuracy": "double", "pinned": "bool"}

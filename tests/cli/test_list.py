@@ -29,6 +29,8 @@ def test_list_shows_the_runs_of_all_locations_newest_first(mhc: Mhc, tree: Path)
         "id",
         "status",
         "category",
+        "model",
+        "data",
         "age",
         "took",
         "val F1",
@@ -37,7 +39,7 @@ def test_list_shows_the_runs_of_all_locations_newest_first(mhc: Mhc, tree: Path)
         "tags",
         "place",
     ]
-    assert answer.out.splitlines()[6].split("\t")[4:] == ["12m00s", "0.660", "0.660", "yes", "-", "-"]
+    assert answer.out.splitlines()[6].split("\t")[6:] == ["12m00s", "0.660", "0.660", "yes", "-", "-"]
     assert answer.err == "8 runs: 5 completed, 1 failed, 1 interrupted, 1 lost; 2 candidates\n"
 
 
@@ -113,7 +115,11 @@ def test_seed_group_has_mean_sd_and_t_interval(mhc: Mhc, tree: Path) -> None:
 
 
 def test_empty_list_is_reported(mhc: Mhc, outputs: Path) -> None:
-    assert mhc("list") == Answer(0, "", f"No such run in {outputs}.\n")
+    answer = mhc("list")
+    assert (answer.code, answer.out) == (0, "")
+    assert f"There are no runs in {outputs}. Make the first one" in answer.err
+    a_run(outputs)
+    assert mhc("list", "--name", "nothing").err == f"No run fits, of 1 run in {outputs}.\n"
 
 
 def test_unreadable_folders_are_reported_beside_the_table(mhc: Mhc, outputs: Path) -> None:
@@ -132,10 +138,11 @@ def test_table_fits_the_terminal(terminal: Terminal, tree: Path, columns: int) -
     assert screen.code == 0
     assert max(map(len, screen.lines)) <= columns
     head = screen.lines[0].split()
-    took = ["took"] if columns == 120 else []
-    needed = ["id", "status", "category", "age", *took, "val", "F1", "test", "F1", "cand"]
+    wide = columns == 120
+    needed = ["id", "status", "category", "model", "data", "age", *(["took"] if wide else []), "val", "F1"]
     assert head[: len(needed)] == needed
-    assert ("tags" in head) == (columns == 120)
+    assert ("tags" in head) == wide
+    assert "cand" in head
     assert "\x1b[" in screen.text
 
 
@@ -178,7 +185,7 @@ def test_hostile_record_does_not_reach_the_terminal_raw(
     )  # fmt: skip
     assert model_facts(EVIL).name == EVIL
     if on_screen:
-        screen = terminal(*words, columns=100, NO_COLOR="1")
+        screen = terminal(*words, columns=100, NO_COLOR="1", PAGER="")
         code, text = screen.code, screen.text
     else:
         answer = mhc(*words)

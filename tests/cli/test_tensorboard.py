@@ -41,7 +41,7 @@ def test_selected_run_without_logs_is_named(tmp_path: Path, capsys: pytest.Captu
     answer = typed(capsys, tmp_path, "tensorboard", "attention", "other", "--dry-run")
     assert answer.err == "Without TensorBoard logs: other_20261120_120000_0001\n"
     answer = typed(capsys, tmp_path, "tensorboard", "other", "--dry-run")
-    assert (answer.code, "None of the 1 run(s) has TensorBoard logs" in answer.err) == (1, True)
+    assert (answer.code, "None of 1 run has TensorBoard logs" in answer.err) == (1, True)
 
 
 def test_missing_runs_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

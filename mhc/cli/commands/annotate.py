@@ -11,6 +11,7 @@ from mhc.cli.context import Context
 from mhc.cli.output import echo
 from mhc.cli.run_argument import RUN, find_folders, runs_argument, user_name
 from mhc.cli.run_options import dry_run_option
+from mhc.terminal import quantity
 from mhc.timestamps import now
 
 if TYPE_CHECKING:
@@ -116,4 +117,4 @@ def reclassify_command(context: Context, *, ids: Sequence[str], all_runs: bool, 
     for change in changes:
         echo(f"{change.id}: {change.before or 'none'} -> {change.after} because {change.reason}")
     would = "would change" if dry_run else "changed"
-    echo(f"{len(changes)} of {len(runs)} run(s) {would}.")
+    echo(f"{len(changes)} of {quantity(len(runs), 'run')} {would}.")

@@ -13,7 +13,7 @@ from mhc.cli.run_argument import user_name
 from mhc.cli.run_options import dry_run_option
 from mhc.errors import Refused
 from mhc.report.formatting import format_age, format_size
-from mhc.terminal import clean
+from mhc.terminal import clean, quantity
 from mhc.timestamps import now, parse_age_option
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def cleanup_command(context: Context, *, keep: int | None, show_all: bool, dry_r
     due = [action.due for action in actions if action.due]
     show_actions(actions if show_all else [action for action in actions if action.due])
     if dry_run:
-        echo(f"{len(due)} of {len(actions)} run(s) would be archived.")
+        echo(f"{len(due)} of {quantity(len(actions), 'run')} would be archived.")
         return
     archived = cleanup.carry_out(due, context.outputs, policy.liveness, now=now(), by=user_name())
-    echo(f"{len(archived)} of {len(actions)} run(s) archived.")
+    echo(f"{len(archived)} of {quantity(len(actions), 'run')} archived.")
     if len(archived) < len(due):
         echo(f"{len(due) - len(archived)} changed or moved in the meantime, and stay.")
 
@@ -87,7 +87,7 @@ def purge_command(context: Context, *, older_than: str, yes: bool, dry_run: bool
     for problem in problems:
         warn(problem)
     due = [run for run in runs if not run.protection]
-    amount = f"{len(due)} run(s), {total_size(due)}"
+    amount = f"{quantity(len(due), 'run')}, {total_size(due)}"
     if dry_run or not due:
         echo(f"{amount} would be deleted." if dry_run else f"Nothing in the archives is older than {older_than}.")
         return
@@ -95,7 +95,7 @@ def purge_command(context: Context, *, older_than: str, yes: bool, dry_run: bool
     deleted, failures = purge.purge(due, context.outputs, now=now(), by=user_name())
     for failure in failures:
         warn(failure)
-    echo(f"{len(deleted)} run(s) deleted, {total_size(deleted)} freed.")
+    echo(f"{quantity(len(deleted), 'run')} deleted, {total_size(deleted)} freed.")
 
 
 def total_size(runs: Sequence[OldRun]) -> str:

@@ -57,15 +57,23 @@ def show_run(context: Context, index: Index, row: Row) -> None:
     Raises:
         Unreadable: if it cannot be read.
     """
-    from mhc.cli.commands import details_sections
-    from mhc.timestamps import now
+    from mhc.cli.pager import paged
 
     folder = index.folder(row.path)
     record = current_record(context, folder)
+    with paged():
+        show_sections(record, row, folder)
+
+
+def show_sections(record: RunRecord, row: Row, folder: Path) -> None:
+    """Print what a reader wants to know first: state, metrics, verdict; then how the run came to be."""
+    from mhc.cli.commands import details_sections
+    from mhc.timestamps import now
+
     details_sections.heading(record, row, folder, now())
     details_sections.failure(record, folder)
-    details_sections.promotion(record)
     details_sections.metrics(record)
+    details_sections.promotion(record)
     details_sections.model(record)
     details_sections.data(record)
     details_sections.timing(record)

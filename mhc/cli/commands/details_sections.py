@@ -22,7 +22,7 @@ from mhc.report.tables import (
     verdict_cell,
     with_remedy,
 )
-from mhc.terminal import clean
+from mhc.terminal import clean, quantity
 from mhc.timestamps import parse_recorded
 
 MAX_FILES = 30
@@ -67,7 +67,7 @@ def process_of(record: RunRecord) -> str:
     if record.process is None or record.status != "running":
         return ""
     slurm = f", SLURM job {record.process.slurm_job_id}" if record.process.slurm_job_id else ""
-    return f"{record.process.pid} on {record.process.host}, {record.process.world_size} rank(s){slurm}"
+    return f"{record.process.pid} on {record.process.host}, {quantity(record.process.world_size, 'rank')}{slurm}"
 
 
 def failure(record: RunRecord, folder: Path) -> None:

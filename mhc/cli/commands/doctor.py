@@ -11,6 +11,7 @@ from mhc.cli.commands.promote import by_option, reason_option
 from mhc.cli.context import Context
 from mhc.cli.output import echo, show_json
 from mhc.errors import BadInput, MhcError
+from mhc.terminal import quantity
 
 if TYPE_CHECKING:
     from mhc.retention.doctor import Finding
@@ -77,7 +78,7 @@ def show_findings(findings: Sequence[Finding], fixed: Sequence[Finding]) -> None
     if not findings:
         echo("Nothing is broken.")
         return
-    echo(f"{len(findings)} finding(s), {len(fixed)} repaired, {len(findings) - len(fixed)} left.")
+    echo(f"{quantity(len(findings), 'finding')}, {len(fixed)} repaired, {len(findings) - len(fixed)} left.")
 
 
 @click.command("rebuild")
@@ -108,6 +109,6 @@ def rebuild_command(context: Context, *, by: str, reason: str, dry_run: bool) ->
         raise BadInput(
             f"{file} could not be written, as if its folder were read-only. Commands read the runs themselves"
         )
-    echo(f"{len(index.rows())} run(s) read into the index, {len(index.unreadable())} unreadable.")
+    echo(f"{quantity(len(index.rows()), 'run')} read into the index, {len(index.unreadable())} unreadable.")
     entries = rebuild_registry(context.models, by=by, reason=reason, now=now())
     echo(f"{registry} rebuilt from {entries} ledger entries." if entries else "The ledger is empty.")

@@ -9,6 +9,7 @@ import click
 from mhc.cli.context import Context
 from mhc.cli.output import warn
 from mhc.cli.run_options import FilterOptions, filter_runs, open_index, warn_repeated, warn_unreadable
+from mhc.terminal import quantity
 from mhc.timestamps import now
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -55,4 +56,4 @@ def write_records(records: list[dict[str, object]], form: str, file: Path | None
             click.echo(escape_json(content.decode()) if form == "jsonl" else content.decode(), nl=False)
             return
         export.write(file, content)
-    warn(f"{len(records)} run(s) written to {file}")
+    warn(f"{quantity(len(records), 'run')} written to {file}")

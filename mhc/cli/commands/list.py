@@ -20,6 +20,7 @@ from mhc.cli.run_options import (
 from mhc.index.fields import FieldValue, Kind, resolve, split
 from mhc.report.formatting import format_age, format_duration, format_time, format_value
 from mhc.report.tables import MISSING, Cell, score
+from mhc.terminal import quantity
 from mhc.timestamps import now
 
 if TYPE_CHECKING:
@@ -29,16 +30,18 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 50
 
 RUN_COLUMNS = (
-    Column("id", min_width=22, cut_middle=True),
+    Column("id", min_width=18, cut_middle=True),
     Column("status"),
     Column("category"),
+    Column("model", min_width=6),
+    Column("data", min_width=6),
     Column("age", right=True),
-    Column("took", right=True, drop_rank=1),
+    Column("took", right=True, drop_rank=2),
     Column("val F1", right=True),
-    Column("test F1", right=True),
+    Column("test F1", right=True, drop_rank=1),
     Column("cand"),
-    Column("tags", min_width=6, drop_rank=2),
-    Column("place", drop_rank=3),
+    Column("tags", min_width=6, drop_rank=3),
+    Column("place", drop_rank=4),
 )
 GROUP_UNITS = {"seed": "seed group", "sweep": "sweep", "model": "model"}
 CANDIDATE_CELLS = {None: Cell(MISSING, "dim"), 0: Cell("no", "dim"), 1: Cell("yes", "bold green")}
@@ -118,6 +121,8 @@ def run_cells(row: Row, now: datetime) -> TableRow:
         row.id,
         status_cell(row.shown),
         Cell(row.category or MISSING, "dim" if row.category == "debug" else ""),
+        row.model or MISSING,
+        row.data or MISSING,
         format_age(row.created, now),
         format_duration(duration_of(row, now)),
         score(row.val_f1_macro),
@@ -132,7 +137,13 @@ def counts_sentence(selection: Selection, shown: int) -> str:
     """Return `50 of 10,000 runs: 8,002 completed, 990 failed; 3,400 candidates`."""
     counts = selection.counts()
     if not counts.total:
-        return f"No such run in {selection.index.outputs}."
+        total = selection.index.counts().total
+        if not total:
+            return (
+                f"There are no runs in {selection.index.outputs}. Make the first one, in seconds, on invented texts: "
+                "python -m mhc.train model=linear"
+            )
+        return f"No run fits, of {quantity(total, 'run')} in {selection.index.outputs}."
     number = f"{shown:,} of {counts.total:,}" if shown < counts.total else f"{counts.total:,}"
     statuses = ", ".join(f"{count:,} {status}" for status, count in counts.by_status.items())
     candidates = f"; {counts.candidates:,} candidate{'s' * (counts.candidates != 1)}" if counts.candidates else ""

@@ -1,31 +1,39 @@
-"""The closing page of a training: metrics, verdict, folder of the run, next commands. Pure."""
+"""The closing page of a training: metrics, verdict, folder of the run, next commands."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from mhc.record import RunRecord
-from mhc.report.tables import Table, class_table, gate_table, metrics_table, rich_table, tempered_error
+from mhc.report.tables import Table, class_table, gate_table, metrics_table, rich_table, tempered_error, with_remedy
+from mhc.terminal import quantity
+
+UNLIMITED = 100_000
+"""Columns of a page that is not on a terminal."""
 
 
-def result(record: RunRecord, folder: Path, *, gates: bool) -> RenderableType:
-    """Return the closing page of a run.
+def show(record: RunRecord, folder: Path, *, gates: bool) -> None:
+    """Print the closing page of a run to stderr.
+
+    In a pipe or a log nothing is wrapped; on a terminal only sentences are, so that commands can be copied.
 
     Args:
         record: the record of the run, after its last test.
         folder: the folder of the run.
         gates: include the verdict of every gate.
     """
-    parts: list[RenderableType] = [Text()]
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
     for table in metrics_tables(record):
-        parts += [rich_table(table), Text()]
-    parts.append(conclusion(record))
+        console.print("", rich_table(table), sep="\n")
+    console.print("", conclusion(record, gates=gates), sep="\n")
     if gates and record.promotion.gates:
-        parts += [Text(), rich_table(gate_table(record.promotion.gates))]
-    return Group(*parts, Text(), next_steps(record, folder))
+        console.print("", rich_table(gate_table(record.promotion.gates)), sep="\n")
+    console.print("", next_steps(record, folder), sep="\n", soft_wrap=True)
 
 
 def metrics_tables(record: RunRecord) -> list[Table]:
@@ -40,19 +48,24 @@ def metrics_tables(record: RunRecord) -> list[Table]:
     return [overall, class_table(last, splits[last], rows)]
 
 
-def conclusion(record: RunRecord) -> Text:
-    """Return the category and whether the run is a candidate for promotion, each with its reason."""
+def conclusion(record: RunRecord, *, gates: bool = False) -> Text:
+    """Return the category and whether the run is a candidate for promotion, each with its reason.
+
+    Unless a table of all `gates` follows, each gate that is not passed has a line of its own.
+    """
     lines = []
     if record.category:
         lines.append(f"{record.category}: {record.category_reason}")
-    missed = [gate.name for gate in record.promotion.gates if gate.verdict != "passed"]
+    judged = record.promotion.gates
+    missed = [gate for gate in judged if gate.verdict != "passed"]
     if record.promotion.candidate:
         lines.append("candidate for promotion: every gate is passed")
     elif record.promotion.candidate is not None:
-        reason = record.promotion.reason
-        if missed:
-            reason = f"{', '.join(missed)} not passed; check_promotion=true shows why"
+        reason = f"{len(missed)} of {quantity(len(judged), 'gate')} not passed" if missed else record.promotion.reason
         lines.append(f"not a candidate: {reason}")
+        lines += [
+            f"  {gate.name} {gate.verdict}: {with_remedy(gate.reason, gate.remedy)}" for gate in missed if not gates
+        ]
     return Text("\n".join(lines))
 
 
