@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -17,14 +18,14 @@ import time
 from typing import Any, NoReturn
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from mhc import distributed
-from mhc.errors import Conflict
-from mhc.terminal import quantity
+from mhc import distributed, redaction
+from mhc.errors import BadConfig, Conflict
 from mhc.runs.end_request import PARENT_ENDED
 from mhc.runs.liveness import process_start
 from mhc.runs.signals import interruption
+from mhc.terminal import quantity
 
 log = logging.getLogger("mhc")
 
@@ -51,6 +52,40 @@ class SweepProcess(Callback):
                 kill(process, *args, **kwargs)
 
             process_executor.kill_process_tree = end
+        if "submitit" in str(config.hydra.launcher.get("_target_")):
+            refuse_credentials(config)
+
+
+def refuse_credentials(config: DictConfig) -> None:
+    """Let the launcher of SLURM refuse a config with credentials: submitit pickles it into the folder of the sweep.
+
+    Hydra turns an error of a callback into a warning, so the launcher raises it.
+    """
+    key = credential_in(config)
+    if key is None:
+        return
+    from hydra_plugins.hydra_submitit_launcher.submitit_launcher import (  # type: ignore[import-untyped]
+        BaseSubmititLauncher,
+    )
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        shutil.rmtree(config.hydra.sweep.dir, ignore_errors=True)  # has the plan alone, in which Hydra wrote the value
+        raise BadConfig(
+            f"{key} is a credential, and the jobs of a SLURM sweep are written to files as they are. Put it into an "
+            f"environment variable, and refer to it: '{key}=${{oc.env:NAME}}'"
+        )
+
+    BaseSubmititLauncher.launch = refuse
+
+
+def credential_in(config: DictConfig) -> str | None:
+    """Return the key of a credential in the composed config or in its overrides; references are none."""
+    values = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(values, dict)
+    overrides = values.pop("hydra")["overrides"]["task"]
+    words = [word for word in overrides if redaction.override(word) != word]
+    keys = [*redaction.masked_keys(redaction.values(values)), *(word.partition("=")[0].lstrip("+~") for word in words)]
+    return keys[0] if keys else None
 
 
 def end_workers() -> None:

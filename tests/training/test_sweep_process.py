@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
+from mhc.errors import BadConfig
 from mhc.record import Status
 from mhc.runs.end_request import PARENT_ENDED, Terminated
 from mhc.training import exit_codes, sweep_process
@@ -30,6 +32,26 @@ def test_killed_worker_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert exit_codes.code_of_error(TerminatedWorkerError("exit code -9")) == 1
     assert "The process of a job was killed, most likely because the memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["+tracker.api_key=a1b2c3d4e5", "+data.url=https://me:a1b2c3d4e5@host/x"])
+def test_slurm_sweep_with_a_credential_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    launchers = pytest.importorskip("hydra_plugins.hydra_submitit_launcher.submitit_launcher")
+    monkeypatch.setattr(launchers.BaseSubmititLauncher, "launch", lambda *words: "launched")
+    start, sweep = sweep_process.SweepProcess().on_multirun_start, tmp_path / "s_sweep"
+    sweep.mkdir()
+    hydra = {"launcher": {"_target_": "x.submitit_launcher.SlurmLauncher"}, "sweep": {"dir": str(sweep)}}
+
+    def config(word: str) -> DictConfig:
+        return OmegaConf.create({"seed": 1, "hydra": {**hydra, "overrides": {"task": ["seed=1,2", word]}}})
+
+    start(config("+tracker.api_key='${oc.env:KEY}'"))
+    assert launchers.BaseSubmititLauncher.launch() == "launched"
+    start(config(word))
+    key = word.partition("=")[0].lstrip("+")
+    with pytest.raises(BadConfig, match=rf"{key} is a credential.* '{key}=\$\{{oc\.env:NAME\}}'"):
+        launchers.BaseSubmititLauncher.launch()
+    assert not sweep.exists()
 
 
 def test_joblib_has_the_function_that_is_replaced() -> None:
