@@ -1,4 +1,4 @@
-# make train: set up and run the main job. make test: set up and run the tests. Only Python 3.11 or newer is required.
+# make quick: set up and train the reference model. make train: set up and run the main job. make test: set up and run the tests. Only Python 3.11 or newer is required.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,10 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 export OMP_NUM_THREADS_FOR_TESTS ?= 1
 
-.PHONY: train test check lint types setup clean
+.PHONY: quick train test check lint types setup clean
+
+quick: $(STAMP) ## set up and train the reference model=linear on the embedded data, in seconds
+	$(BIN)/python -m mhc.train model=linear $(ARGS)
 
 train: $(STAMP) ## set up and train model=baseline on the embedded data; ARGS="model=medium" passes arguments
 	$(BIN)/python -m mhc.train $(ARGS)

@@ -73,10 +73,10 @@ def next_steps(record: RunRecord, folder: Path) -> Text:
     """Return the folder of the run and the next commands."""
     path = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     commands = [
-        f"python scripts/manage_experiments.py details {record.id}",
+        f"mhc details {record.id}",
         f'python -m mhc.predict run={record.id} text="..."',
         f"tensorboard --logdir {path.parent}",
     ]
     if record.promotion.candidate:
-        commands.insert(1, f"python scripts/manage_experiments.py promote {record.id} --by YOU --reason WHY")
+        commands.insert(1, f"mhc promote {record.id} --by YOU --reason WHY")
     return Text(f"Run    {path}\nNext   " + "\n       ".join(commands))
