@@ -255,4 +255,4 @@ def print_metrics(split: str, metrics: Mapping[str, Metrics], rows: Mapping[str,
 
 
 if __name__ == "__main__":
-    exit_codes.run_and_exit(main)
+    exit_codes.run_and_exit(main, result=True)

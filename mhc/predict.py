@@ -10,9 +10,11 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
+from mhc.data.tables.options import Reading
 from mhc.errors import BROKEN_PIPE, BadConfig, BadInput
 from mhc.hardware import reuse_memory
 from mhc.inference import arguments, table_reader, table_writer
@@ -39,11 +41,15 @@ the input has a column of that name). An empty text gets no label."""
 KEYS = {
     **arguments.MODEL_KEYS,
     "text": "one text to label",
-    "input": "a file of texts (.csv, .tsv, .jsonl, .parquet), or - for stdin",
+    "input": "a file of texts (.csv, .tsv, .txt, .jsonl, .json, .parquet, .xlsx; .gz and others), or - for stdin",
     "output": "the file to write (.csv, .tsv, .jsonl, .parquet), or - for stdout [-]",
-    "text_column": "column of the texts [text]",
+    "text_column": "column of the texts, or several that are joined, such as [title,selftext] [text]",
     "format": "of stdin and stdout: csv, tsv, jsonl, parquet [csv]",
-    "encoding": "of a CSV or TSV file [utf-8]",
+    "separator": "of a CSV file: one character, or tab, comma, semicolon, pipe [found in the file]",
+    "quoting": "of a CSV file: double, or none if quotes enclose no fields [found in the file]",
+    "encoding": "of a file of text [UTF-8 or UTF-16]",
+    "encoding_errors": "strict, replace or ignore, or the encoding of the bytes that do not fit [strict]",
+    "header": "names of the columns of a file that has no line of names, such as [text,label]",
     "abstain_below": "give no label if the confidence is below this number; adds the column abstained",
     **arguments.HARDWARE_KEYS,
     "batch_tokens": "tokens of a batch, padding included [a number that suits the device]",
@@ -69,7 +75,6 @@ def main() -> None:
     try:
         label_file(values, threshold, *formats) if whole_table else label_text(values, threshold)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE)
 
 
@@ -80,7 +85,7 @@ def formats_of(values: dict[str, str]) -> tuple[str, str]:
         BadConfig: if a format is unknown or cannot be determined.
     """
     source, target, stdio = values["input"], values.get("output", STDIO), values.get("format")
-    read = table_reader.format_of(stdio, source, "csv") if source == STDIO else table_reader.format_of(None, source)
+    read = table_reader.format_of(stdio, source, "csv") if source == STDIO else table_reader.format_of_input(source)
     return read, table_reader.format_of(stdio, target, read) if target == STDIO else file_format(target, read)
 
 
@@ -133,26 +138,42 @@ def load(values: dict[str, str]) -> Predictor:
     )
 
 
+def reading_of(values: dict[str, str]) -> Reading:
+    """Return how the input is read.
+
+    Raises:
+        BadConfig: if an option is not valid.
+    """
+    return Reading(
+        separator=values.get("separator"),
+        quoting=cast(Any, values.get("quoting")),
+        encoding=values.get("encoding"),
+        encoding_errors=values.get("encoding_errors", "strict"),
+        header=arguments.names(values, "header"),
+        prefix="",
+    )
+
+
 def label_file(values: dict[str, str], threshold: float | None, read: str, write: str) -> None:
     """Label a table; input and output are opened before the model is loaded, so that errors are reported early."""
     source, target = values["input"], values.get("output", STDIO)
-    column = values.get("text_column", "text")
     started = time.monotonic()
     if target != STDIO:
         refuse_output(Path(target), arguments.folder(values, "models", os.environ))
     table_writer.refuse_input(source, target)
     with ExitStack() as stack:
-        encoding = values.get("encoding", "utf-8")
-        table: Table = stack.enter_context(table_reader.open_table(source, read, encoding, output=write))
-        table_reader.check_column(table, column)
+        text = arguments.names(values, "text_column") or ("text",)
+        table: Table = stack.enter_context(table_reader.open_table(source, read, reading_of(values), text, output=write))
+        for note in table.notes:
+            exit_codes.write_stderr(f"{table.name}: {note}", 0)
         reuse_memory()
         file = stack.enter_context(table_writer.open_output(target))
         predictor = load(values)
         visible = sys.stderr.isatty() and not (target == STDIO and sys.stdout.isatty())
         bar = stack.enter_context(ProgressBar(visible=visible))
-        tally = label_table(predictor, table, file, column=column, format=write, abstain_below=threshold, bar=bar)
+        tally = label_table(predictor, table, file, format=write, abstain_below=threshold, bar=bar)
     exit_codes.write_stderr(summary(tally, time.monotonic() - started, predictor.encode.max_tokens, threshold), 0)
 
 
 if __name__ == "__main__":
-    exit_codes.run_and_exit(main)
+    exit_codes.run_and_exit(main, result=True)

@@ -16,7 +16,7 @@ from mhc.training.sweep import shown_at_end
 def main() -> None:
     """Train with the config of the command line; a resumed run, or a rank other than 0, uses the recorded one."""
     register_config()
-    exit_codes.run_and_exit(train)
+    exit_codes.run_and_exit(train, result=False)
 
 
 def train() -> None:

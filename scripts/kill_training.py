@@ -29,6 +29,7 @@ from mhc import policy
 from mhc.errors import Unreadable
 from mhc.record import Status
 from mhc.runs import folders, liveness, store
+from scripts import forks
 from scripts.kill_points import POINTS, READY, stop_at
 from scripts.live_runs import LiveRuns
 
@@ -38,8 +39,6 @@ OVERRIDES = (
 )  # fmt: skip
 END_TIMEOUT = 60.0
 """Seconds after which a signalled training that has not ended counts as a fault."""
-NOT_ENDED = -1000
-"""In place of an exit code."""
 IMPORTING = "import"
 RANDOM = "random time"
 
@@ -53,67 +52,28 @@ class Kill(NamedTuple):
     fault: str
 
 
-def warm_up() -> None:
-    """Import what a training imports, so that forked trainings start at once."""
-    import pytorch_lightning  # noqa: F401
-    import torch
-    import transformers  # noqa: F401
-
-    torch.set_num_threads(1)
-
-
 def fork_training(outputs: Path, log: Path, point: str | None) -> tuple[int, int, int]:
     """Start a training in a forked child; return its pid, the pipe it reports on and the pipe it waits for."""
     ready, report = os.pipe()
     wait, go = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(report)
-        os.close(wait)
-        return pid, ready, go
-    os.close(ready)
-    os.close(go)
-    code = 3
-    try:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
+
+    def train() -> None:
+        os.close(ready)
+        os.close(go)
         if point:
             stop_at(POINTS[point], report, wait)
-        code = train(outputs)
-    finally:
-        os._exit(code)
+        forks.train(overrides(outputs))
+
+    pid = forks.start(train, log)
+    os.close(report)
+    os.close(wait)
+    return pid, ready, go
 
 
 def overrides(outputs: Path) -> list[str]:
     """Return the arguments of `python -m mhc.train`."""
     places = {"outputs": outputs, "models": outputs.parent / "models", "cache": outputs.parent / "cache"}
     return [*OVERRIDES, *(f"paths.{name}={place}" for name, place in places.items())]
-
-
-def train(outputs: Path) -> int:
-    """Run `python -m mhc.train` in this process and return its exit code."""
-    import mhc.train
-
-    sys.argv = ["mhc.train", *overrides(outputs)]
-    try:
-        mhc.train.main()
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else 1
-    return 0
-
-
-def wait_for_exit(pid: int) -> int:
-    """Wait for the process and return its exit code, negative for a signal; NOT_ENDED if it was still running."""
-    until = time.monotonic() + END_TIMEOUT
-    while time.monotonic() < until:
-        waited_pid, status = os.waitpid(pid, os.WNOHANG)
-        if waited_pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return NOT_ENDED
 
 
 def kill_at(point: str, signum: signal.Signals, outputs: Path, log: Path, lives: LiveRuns) -> Kill:
@@ -124,13 +84,13 @@ def kill_at(point: str, signum: signal.Signals, outputs: Path, log: Path, lives:
     if reached:
         os.kill(pid, signum)
     os.close(go)
-    code = wait_for_exit(pid)
+    code = forks.wait(pid, END_TIMEOUT)
     os.close(ready)
     status, fault = look(outputs, before)
     allowed = POINTS[point].after_kill if signum == signal.SIGKILL else POINTS[point].after_request
     if not reached:
         fault = f"the training did not reach the point (exit {code})"
-    elif code == NOT_ENDED:
+    elif code is None:
         fault = "it did not end"
     elif status not in allowed:
         fault = fault or f"{status} is none of {', '.join(sorted(allowed))}"
@@ -155,16 +115,16 @@ def kill_in_time(point: str, signum: signal.Signals, outputs: Path, log: Path, l
         os.close(go)
     time.sleep(after)
     os.kill(pid, signum)
-    code = wait_for_exit(pid)
+    code = forks.wait(pid, END_TIMEOUT)
     status, fault = look(outputs, before)
-    if code == NOT_ENDED:
+    if code is None:
         fault = "it did not end"
     elif status not in allowed_in_time(signum, code):
         fault = fault or f"{status} after exit {code}"
     return Kill(point, signum, status, fault or lives.fault())
 
 
-def allowed_in_time(signum: signal.Signals, code: int) -> set[str]:
+def allowed_in_time(signum: signal.Signals, code: int | None) -> set[str]:
     """Return the statuses that the record may have after a kill at any time, by the exit code."""
     if code == 0:
         return {"completed"}
@@ -230,7 +190,7 @@ def run(kills: int, seed: int, place: Path, console: Console) -> list[Kill]:
     outputs, log = place / "outputs", place / "trainings.log"
     outputs.mkdir(parents=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
-    warm_up()
+    forks.import_training()
     done: list[Kill] = []
     with LiveRuns(outputs, count=8, suspended=2) as lives:
         for number, (point, signum, after) in enumerate(plan(kills, random.Random(seed)), 1):

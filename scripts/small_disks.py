@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from scripts import forks
+
 PAGE = 4096
+TIMEOUT = 300.0
+"""Seconds after which a training has hung."""
 TRAINING = (
     "data.rows=320", "model=micro", "model.tokenizer.vocab_size=600", "model.tokenizer.max_tokens=32",
     "data.batching.tokens=512", "trainer=cpu", "trainer.precision=32-true", "name=full",
@@ -57,32 +61,8 @@ def used(folder: Path) -> int:
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
 
 
-def import_training() -> None:
-    """Import what a training imports, so that those that are forked from this process start at once."""
-    import pytorch_lightning  # noqa: F401
-    import torch
-    import transformers  # noqa: F401
-
-    import mhc.train  # noqa: F401
-
-    torch.set_num_threads(1)
-
-
-def train(places: dict[str, Path], log: Path, words: Sequence[str] = (*TRAINING, "trainer.max_epochs=2")) -> int:
-    """Run `python -m mhc.train` in a fork, with its output in `log`, and return its exit code."""
-    import mhc.train
-
-    pid = os.fork()
-    if pid == 0:
-        code = 3
-        try:
-            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(descriptor, 1)
-            os.dup2(descriptor, 2)
-            sys.argv = ["mhc.train", *words, *(f"paths.{name}={path}" for name, path in places.items())]
-            mhc.train.main()
-        except SystemExit as exit_:
-            code = exit_.code if isinstance(exit_.code, int) else 1
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def train(places: dict[str, Path], log: Path, words: Sequence[str] = (*TRAINING, "trainer.max_epochs=2")) -> int | None:
+    """Run `python -m mhc.train` in a fork, with its output in `log`, and return its exit code; None if it hangs."""
+    log.write_bytes(b"")
+    words = [*words, *(f"paths.{name}={path}" for name, path in places.items())]
+    return forks.wait(forks.start(partial(forks.train, words), log), TIMEOUT)

@@ -22,13 +22,13 @@ MAX_FILES_OF_A_FOLDER = 25
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "mhc.disk mhc.errors mhc.facts mhc.files mhc.record mhc.metrics mhc.timestamps mhc.terminal mhc.hardware "
-        "mhc.distributed mhc.redaction mhc.user_text mhc.config_file mhc.reduction",
+        "mhc.distributed mhc.redaction mhc.markup mhc.streams mhc.user_text mhc.config_file mhc.reduction",
     ),
     ("mhc.policy", "mhc.statistics"),
     ("mhc.data", "mhc.runs"),
     ("mhc.model", "mhc.index", "mhc.provenance"),
     ("mhc.production", "mhc.report"),
-    ("mhc.retention", "mhc.inference", "mhc.migrate"),
+    ("mhc.retention", "mhc.inference", "mhc.migrate", "mhc.analysis"),
     ("callbacks", "mhc.cli"),
     ("mhc.training",),
     ("mhc.train", "mhc.predict", "mhc.evaluate"),
@@ -48,6 +48,7 @@ FORBIDDEN_LIBRARIES = {
     "mhc/retention": HEAVY | {"hydra"},
     "mhc/cli": HEAVY | {"hydra"},
     "mhc/migrate": HEAVY | {"hydra"},
+    "mhc/analysis": HEAVY | {"hydra"},
     "mhc/policy.py": HEAVY | {"hydra"},
     "mhc/record.py": HEAVY | {"hydra"},
     "mhc/facts.py": HEAVY | {"hydra"},

@@ -6,7 +6,6 @@ paste), 130 Ctrl-C.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from mhc import streams
 from mhc.cli.command_table import COMMANDS, SECTIONS
 from mhc.cli.context import Context
 from mhc.errors import BROKEN_PIPE, NotFound, sentence_of
@@ -95,7 +95,6 @@ def run(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:
         return _report_error(error)
@@ -123,7 +122,10 @@ def _report(message: str, code: int) -> int:
 
 def main() -> None:
     """Run the installed command `mhc`."""
-    sys.exit(run())
+    streams.replace(result=True)
+    code = run()
+    streams.finish_silently()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

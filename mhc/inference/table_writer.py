@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TextIO
 
-from mhc import disk
+from mhc import disk, streams
 from mhc.errors import BadInput
 from mhc.inference.table import Row
 from mhc.inference.table_reader import STDIO
@@ -43,8 +43,11 @@ def open_output(path: str) -> Iterator[IO[bytes]]:
         BadInput: if it cannot be written, at the beginning or later.
     """
     if path == STDIO:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise streams.output_error(error) from None
         return
     target = Path(path)
     direct = target.exists() and not target.is_file() and not target.is_dir()  # a device or a pipe

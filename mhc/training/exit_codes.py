@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from mhc import errors, redaction
+from mhc import errors, redaction, streams
 from mhc.errors import MhcError, sentence_of
 from mhc.runs import user_code
 from mhc.runs.signals import EndRequest, end_on_request, ignore_for_good
@@ -26,11 +26,21 @@ WORKER_KILLED = {
 """By the name of joblib's error, which only a parallel sweep imports."""
 
 
-def run_and_exit(main: Callable[[], object]) -> NoReturn:
-    """Call `main` and end the process with the exit code of its outcome."""
+def run_and_exit(main: Callable[[], object], *, result: bool) -> NoReturn:
+    """Call `main` and end the process with the exit code of its outcome.
+
+    Args:
+        main: the whole command.
+        result: whether its output is its result, as in `mhc.streams.replace`.
+    """
+    streams.replace(result=result)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises errors instead of printing them and exiting
     end_on_request()
     code = code_of(main)
+    if code == 0:
+        code = code_of(streams.finish_output)
+    else:
+        streams.finish_silently()
     ignore_for_good()
     sys.exit(code)
 
@@ -101,8 +111,5 @@ def with_notes(sentence: str, error: BaseException) -> str:
 
 def write_stderr(sentence: str, code: int) -> int:
     """Write a sentence to stderr, without terminal control characters and with credentials masked; return `code`."""
-    try:
-        sys.stderr.write(clean_lines(redaction.text(sentence)).rstrip("\n") + "\n")
-    except OSError:  # its terminal was closed; the interpreter must not fail to flush it, either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    sys.stderr.write(clean_lines(redaction.text(sentence)).rstrip("\n") + "\n")
     return code

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from mhc import distributed, policy, user_text
+from mhc import distributed, policy, streams, user_text
 from mhc.errors import BadConfig, MhcError
 from mhc.hardware import reuse_memory
 from mhc.index import Runs
@@ -56,6 +56,7 @@ def run_job(cfg: DictConfig) -> float | None:
 
 def begin(cfg: DictConfig) -> float | None:
     """Register one run in the folder that Hydra claimed, train it, and return its macro-F1 on validation."""
+    streams.replace(result=False)  # here, too: the worker of a parallel sweep has begun with this
     end_with_parent()
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)

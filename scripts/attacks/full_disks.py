@@ -11,7 +11,7 @@ import io
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,15 +21,16 @@ from mhc.errors import MhcError
 from mhc.production import verify
 from mhc.record import Status
 from mhc.runs import folders, store
+from scripts import forks
 from scripts.attacks.outcome import Outcome, outcome
-from scripts.small_disks import can_mount, disk, fill, import_training, train, used
+from scripts.small_disks import PAGE, can_mount, disk, fill, train, used
 from tests.support.builders import a_run
 from tests.support.promotions import a_trained_run, make_world
 
 LARGE = 200_000_000
 SHARES = (0.03, 0.05, 0.08, 0.15, 0.25, 0.4, 0.55, 0.7, 0.85, 0.97)
 """Sizes of the disk, as a share of what a whole training occupies."""
-QUICK_SHARES = (0.08, 0.5)
+QUICK_SHARES = (0.4,)
 RUN = "strong_20261120_120000_a1b2"
 
 Try = tuple[str, Callable[[], str]]
@@ -38,7 +39,7 @@ Try = tuple[str, Callable[[], str]]
 class Ended(NamedTuple):
     """The exit code of a command, and what it printed."""
 
-    code: int
+    code: int | None
     text: str
 
 
@@ -46,13 +47,13 @@ def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Try every disk with every command."""
     if not can_mount():
         return []
-    import_training()
+    forks.import_training()
     shares = QUICK_SHARES if quick else SHARES
     trainings = outcome("trainings on a full or read-only disk", training_tries(work / "training", shares))
     world = make_world(work / "world")
     a_trained_run(work / "outputs", work / "models", world, RUN)
     others = [
-        outcome("promotions on a full or read-only disk", promotion_tries(work, shares[-2:] if quick else shares[4:])),
+        outcome("promotions on a full or read-only disk", promotion_tries(work, shares if quick else shares[4:])),
         outcome("archive and restore on a full or read-only disk", archive_tries(work)),
         outcome("predictions on a full or read-only disk", prediction_tries(work, shares)),
     ]
@@ -65,25 +66,33 @@ def flaw_of(ended: Ended, *words: str) -> str:
         return f"exit {ended.code}: {ended.text.strip()[-300:]}"
     if "Traceback" in ended.text or "bug in mhc" in ended.text:
         return f"a traceback: {ended.text.strip()[-300:]}"
-    if ended.code == 1 and not any(word in ended.text.strip().splitlines()[-1] for word in words):
-        return f"the last line is {ended.text.strip().splitlines()[-1]!r}"
-    return ""
+    last = (ended.text.strip().splitlines() or ["nothing is printed"])[-1]
+    return f"the last line is {last!r}" if ended.code == 1 and not any(word in last for word in words) else ""
 
 
 def training_tries(work: Path, shares: tuple[float, ...]) -> list[Try]:
     """Return the trainings: only outputs, or everything on the small disk."""
-    work.mkdir()
-    whole, everything = work / "whole", work / "everything"
-    for place in (whole, everything):
-        code = train({name: place / name for name in ("outputs", "models", "cache")}, work / "log")
-        if code:
-            raise RuntimeError((work / "log").read_text())
+    whole = work / "whole"
+    whole.mkdir(parents=True)
+    if train({name: whole / name for name in ("outputs", "models", "cache")}, work / "log"):
+        raise RuntimeError((work / "log").read_text())
     tries: list[Try] = []
     for share in shares:
         tries.append((f"{share:.0%}, outputs", partial(train_on, work, int(used(whole / "outputs") * share))))
-        size = int(used(everything) * share)
+        size = int(used(whole) * share)
         tries.append((f"{share:.0%}, all folders", partial(train_on, work, size, together=True)))
-    return [*tries, ("read-only", partial(train_on, work, LARGE, read_only=True))]
+    tries.append(("read-only", partial(train_on, work, LARGE, read_only=True)))
+    return [*tries, ("only the log of the terminal", partial(train_unheard, work))]
+
+
+def train_unheard(work: Path) -> str:
+    """Train with the output on a full disk and all folders elsewhere: the run is completed nevertheless."""
+    places = {name: work / "unheard" / name for name in ("outputs", "models", "cache")}
+    with disk(work / "disk", PAGE) as small:
+        (small / "log").touch()
+        fill(small)
+        code = train(places, small / "log")
+    return flaw_of_runs(places["outputs"], code) if code == 0 else f"exit {code} instead of 0"
 
 
 def train_on(work: Path, size: int, *, together: bool = False, read_only: bool = False) -> str:
@@ -95,7 +104,7 @@ def train_on(work: Path, size: int, *, together: bool = False, read_only: bool =
         return flaw_of(ended, "free", "read-only") or flaw_of_runs(small / "outputs", ended.code)
 
 
-def flaw_of_runs(outputs: Path, code: int) -> str:
+def flaw_of_runs(outputs: Path, code: int | None) -> str:
     """Return what is wrong with the runs in `outputs`."""
     left = [*folders.iter_without_record(outputs)]
     if left:
@@ -146,42 +155,32 @@ def flaw_of_production(models: Path) -> str:
 
 
 def archive_tries(work: Path) -> list[Try]:
-    """Return one archiving and restoring on a full disk and one on a read-only one."""
-    a_run(work / "archivable" / "outputs", RUN)
-    size = used(work / "archivable") + 100_000
+    """Return archiving and restoring, each on a full disk and on a read-only one."""
+    a_run(work / "archive" / "outputs", RUN)
+    a_run(work / "restore" / "outputs", RUN)
+    if command("--outputs", str(work / "restore" / "outputs"), "archive", RUN).code:
+        raise RuntimeError("The run could not be archived")
+    size = used(work / "restore") + 100_000
     return [
-        ("full", partial(archive_on, work, size)),
-        ("read-only", partial(archive_on, work, size, read_only=True)),
+        (f"{verb}, {name}", partial(move_on, work, size, verb, deny))
+        for verb in ("archive", "restore")
+        for name, deny in (("full", fill), ("read-only", deny_writing))
     ]
 
 
-def archive_on(work: Path, size: int, *, read_only: bool = False) -> str:
-    """Archive and restore a run on a disk without space, and return what is wrong afterwards."""
+def move_on(work: Path, size: int, verb: str, deny: Callable[[Path], object]) -> str:
+    """Archive or restore a run on a disk without space, and return what is wrong: the run is whole, in one place."""
     with disk(work / "disk", size) as small:
-        outputs = Path(shutil.copytree(work / "archivable" / "outputs", small / "outputs"))
-        if not read_only:
-            fill(small)
-            return archive(outputs)
-        with disk_read_only(small):
-            return archive(outputs)
-
-
-@contextlib.contextmanager
-def disk_read_only(place: Path) -> Iterator[None]:
-    """Make the file system at `place` read-only within the block."""
-    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-    yield
-
-
-def archive(outputs: Path) -> str:
-    """Archive the run and restore it; the run is in one place after each."""
-    for words in (("archive", RUN), ("restore", RUN)):
-        ended = command("--outputs", str(outputs), "--models", str(outputs.parent / "none"), *words)
+        outputs = Path(shutil.copytree(work / verb / "outputs", small / "outputs"))
+        deny(small)
+        ended = command("--outputs", str(outputs), "--models", str(small / "none"), verb, RUN)
         runs = [folder.name for folder, _ in folders.iter_runs(outputs)]
-        flaw = flaw_of(ended, "free", "read-only")
-        if flaw or runs != [RUN]:
-            return flaw or f"{words[0]} leaves the runs {runs}"
-    return ""
+        return flaw_of(ended, "free", "read-only") or ("" if runs == [RUN] else f"{verb} leaves the runs {runs}")
+
+
+def deny_writing(place: Path) -> None:
+    """Make the file system at `place` read-only."""
+    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
 
 
 def prediction_tries(work: Path, shares: tuple[float, ...]) -> list[Try]:

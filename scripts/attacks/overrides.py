@@ -9,11 +9,10 @@ import contextlib
 import csv
 import os
 import random
-import signal
-import sys
-import time
+from functools import partial
 from pathlib import Path
 
+from scripts import forks
 from scripts.attacks.outcome import Outcome
 
 TRIES, QUICK_TRIES = 2000, 40
@@ -98,7 +97,7 @@ ODD_WORDS = (
 def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Try generated overrides; a failure is exit code 3, a traceback, or a try that hangs."""
     write_table(work / "train.csv")
-    import_libraries()
+    forks.import_training()
     keys = all_keys()
     rng = random.Random(1)
     count = QUICK_TRIES if quick else TRIES
@@ -120,17 +119,6 @@ def write_table(path: Path) -> None:
         table.writerow(("text", "label"))
         for row in range(60):
             table.writerow((" ".join(f"w{rng.randrange(50)}" for _ in range(6)) + f" {row}", "ab"[row % 2]))
-
-
-def import_libraries() -> None:
-    """Import what a training imports, before the forks."""
-    import pytorch_lightning  # noqa: F401
-    import torch
-    import transformers  # noqa: F401
-
-    import mhc.train  # noqa: F401
-
-    torch.set_num_threads(1)
 
 
 def all_keys() -> list[str]:
@@ -179,10 +167,8 @@ def attempt(words: list[str], work: Path) -> str:
         *words,
     ]
     log = work / "output.txt"
-    child = os.fork()
-    if child == 0:
-        os._exit(trained(known, log))
-    code = wait(child)
+    log.unlink(missing_ok=True)
+    code = forks.wait(forks.start(partial(train_without_input, known), log), TIMEOUT)
     written = log.read_text(errors="replace")
     if code is None:
         return "it hangs"
@@ -192,39 +178,7 @@ def attempt(words: list[str], work: Path) -> str:
     return ""
 
 
-def trained(words: list[str], log: Path) -> int:
-    """Run `python -m mhc.train` in this process, with both streams in a file, and return its exit code."""
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(target, 1)
-    os.dup2(target, 2)
+def train_without_input(words: list[str]) -> None:
+    """Train with these words and an empty standard input."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.argv = ["mhc.train", *words]
-    import mhc.train
-
-    try:
-        mhc.train.main()
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-        code = 3
-    else:
-        code = 0
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
-
-
-def wait(child: int) -> int | None:
-    """Return the exit code of a child; None if it had to be killed."""
-    deadline = time.monotonic() + TIMEOUT
-    while time.monotonic() < deadline:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
+    forks.train(words)

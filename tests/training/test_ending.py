@@ -120,6 +120,17 @@ def test_nohup_training_ignores_the_closed_terminal(tmp_path: Path) -> None:
     assert only_run(tmp_path)[1].status is Status.COMPLETED
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+def test_training_whose_output_is_lost_completes(tmp_path: Path) -> None:
+    places = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mhc.train", *TINY, *places], stdout=full, stderr=full, cwd=ROOT
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert only_run(tmp_path)[1].status is Status.COMPLETED
+
+
 @pytest.mark.parametrize("size", [150_000, 900_000], ids=["at the start", "at a checkpoint"])
 def test_training_on_a_full_disk_fails_with_one_sentence(tmp_path: Path, size: int) -> None:
     if not can_mount():
