@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         "summary": TableEntry("mhc.cli.commands.summary:summary_command", "Show counts, the best runs and problems."),
         "log": TableEntry("mhc.cli.commands.log:log_command", "Show what happened to the runs, in order of time."),
         "watch": TableEntry("mhc.cli.commands.watch:watch_command", "Show a live view of the running runs."),
+        "report": TableEntry("mhc.cli.commands.report:report_command", "Write a report on runs as one HTML file."),
     },
     "Manage runs": {
         "archive": TableEntry("mhc.cli.commands.archive:archive_command", "Move runs to an archive."),

@@ -5,28 +5,18 @@ Text by users (names, descriptions, reasons, labels) is escaped, so that HTML an
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterable, Sequence
 
+from mhc.markup import markdown as text
 from mhc.production.decision import PromotionRecord
 from mhc.record import RunRecord
 from mhc.statistics.estimates import Interval
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~^$:@-])")
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_MAX_LENGTH = 500
 MASKED = (
     "URLs, e-mail addresses, user handles and phone numbers were replaced by marks such as \\[EMAIL\\] in training. "
     "The tokenizer in this folder replaces them in every text, with mhc and without."
 )
 NOT_MASKED = "URLs, e-mail addresses, user handles and phone numbers were not masked in training."
-
-
-def text(value: object) -> str:
-    """Return a value as plain text in one line, with HTML and Markdown escaped."""
-    line = " ".join(_INVISIBLE.sub(" ", str(value)).split())[:_MAX_LENGTH]
-    return _MARKDOWN.sub(r"\\\1", html.escape(line, quote=True).replace("://", ":\u200b//"))
 
 
 def render(promotion: PromotionRecord, record: RunRecord) -> str:

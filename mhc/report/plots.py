@@ -9,17 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mhc.metrics import ECE_BINS, Labels, Probabilities, confusion
+from mhc.report.figures import canvas
+from mhc.report.figures.matrix import confusion_matrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Pixels = npt.NDArray[np.uint8]
 """An image, shape [height, width, 3]."""
-
-SMALLEST, LARGEST = 4.0, 14.0
-"""Limits of the size of a confusion matrix, in inches; it grows with the number of classes."""
-MAX_NUMBERED = 15
-"""Number of classes up to which the cells of a confusion matrix show their counts."""
+DPI = 90
+"""Of the images in event files."""
 
 
 def confusion_figure(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> Figure:
@@ -27,22 +26,9 @@ def confusion_figure(labels: Labels, probabilities: Probabilities, names: Sequen
 
     The colour is the share of the true class, the numbers are counts.
     """
-    counts = confusion(labels, probabilities)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(LARGEST, max(SMALLEST, 1.5 + 0.55 * len(names)))
-    figure = _figure(side + 0.8, side)
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, fraction=0.046, label="share of the true class")
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(names) <= MAX_NUMBERED:
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if shares[row, column] > 0.55 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    return figure
+    counts = confusion(labels, probabilities).tolist()
+    with canvas.settings():
+        return confusion_matrix(canvas.PRINT, counts, names, DPI)
 
 
 def reliability_figure(labels: Labels, probabilities: Probabilities, ece: float | None) -> Figure:
@@ -87,4 +73,4 @@ def _figure(width: float, height: float) -> Figure:
     """Return a figure that is not registered with pyplot, which would hold it in memory until the process ends."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=90, layout="constrained")
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
