@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from shlex import quote
 
 import msgspec
 
@@ -26,6 +27,10 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Real tokens, without padding; None for a bag of words."""
     truncated: int | None = None
     """Texts cut at the model's maximal length."""
+    placeholders: int | None = None
+    """Texts such as [removed] or nan; None in records of earlier versions."""
+    most_repeated: int | None = None
+    """Rows of the most frequent text; None in records of earlier versions."""
     near_duplicates: int | None = None
     """For val and test: rows that are near copies of a train row; None if not measured."""
     shared_groups: int | None = None
@@ -49,6 +54,10 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Rows dropped, by reason."""
     reading: list[str] = []
     """What was found in the files and is not as usual, such as another separator; never a text."""
+    repaired: bool = False
+    """Whether HTML entities and tags were decoded and mojibake was mended, in training and in use."""
+    repairs: dict[str, int] = {}
+    """Texts that were mended, by kind and split: markup_in_train, mojibake_in_test."""
     masked: bool = False
     """Whether URLs, e-mail addresses, user handles and phone numbers were replaced by marks, in training and in use."""
     high_risk: list[str] = []
@@ -111,5 +120,6 @@ class Smoke(msgspec.Struct, frozen=True, kw_only=True):
 def unmarked_high_risk(labels: Sequence[str]) -> str:
     """Return the notice that no label is marked as high-risk, with the key that marks one, and the likely ones."""
     likely = [label for label in labels if HIGH_RISK_NAME.search(label)]
-    proposal = f"data.high_risk=[{','.join(likely)}] (proposed by the name)" if likely else "data.high_risk=[LABEL]"
+    words = quote(f"data.high_risk=[{','.join(likely) or 'LABEL'}]")
+    proposal = f"{words} (proposed by the name)" if likely else words
     return f"no class is marked as high-risk; mark those that must not be missed, in training: {proposal}"

@@ -52,6 +52,14 @@ def test_links_and_paths_lead_to_existing_files(document: Path) -> None:
         assert (ROOT / path).exists(), f"{document.name} names {path}, which does not exist"
 
 
+def test_documented_commands_can_be_pasted_into_zsh() -> None:
+    """An unquoted bracket, star or question mark is a pattern for zsh, which refuses the line if no file fits."""
+    for document in DOCUMENTS:
+        for line in commands_in(document):
+            unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", line)
+            assert not re.search(r"[\[\]*?(){}]", unquoted), f"{document.name} has an unquoted pattern: {line}"
+
+
 @pytest.mark.parametrize("line", MANAGEMENT_COMMANDS)
 def test_documented_options_exist(line: str) -> None:
     words = shlex.split(re.split(r" [|>] ", line.replace("<run id>", "ID").replace("<name>", "NAME"))[0], posix=True)
@@ -71,7 +79,11 @@ def test_documented_options_exist(line: str) -> None:
 def test_readme_begins_with_what_make_does() -> None:
     first = re.search(r"```\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert first is not None
-    assert [line.split("#")[0].strip() for line in first.group(1).splitlines()] == ["make quick", "make train", "make test"]
+    assert [line.split("#")[0].strip() for line in first.group(1).splitlines()] == [
+        "make quick",
+        "make train",
+        "make test",
+    ]
 
 
 def test_no_file_contains_an_absolute_path_of_a_machine() -> None:

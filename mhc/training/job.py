@@ -265,7 +265,7 @@ def check(cfg: DictConfig) -> None:
             f"category={cfg.category} is none of {', '.join(Category)}. Leave it out to let the policy decide"
         )
     if not OmegaConf.is_list(cfg.tags):
-        raise BadConfig(f"tags={cfg.tags} is not a list. Write tags=[{cfg.tags}]")
+        raise BadConfig(f"tags={cfg.tags} is not a list. Write 'tags=[{cfg.tags}]'")
     if cfg.seed < 0:
         raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
     user_text.check_run(cfg.name, cfg.description, cfg.note, cfg.tags)

@@ -75,7 +75,7 @@ def test_flag_and_promotion_have_the_same_verdicts(world: World, place: Place) -
 def test_training_states_that_no_class_is_marked(world: World, place: Place, caplog: pytest.LogCaptureFixture) -> None:
     flag(a_trained_run(*place, world), place)
     assert "no class is marked as high-risk" in caplog.text
-    assert "data.high_risk=[suicidal] (proposed by the name)" in caplog.text
+    assert "'data.high_risk=[suicidal]' (proposed by the name)" in caplog.text
     caplog.clear()
     flag(a_trained_run(*place, world, "marked_20261120_130000_b2c3", data={"high_risk": ["suicidal"]}), place)
     assert "high-risk" not in caplog.text

@@ -235,7 +235,7 @@ def test_no_marked_class_is_stated_with_the_key() -> None:
     assert gate.verdict == PASSED
     assert gate.reason == (
         "nothing was compared: no class is marked as high-risk; mark those that must not be missed, in training: "
-        "data.high_risk=[suicidal] (proposed by the name)"
+        "'data.high_risk=[suicidal]' (proposed by the name)"
     )
     assert "data.high_risk" in verdict("high_risk_recall", inputs()).reason
 
