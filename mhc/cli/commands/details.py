@@ -67,7 +67,7 @@ def show_run(context: Context, index: Index, row: Row) -> None:
 
 def show_sections(record: RunRecord, row: Row, folder: Path) -> None:
     """Print what a reader wants to know first: state, metrics, verdict; then how the run came to be."""
-    from mhc.cli.commands import details_sections
+    from mhc.cli import details_sections
     from mhc.timestamps import now
 
     details_sections.heading(record, row, folder, now())
