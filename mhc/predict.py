@@ -163,7 +163,8 @@ def label_file(values: dict[str, str], threshold: float | None, read: str, write
     table_writer.refuse_input(source, target)
     with ExitStack() as stack:
         text = arguments.names(values, "text_column") or ("text",)
-        table: Table = stack.enter_context(table_reader.open_table(source, read, reading_of(values), text, output=write))
+        opened = table_reader.open_table(source, read, reading_of(values), text, output=write)
+        table: Table = stack.enter_context(opened)
         for note in table.notes:
             exit_codes.write_stderr(f"{table.name}: {note}", 0)
         reuse_memory()

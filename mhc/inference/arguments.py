@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -69,6 +70,14 @@ def number(values: Mapping[str, str], key: str, low: float, high: float) -> floa
     if not low <= value <= high:
         raise BadConfig(f"{key}={values[key][:40]} must be a number from {low:g} to {high:g}")
     return value
+
+
+def names(values: Mapping[str, str], key: str) -> tuple[str, ...]:
+    """Return one name, or the names of a list `[a,b]`; a name with a comma in a list is in double quotes."""
+    value = values.get(key, "")
+    if value.startswith("[") and value.endswith("]"):
+        return tuple(name.strip() for name in next(csv.reader([value[1:-1]], skipinitialspace=True), []))
+    return (value,) if value else ()
 
 
 def one_of(values: Mapping[str, str], *keys: str) -> str:

@@ -70,7 +70,6 @@ def label_table(
     table: Table,
     file: IO[bytes],
     *,
-    column: str,
     format: str,
     abstain_below: float | None,
     bar: ProgressBar,
@@ -81,7 +80,6 @@ def label_table(
         predictor: the model.
         table: the rows.
         file: the output.
-        column: column of the texts.
         format: csv, tsv, jsonl or parquet.
         abstain_below: confidence below which a text gets no label; None: every text gets one.
         bar: shows the progress.
@@ -92,8 +90,8 @@ def label_table(
     added = Columns.beside(table.columns, predictor.label_names, abstaining=abstain_below is not None)
     out = table_writer.writer(file, format, table.columns, added.types(), table.schema)
     tally = Tally()
-    for rows in chunks(table.rows, column):
-        texts = texts_of(rows, column, tally.texts + 1, table.name)
+    for rows in chunks(table.rows, table.text):
+        texts = texts_of(rows, table.text, tally.texts + 1, table.name)
         check_added_columns(rows, set(added.types()), tally.texts + 1, table.name)
         bar.start_chunk(len(rows), table.share_read())
         prediction = predictor.predict(texts, bar.advance)
@@ -106,14 +104,14 @@ def label_table(
     return tally
 
 
-def chunks(rows: Iterator[Row], column: str) -> Iterator[list[Row]]:
+def chunks(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[list[Row]]:
     """Yield the rows in lists that fit into memory."""
     chunk: list[Row] = []
     characters = 0
     for row in rows:
         chunk.append(row)
-        text = row.get(column)
-        characters += len(text) if isinstance(text, str) else 0
+        texts = map(row.get, columns)
+        characters += sum(len(text) for text in texts if isinstance(text, str))
         if len(chunk) >= CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0

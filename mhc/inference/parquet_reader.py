@@ -2,66 +2,57 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from mhc.data.tables.parquet_table import open_parquet
+from mhc.data.tables.source import Source
 from mhc.errors import BadInput
-from mhc.inference.table import Row, Table, refuse_duplicates
+from mhc.inference.table import Row, Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 BATCH_ROWS = 4096
 
 
-def read(file: IO[bytes], name: str, *, to_parquet: bool) -> Table:
-    """Open a Parquet table.
+def rows(source: Source, names: list[str], *, to_parquet: bool) -> Rows:
+    """Return the rows of a Parquet file, whose columns get these names.
 
     With `to_parquet` times are numbers, which the writer turns back by the schema: Python has no type for all of them.
 
     Raises:
-        BadInput: if the file cannot be read, has no rows, or several columns of one name.
+        BadInput: if the file cannot be read.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    seekable = file if file.seekable() else io.BytesIO(file.read())
-    try:
-        parquet = pq.ParquetFile(seekable)
-        total = parquet.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{name} is not a readable Parquet file ({type(error).__name__}). Write it again") from None
-    if not total:
-        raise BadInput(f"{name} has no rows. Give at least one text")
-    schema = parquet.schema_arrow
-    refuse_duplicates(schema.names, name)
-    progress = [0]
-    return Table(
-        name=name,
-        format="parquet",
-        columns=list(schema.names),
-        rows=_rows(parquet, name, progress, _readable(schema, to_parquet=to_parquet)),
-        share_read=lambda: progress[0] / total,
-        schema=schema,
-    )
+    with open_parquet(source) as parquet:
+        schema = renamed(parquet.schema_arrow, names)
+    return Rows(columns=names, values=_rows(source, schema, _readable(schema, to_parquet=to_parquet)), schema=schema)
 
 
-def _rows(parquet: pq.ParquetFile, name: str, progress: list[int], schema: pa.Schema) -> Iterator[Row]:
-    """Yield the rows, and count them in `progress`."""
+def renamed(schema: pa.Schema, names: list[str]) -> pa.Schema:
+    """Return the schema with other names."""
     import pyarrow as pa
 
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)], schema.metadata)
+
+
+def _rows(source: Source, schema: pa.Schema, readable: pa.Schema) -> Iterator[Row]:
+    """Yield the rows with the types of `readable`."""
+    import pyarrow as pa
+
+    count = 0
     try:
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
-            for row in (batch if batch.schema == schema else batch.cast(schema)).to_pylist():
-                progress[0] += 1
-                yield row
+        with open_parquet(source) as parquet:
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
+                named = batch.rename_columns(schema.names)
+                for row in (named if readable == schema else named.cast(readable)).to_pylist():
+                    count += 1
+                    yield row
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{name} is damaged after row {progress[0]} ({type(error).__name__}). Write it again") from None
+        raise BadInput(f"{source.name} is damaged after row {count} ({type(error).__name__}). Write it again") from None
     except (ValueError, OverflowError) as error:
         raise BadInput(
-            f"{name} has a value after row {progress[0]} that cannot be written as text ({type(error).__name__}). "
+            f"{source.name} has a value after row {count} that cannot be written as text ({type(error).__name__}). "
             "Choose an output that ends in .parquet, or leave the column out"
         ) from None
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
-
-from mhc.errors import BadInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mhc.data.tables.source import Source
+
 Row = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The rows of a table."""
+
+    columns: list[str]
+    """Names; empty for those of the first row."""
+    values: Iterator[Row]
+    schema: pa.Schema | None = None
+    """Of Parquet, and of JSON Lines for an output in Parquet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,28 +32,34 @@ class Table:
 
     name: str
     """Name of the file in messages."""
-    format: str
     columns: list[str]
     """For JSON Lines: the keys of all rows, or those of the first row if the output is JSON Lines as well."""
+    text: list[str]
+    """Columns of the texts, which are joined."""
     rows: Iterator[Row]
     share_read: Callable[[], float | None]
     """Share of the file that is read, 0 to 1; None if its size is unknown."""
     schema: pa.Schema | None = None
     """Of Parquet, and of JSON Lines for an output in Parquet."""
+    notes: list[str] = field(default_factory=list)
+    """What was found in the file and is not as usual."""
 
 
-def share_of(file: IO[bytes]) -> Callable[[], float | None]:
-    """Return a function that returns the share of a file that is read."""
-    size = os.fstat(file.fileno()).st_size if file.seekable() and not isinstance(file, io.BytesIO) else 0
-    return lambda: min(1.0, file.tell() / size) if size else None
+class Position:
+    """How far a file is read; a file may be opened several times."""
 
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.file: IO[bytes] | None = None
 
-def refuse_duplicates(columns: list[str], name: str) -> None:
-    """Refuse a table with two columns of one name: a row could hold only one of them.
+    def open(self) -> IO[bytes]:
+        """Open the file."""
+        self.file = self.source.opened()
+        return self.file
 
-    Raises:
-        BadInput: if there are any; names them.
-    """
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise BadInput(f"{name} has several columns named {', '.join(twice)[:200]!r}. Rename all but one")
+    def share(self) -> float | None:
+        """Return the share of the file that is read since it was last opened; None if its size is unknown."""
+        if self.file is None or self.file.closed:
+            return 1.0
+        size = os.fstat(self.file.fileno()).st_size
+        return min(1.0, self.file.tell() / size) if size else None

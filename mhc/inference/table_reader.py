@@ -1,28 +1,40 @@
-"""Read tables row by row, with every value unchanged, so that a file of any size can be labelled."""
+"""Open a table for labelling: the rows of `mhc.data.tables` one by one, with every value unchanged."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
-from mhc.errors import BadConfig, BadInput, NotFound
+from mhc.data.readers import joined
+from mhc.data.tables import cell, columns, source
+from mhc.data.tables import table as tables
+from mhc.data.tables.csv_table import Counts, CsvTable
+from mhc.data.tables.json_table import JsonTable
+from mhc.data.tables.options import Reading
+from mhc.data.tables.source import Source
+from mhc.data.tables.table import Opened
+from mhc.errors import BadConfig, BadInput
 from mhc.inference import json_reader, parquet_reader
-from mhc.inference.table import Row, Table, refuse_duplicates, share_of
+from mhc.inference.table import Position, Row, Rows, Table
 
 STDIO = "-"
 """Path of stdin as an input and of stdout as an output."""
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-"""Formats by the suffix of the file."""
+"""Formats of an output, by the suffix of the file."""
+
+INPUT_FORMATS = {**FORMATS, ".txt": "csv", ".json": "jsonl", ".xlsx": "csv"}
+"""Formats that an output without a suffix has, by the suffix of the input."""
+
+KEYS = "text_column="
+"""The key that chooses columns, for messages."""
 
 
 def format_of(format: str | None, path: str, default: str | None = None) -> str:
-    """Return csv, tsv, jsonl or parquet: as given, by the suffix of `path`, or the default.
+    """Return csv, tsv, jsonl or parquet for an output: as given, by the suffix of `path`, or the default.
 
     Raises:
         BadConfig: if the format is unknown or cannot be determined.
@@ -35,125 +47,112 @@ def format_of(format: str | None, path: str, default: str | None = None) -> str:
     return result
 
 
+def format_of_input(path: str) -> str:
+    """Return the format that the output of an input file has by default.
+
+    Raises:
+        BadConfig: if the suffix is that of no table.
+    """
+    suffix, _ = source.suffixes(Path(path))
+    if suffix not in INPUT_FORMATS:
+        raise BadConfig(f"{path} has none of the suffixes {', '.join(INPUT_FORMATS)}. Rename it")
+    return INPUT_FORMATS[suffix]
+
+
 @contextmanager
-def open_table(path: str, format: str, encoding: str = "utf-8", *, output: str = "jsonl") -> Iterator[Table]:
-    """Open a table for reading, and check its first row; `output` is the format that its rows are written in.
+def open_table(path: str, format: str, reading: Reading, text: Sequence[str], *, output: str) -> Iterator[Table]:
+    """Open a table for reading, and check its first row.
+
+    Args:
+        path: the file, or - for stdin.
+        format: format of stdin.
+        reading: how the file is read.
+        text: names of the columns of the texts.
+        output: format that the rows are written in.
 
     Raises:
         NotFound: if the file does not exist.
-        BadInput: if the file cannot be read, is empty, is not of the format, or has two columns of one name.
-        BadConfig: if the encoding is unknown.
+        BadInput: if the file cannot be read, is empty, or lacks a column of texts.
     """
-    file = _stream(path)
-    try:
-        yield _table(file, "stdin" if path == STDIO else path, format, encoding, output)
-    finally:
-        if path != STDIO:
-            file.close()
+    stdin = next(suffix for suffix, name in FORMATS.items() if name == format)
+    with source.of_stdin(stdin) if path == STDIO else nullcontext(source.of_path(Path(path))) as file:
+        position = Position(file)
+        yield table_of(replace(file, opened=position.open), reading, text, output, position)
 
 
-def _stream(path: str) -> IO[bytes]:
-    if path == STDIO:
-        return sys.stdin.buffer
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError:
-        raise NotFound(f"There is no file {path}. Give its path from the working directory {Path.cwd()}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a valid file name"
-        raise BadInput(f"{path[:200]} cannot be read: {reason}. Choose another input=") from None
+def table_of(file: Source, reading: Reading, text: Sequence[str], output: str, position: Position) -> Table:
+    """Return the table of a file.
 
-
-def _table(file: IO[bytes], name: str, format: str, encoding: str, output: str) -> Table:
-    if format == "parquet":
-        return parquet_reader.read(file, name, to_parquet=output == "parquet")
-    if format == "jsonl":
-        return json_reader.read(file, name, output)
-    rows = _csv_rows(file, name, format, encoding)
-    first = next(rows, None)
+    Raises:
+        BadInput: if the file has no rows, or lacks a column of texts.
+    """
+    opened = tables.open_table(file, reading, text)
+    places = opened.places(text, KEYS)
+    opened, notes = opened.settled()
+    names = columns.distinct(opened.columns)
+    pairs = zip(opened.columns, names, strict=True)
+    rows = rows_of(opened, names, output)
+    first = next(rows.values, None)
     if first is None:
-        raise BadInput(f"{name} has no rows. Give at least one text")
-    return Table(name=name, format=format, columns=list(first), rows=chain([first], rows), share_read=share_of(file))
+        raise BadInput(f"{file.name} has no rows. Give at least one text")
+    return Table(
+        name=file.name,
+        columns=rows.columns or list(first),
+        text=[names[place] for place in places],
+        rows=chain([first], rows.values),
+        share_read=position.share,
+        schema=rows.schema,
+        notes=[
+            *notes,
+            *tables.renamed(text, [opened.columns[place] for place in places]),
+            *(f"a second column {old!r} is {new!r}" for old, new in pairs if old != new),
+        ],
+    )
 
 
-def _csv_rows(file: IO[bytes], name: str, format: str, encoding: str) -> Iterator[Row]:
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(_lines(file, name, encoding), delimiter="\t" if format == "tsv" else ",", strict=True)
-    header: list[str] = []
-    try:
-        for fields in reader:
-            if not fields:
-                continue
-            if not header:
-                refuse_duplicates(fields, name)
-                header = fields
-                continue
-            if len(fields) != len(header):
-                raise BadInput(
-                    f"The row that ends at line {reader.line_num} of {name} has {len(fields)} fields, but there are "
-                    f"{len(header)} columns. Put fields with a separator or a line break into double quotes"
-                )
-            yield dict(zip(header, fields, strict=True))
-    except csv.Error as error:
-        raise BadInput(
-            f"{name} is not valid {format.upper()} at line {reader.line_num} ({error}). Put fields with a separator, "
-            "a quote or a line break into double quotes"
-        ) from None
+def rows_of(opened: Opened, names: list[str], output: str) -> Rows:
+    """Return the rows of a table, for an output of this format; `names` are its columns by position, all different.
+
+    Raises:
+        BadInput: if the columns of JSON do not fit the output.
+    """
+    table = opened.table
+    if table is None:
+        return parquet_reader.rows(opened.source, names, to_parquet=output == "parquet")
+    if isinstance(table, JsonTable):
+        return json_reader.rows(table, output)
+    places = [place for place, name in enumerate(names) if name]
+    kept = [names[place] for place in places]
+    values: Iterator[Sequence[object]]
+    if isinstance(table, CsvTable):
+        values = chain.from_iterable(table.batches(Counts()))
+    else:
+        values = ([cell.text_of(value) for value in row] for row in table.rows())
+    whole = len(kept) == len(names)  # a row may have further fields, which are empty
+    rows = (dict(zip(kept, row if whole else [row[place] for place in places], strict=False)) for row in values)
+    return Rows(columns=kept, values=rows)
 
 
-def _lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
-    """Yield decoded lines; a decoding error gives the number of the line."""
-    _check_encoding(encoding)
-    for number, line in enumerate(file, start=1):
-        if b"\0" in line:
-            raise BadInput(
-                f"{name} has a NUL byte in line {number}. UTF-16 and binary files have such bytes. Save it as UTF-8"
-            )
-        try:
-            text = line.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise BadInput(
-                f"{name} is not {encoding.upper()} at line {number}, byte {error.start + 1} of it. Save it as UTF-8 or "
-                "give its encoding=, for example windows-1252"
-            ) from None
-        yield text.removeprefix("\ufeff") if number == 1 else text
-
-
-def _check_encoding(encoding: str) -> None:
-    try:
-        plain = "a,\n".encode(encoding) == b"a,\n"
-    except (LookupError, UnicodeError):
-        plain = False
-    if not plain:
-        raise BadConfig(f"encoding={encoding[:40]} cannot be used to read lines. Use utf-8 or windows-1252")
-
-
-def texts_of(rows: list[Row], column: str, first: int, name: str) -> list[str]:
+def texts_of(rows: list[Row], names: Sequence[str], first: int, where: str) -> list[str]:
     """Return the texts of rows, of which the first is row number `first` of the table; a missing value is empty.
 
     Raises:
-        BadInput: if a value is not a text.
+        BadInput: if a value is a list or an object.
     """
-    texts = []
-    for number, row in enumerate(rows, start=first):
-        text = row.get(column, "")
-        if text is None:
-            text = ""
-        if not isinstance(text, str):
-            raise BadInput(
-                f"Row {number} of {name} has {type(text).__name__} instead of text in column {column!r}. "
-                "Choose the column with text_column="
-            )
-        texts.append(text)
-    return texts
+    parts = [[text_of(row, name, number, where) for number, row in enumerate(rows, first)] for name in names]
+    return joined(parts)
 
 
-def check_column(table: Table, column: str) -> None:
-    """Check that the table has the column of texts.
+def text_of(row: Row, name: str, number: int, where: str) -> str:
+    """Return the text in one column.
 
     Raises:
-        BadInput: if it does not; gives the columns of the table.
+        BadInput: if it is a list or an object.
     """
-    if column not in table.columns:
-        names = ", ".join(name[:60] for name in table.columns[:40])
-        raise BadInput(f"{table.name} has no column {column!r}. It has: {names}. Choose one with text_column=")
+    text = cell.text_of(row.get(name))
+    if text is None:
+        raise BadInput(
+            f"Row {number} of {where} has no plain value in {name!r}. Use a string or a number, or choose the column "
+            f"with {KEYS}"
+        )
+    return text

@@ -40,7 +40,7 @@ class JsonTable:
         """Return the fields with exactly these names, as texts.
 
         Raises:
-            BadInput: if a row is no object, lacks a field, has one twice, or has a list or an object in it.
+            BadInput: if a row is no object, has a field twice, or has a list or an object in it.
         """
         decode = msgspec.json.Decoder(typed(names)).decode
         keys = [json.dumps(name, ensure_ascii=False).encode() for name in names]
@@ -186,14 +186,12 @@ def fields_of(row: object, names: Sequence[str]) -> Sequence[object]:
 
 
 def plain(value: object, name: str, place: str) -> str:
-    """Return a value as text.
+    """Return a value as text, empty for a field that the row does not have.
 
     Raises:
-        BadInput: if it is missing, a list or an object.
+        BadInput: if it is a list or an object.
     """
-    if value is msgspec.UNSET:
-        raise BadInput(f"{place} has no field {name!r}. Add it, or choose another field")
-    text = cell.text_of(value)
+    text = cell.text_of(None if value is msgspec.UNSET else value)
     if text is None:
         raise BadInput(f"{place} has no plain value in {name!r}. Use a string or a number")
     return text

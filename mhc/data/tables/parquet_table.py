@@ -29,11 +29,15 @@ def open_parquet(source: Source) -> Iterator[pq.ParquetFile]:
 
     with source.bytes() as file:
         try:
-            yield pq.ParquetFile(file)
+            parquet = pq.ParquetFile(file)
         except (ArrowException, OSError) as error:
-            raise BadInput(
-                f"{source.name} is not a readable Parquet file ({type(error).__name__}). Write it again"
-            ) from error
+            raise damaged(source.name, error) from None
+        yield parquet
+
+
+def damaged(name: str, error: Exception) -> BadInput:
+    """Return the error for a file that cannot be read."""
+    return BadInput(f"{name} is not a readable Parquet file ({type(error).__name__}). Write it again")
 
 
 def cells_of_parquet(source: Source, places: Sequence[int]) -> list[list[str]]:
@@ -42,9 +46,14 @@ def cells_of_parquet(source: Source, places: Sequence[int]) -> list[list[str]]:
     Raises:
         BadInput: if the file is damaged, or a column does not contain texts.
     """
+    from pyarrow import ArrowException
+
     with open_parquet(source) as parquet:
         names = [parquet.schema_arrow.names[place] for place in places]
-        return cells_of_arrow(parquet.iter_batches(BATCH, columns=names), names, source.name)
+        try:
+            return cells_of_arrow(parquet.iter_batches(BATCH, columns=names), names, source.name)
+        except (ArrowException, OSError) as error:
+            raise damaged(source.name, error) from None
 
 
 def cells_of_arrow(tables: Iterable[pa.Table | pa.RecordBatch], names: Sequence[str], where: str) -> list[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mhc.data.tables import columns
 from mhc.data.tables.csv_table import Counts, CsvTable, open_csv
@@ -40,28 +40,47 @@ class Opened:
     """Names by position; empty for a column without a name."""
     table: CsvTable | JsonTable | ExcelTable | None
 
+    def places(self, names: Sequence[str], keys: str = TRAINING_KEYS) -> list[int]:
+        """Return the positions of the columns `names`; `keys` are the keys of the user that choose them.
+
+        Raises:
+            BadInput: if a column is missing.
+        """
+        if any(columns.position(self.columns, name) is None for name in names):
+            self.refuse_missing_header()
+        return columns.required(self.columns, names, self.source.name, keys)
+
     def cells(self, names: Sequence[str], keys: str = TRAINING_KEYS) -> Cells:
         """Return the columns `names` as texts; `keys` are the keys of the user that choose them.
 
         Raises:
             BadInput: if a column is missing, or a row cannot be read.
         """
-        if any(columns.position(self.columns, name) is None for name in names):
-            self.refuse_missing_header()
-        places = columns.required(self.columns, names, self.source.name, keys)
-        notes = renamed(names, [self.columns[place] for place in places])
+        places = self.places(names, keys)
+        found = [self.columns[place] for place in places]
         if isinstance(self.table, CsvTable):
             values, table, counts = self.table.cells(places)
-            notes = [*notes_of_csv(table, counts), *notes]
+            notes = notes_of_csv(table, counts)
         elif isinstance(self.table, JsonTable):
-            values = self.table.cells([self.columns[place] for place in places])
-            notes = [*notes_of_encoding(self.table.encoding), *notes]
+            values, notes = self.table.cells(found), notes_of_encoding(self.table.encoding)
         elif isinstance(self.table, ExcelTable):
-            values = self.table.cells(places)
-            notes = [*notes_of_excel(self.table), *notes]
+            values, notes = self.table.cells(places), notes_of_excel(self.table)
         else:
-            values = cells_of_parquet(self.source, places)
-        return Cells(values=values, notes=notes)
+            values, notes = cells_of_parquet(self.source, places), []
+        return Cells(values=values, notes=[*notes, *renamed(names, found)])
+
+    def settled(self) -> tuple[Opened, list[str]]:
+        """Return the table with the quoting that fits all of its rows, and the notes on it.
+
+        Raises:
+            BadInput: if a row of separated values cannot be read.
+        """
+        if isinstance(self.table, CsvTable):
+            table, counts = self.table.settled()
+            return replace(self, table=table), notes_of_csv(table, counts)
+        if isinstance(self.table, JsonTable):
+            return self, notes_of_encoding(self.table.encoding)
+        return self, notes_of_excel(self.table) if isinstance(self.table, ExcelTable) else []
 
     def refuse_missing_header(self) -> None:
         """Refuse a file of separated values whose first line looks like a row.
