@@ -74,6 +74,8 @@ class RegisterRun(pl.Callback):
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record timing and the best checkpoint: ModelCheckpoint, always the last callback, has written it by now."""
+        for what, why in getattr(pl_module, "notes", ()):
+            self.run.event(what, why)
         note_fit(self.run, self.timing_of_fit(trainer, pl_module), best_checkpoint(trainer))
 
     @rank_zero_only

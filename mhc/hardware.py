@@ -14,6 +14,9 @@ CPUINFO = Path("/proc/cpuinfo")
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 """Processor flags that mean matrix products in bfloat16: x86 AVX-512 and AMX, and Arm."""
 
+PRECISIONS = ("auto", "bf16", "fp32")
+"""Of a prediction; auto: bf16 if the hardware multiplies matrices in it."""
+
 
 def best_precision(accelerator: str) -> str:
     """Return Lightning's `precision` for an accelerator, named as in Lightning (`auto`, `cpu`, `gpu`, `cuda`, `mps`).

@@ -36,6 +36,8 @@ NAMES = (
     "mhc.model.optimizers.sgd",
     "mhc.model.optimizers.warmup_then",
     "mhc.model.sharding.fsdp",
+    "mhc.model.tfidf.logistic.LogisticRegression",
+    "mhc.model.tfidf.network.tfidf_linear",
     "mhc.policy.from_values",
     "mhc.report.metrics_csv.MetricsCsv",
     "mhc.runs.live.LiveRun",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mhc.data.cache import Ints
     from mhc.data.ngrams import NgramTokenizer
+    from mhc.data.tfidf.tokenizer import TfidfTokenizer
 
 Values = Mapping[str, object]
 
@@ -147,7 +148,7 @@ class TextDataModule(pl.LightningDataModule):
         return [counts[label] for label in self.labels]
 
     @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer:
+    def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer | TfidfTokenizer:
         """The tokenizer, with `save_pretrained(folder)`."""
         return tokenizer.load(self.tokenizer_folder)
 
@@ -161,7 +162,7 @@ class TextDataModule(pl.LightningDataModule):
 
     def facts(self) -> DataFacts:
         """Return the facts that are recorded."""
-        about, counted = self.corpus.about, self.tokenizing.kind != "ngrams"
+        about, counted = self.corpus.about, not self.tokenizing.bag
         splits = {
             name: msgspec.structs.replace(
                 facts,
@@ -207,7 +208,7 @@ class TextDataModule(pl.LightningDataModule):
             self.batching,
             seed=self.seed,
             train=train,
-            masked=self.tokenizing.kind != "ngrams",
+            masked=not self.tokenizing.bag,
             rank_info=self.rank_info(),
             pin=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )

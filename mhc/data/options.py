@@ -74,11 +74,11 @@ class Batching(Strict, frozen=True, kw_only=True):
 class Tokenizing(Strict, frozen=True, kw_only=True):
     """The node `model.tokenizer`."""
 
-    kind: Literal["wordpiece", "bpe", "pretrained", "ngrams"]
+    kind: Literal["wordpiece", "bpe", "pretrained", "ngrams", "tfidf"]
     max_tokens: Positive
     """Longer texts are cut; includes the two tokens at the borders of a text."""
     vocab_size: Positive | None = None
-    """Maximum size of a trained vocabulary; for ngrams: the number of buckets."""
+    """Maximum size of a trained vocabulary; null: no limit (of tfidf only). For ngrams: the number of buckets."""
     min_frequency: Positive = 2
     """Pieces that are rarer in train are not added to the vocabulary."""
     min_texts: Positive = 1
@@ -93,9 +93,14 @@ class Tokenizing(Strict, frozen=True, kw_only=True):
     trust_remote_code: bool = False
     """Run the code that a pretrained tokenizer brings along (auto_map)."""
     ngrams: Positive = 2
-    """Longest word n-gram that is hashed."""
+    """Words of the longest word n-gram."""
     subwords: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
-    """Longest character n-gram of a word that is hashed; 0: none."""
+    """Letters of the longest character n-gram of a word; 0: none."""
+
+    @property
+    def bag(self) -> bool:
+        """Whether a text is a bag of n-grams, not a sequence of tokens."""
+        return self.kind in ("ngrams", "tfidf")
 
 
 Node = TypeVar("Node", bound=Strict)

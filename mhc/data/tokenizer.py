@@ -1,4 +1,4 @@
-"""Tokenizers: WordPiece or byte-level BPE trained on the train split, pretrained ones, or hashed n-grams."""
+"""Tokenizers: WordPiece or byte-level BPE trained on the train split, pretrained ones, or bags of n-grams."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import Tokenizing
+from mhc.data.tfidf import tokenizer as tfidf
+from mhc.data.tfidf.tokenizer import TfidfTokenizer
 from mhc.data.tokenizer_training import Authors
 from mhc.errors import BadConfig, Unreadable
 from mhc.files import read, reading, require_regular_files
@@ -55,11 +57,9 @@ class Encoder:
     def __init__(self, folder: Path, max_tokens: int) -> None:
         self.folder = folder
         self.max_tokens = max_tokens
-        self.ngrams: NgramTokenizer | None = None
+        self.bag = bag_of(folder)
         self.pieces: Tokenizer | None = None
-        if os.path.lexists(folder / ngrams.FILE):
-            self.ngrams = NgramTokenizer.from_pretrained(folder)
-        else:
+        if self.bag is None:
             self.pieces = pieces_of(folder)
             self.pieces.no_padding()
             self.pieces.enable_truncation(max_tokens)
@@ -67,16 +67,16 @@ class Encoder:
     @property
     def vocab_size(self) -> int:
         """Number of ids, special tokens included."""
-        if self.ngrams is not None:
-            return self.ngrams.buckets
+        if self.bag is not None:
+            return len(self.bag)
         assert self.pieces is not None
         return self.pieces.get_vocab_size()
 
     @property
     def pad_id(self) -> int:
         """Id of the padding token."""
-        if self.ngrams is not None:
-            return self.ngrams.pad_token_id
+        if self.bag is not None:
+            return self.bag.pad_token_id
         assert self.pieces is not None
         path = self.folder / "tokenizer_config.json"
         with reading(path, ngrams.REMEDY):
@@ -86,8 +86,8 @@ class Encoder:
     @property
     def masks(self) -> bool:
         """Whether it masks texts by itself; a tokenizer of an older version does not."""
-        if self.ngrams is not None:
-            return self.ngrams.mask
+        if self.bag is not None:
+            return self.bag.mask
         assert self.pieces is not None
         normalizer = self.pieces.normalizer
         return normalizer is not None and "example.org" not in normalizer.normalize_str("https://example.org")
@@ -97,8 +97,8 @@ class Encoder:
         limit = self.max_tokens * training.CHARACTERS_PER_TOKEN
         clipped = {row for row, text in enumerate(texts) if len(text) > limit}
         short = [text[:limit] for text in texts] if clipped else texts
-        if self.ngrams is not None:
-            ids, lengths, cut = self.ngrams.encode(short)
+        if self.bag is not None:
+            ids, lengths, cut = self.bag.encode(short)
             return Encoded(ids=ids, lengths=lengths, truncated=len(clipped.union(cut)))
         assert self.pieces is not None
         encodings = self.pieces.encode_batch_fast(short)
@@ -138,14 +138,26 @@ def pieces_of(folder: Path) -> Tokenizer:
         raise Unreadable(f"There is no {path}. {ngrams.REMEDY}") from None
 
 
-def load(folder: Path) -> PreTrainedTokenizerFast | NgramTokenizer:
+def bag_of(folder: Path) -> NgramTokenizer | TfidfTokenizer | None:
+    """Return the tokenizer into a bag of n-grams; None if the folder has one into a sequence.
+
+    Raises:
+        Unreadable: if its file is damaged.
+    """
+    if os.path.lexists(folder / ngrams.FILE):
+        return NgramTokenizer.from_pretrained(folder)
+    return TfidfTokenizer.from_pretrained(folder) if os.path.lexists(folder / tfidf.FILE) else None
+
+
+def load(folder: Path) -> PreTrainedTokenizerFast | NgramTokenizer | TfidfTokenizer:
     """Return the tokenizer, of transformers or ours. Both have `save_pretrained(folder)`.
 
     Raises:
         Unreadable: if the folder has no tokenizer.
     """
-    if os.path.lexists(folder / ngrams.FILE):
-        return NgramTokenizer.from_pretrained(folder)
+    bag = bag_of(folder)
+    if bag is not None:
+        return bag
     from transformers import AutoTokenizer
 
     with reading(f"The tokenizer in {folder}", ngrams.REMEDY):
@@ -158,7 +170,7 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
 
     It is recorded, so options at their defaults that older records do not have do not change it.
     """
-    trained = options.kind in ("wordpiece", "bpe")
+    trained = options.kind in ("wordpiece", "bpe", "tfidf")
     counted = options.kind != "pretrained" and options.min_texts > 1
     content = train_fingerprint if trained or counted else ""
     if counted and authors is not None:
@@ -166,7 +178,7 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
     if options.kind == "pretrained" and options.name and Path(options.name).expanduser().is_dir():
         files = sorted(path for path in Path(options.name).expanduser().glob("*") if is_tokenizer_file(path))
         content = fingerprint.of_files(files)
-    unused = {"ngrams", "subwords"} if trained else set()
+    unused = {"ngrams", "subwords"} if options.kind in ("wordpiece", "bpe") else set()
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
     values = {name: getattr(options, name) for name in options.__struct_fields__ if name not in unused}
     return f"{options.kind}-{fingerprint.of_values([VERSION, values, content, *(masking.PATTERNS if mask else [])])}"
@@ -202,6 +214,19 @@ def build(
         )
         counted = options.min_texts > 1
         (hashed.without_rare(list(train), authors, options.min_texts) if counted else hashed).save_pretrained(folder)
+    elif options.kind == "tfidf":
+        from mhc.data.tfidf.learn import learned  # it is not needed to encode texts
+
+        empty = TfidfTokenizer(
+            ngrams=options.ngrams,
+            longest_piece=options.subwords,
+            max_tokens=options.max_tokens,
+            lowercase=options.lowercase,
+            split_digits=options.split_digits,
+            mask=mask,
+        )
+        most, least = options.vocab_size, options.min_texts
+        learned(empty, list(train), authors, min_texts=least, most=most).save_pretrained(folder)
     else:
         training.save(training.train(options, train, authors, mask=mask), options, folder)
 

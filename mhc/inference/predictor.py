@@ -48,18 +48,10 @@ class Predictor:
         self, loaded: Loaded, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None
     ) -> None:
         from mhc.data.tokenizer import Encoder
-        from mhc.model.scoring import Scorer
 
         self.name, self.label_names, self.temperature = loaded.name, list(loaded.labels), loaded.temperature
         self.encode = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
-        self.scorer = Scorer(
-            loaded.network,
-            pad_id=self.encode.pad_id,
-            masked=loaded.masked,
-            precision=precision,
-            device=device,
-            batch_tokens=batch_tokens,
-        )
+        self.scorer = loaded.scorer(precision=precision, device=device, batch_tokens=batch_tokens)
 
     @classmethod
     def load(

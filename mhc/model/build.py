@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NotRequired, TypedDict
 
 import torch
@@ -10,6 +11,8 @@ from torch import nn
 
 from mhc.errors import BadConfig
 from mhc.model.classifier import LossFactory, OptimizerFactory, ScheduleFactory, TextClassifier
+from mhc.model.tfidf.classifier import FittedClassifier
+from mhc.model.tfidf.logistic import LogisticRegression
 
 NetworkFactory = Callable[[int, int, int, Sequence[str]], nn.Module]
 """Callable with num_labels, vocab_size, pad_id and labels."""
@@ -21,9 +24,10 @@ class ModelParts(TypedDict):
     name: str
     network: NetworkFactory
     tokenizer: dict[str, object]
-    optimizer: OptimizerFactory
-    schedule: ScheduleFactory
+    optimizer: NotRequired[OptimizerFactory]
+    schedule: NotRequired[ScheduleFactory]
     loss: LossFactory
+    solver: NotRequired[LogisticRegression]
     fast: NotRequired[str]
 
 
@@ -48,18 +52,23 @@ def classifier(
     max_tokens = parts["tokenizer"].get("max_tokens")
     if isinstance(max_tokens, int):
         refuse_longer_texts(network, max_tokens)
-    return TextClassifier(
+    return module_for(parts)(
         network,
         labels=labels,
         class_counts=class_counts,
-        optimizer=parts["optimizer"],
-        schedule=parts["schedule"],
         loss=parts["loss"],
         name=parts["name"],
         seed=seed,
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
-        fast=parts.get("fast", "auto"),
     )
+
+
+def module_for(parts: ModelParts) -> Callable[..., TextClassifier]:
+    """Return the class of the module with what it trains the network by: a solver, or an optimizer and a schedule."""
+    if parts.get("solver"):
+        return partial(FittedClassifier, solver=parts["solver"])
+    fast = parts.get("fast", "auto")
+    return partial(TextClassifier, optimizer=parts["optimizer"], schedule=parts["schedule"], fast=fast)
 
 
 def refuse_longer_texts(network: nn.Module, max_tokens: int) -> None:

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from mhc.data.tokenizer import Encoded
 from mhc.errors import BadConfig
-from mhc.hardware import best_accelerator, best_precision
+from mhc.hardware import PRECISIONS, best_accelerator, best_precision
 from mhc.model.fast_bert import encoder
 
 Ints = NDArray[np.int64]
 
-PRECISIONS = ("auto", "bf16", "fp32")
 BATCH_TOKENS = {"cpu": 4096, "cuda": 65536, "mps": 16384}
 """Tokens of a batch including padding. Measured on a CPU: half and twice as many are at most 3 % slower."""
 MAX_ROWS = 1024

@@ -1,6 +1,7 @@
 """Trained weights read from files; `mhc.production.loading` applies this to runs and bundles.
 
-Weights are read as plain tensors only (`weights_only=True`, safetensors): the files cannot execute code.
+Weights are read as plain tensors only (`weights_only=True`, safetensors): the files cannot execute code. torch is
+imported with the first network that needs it: a linear model does not.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
 from mhc import files
 from mhc.data import ngrams, tokenizer
-from mhc.data.ngrams import NgramTokenizer
-from mhc.errors import NotFound, Unreadable
+from mhc.data.tfidf import tokenizer as tfidf
+from mhc.errors import BadConfig, NotFound, Unreadable
+from mhc.hardware import PRECISIONS
+from mhc.model.tfidf.model import TfidfModel
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
     from transformers import PreTrainedTokenizerFast
+
+    from mhc.data.ngrams import NgramTokenizer
+    from mhc.data.tfidf.tokenizer import TfidfTokenizer
+    from mhc.model.scoring import Scorer
 
 PREFIX = "network."
 """Prefix of the network's tensors in the state of `TextClassifier`."""
@@ -31,7 +36,7 @@ PREFIX = "network."
 class Loaded:
     """Trained network with its tokenizer, labels and temperature."""
 
-    network: nn.Module
+    network: nn.Module | TfidfModel
     """In float32, in evaluation mode, on the CPU."""
     tokenizer_folder: Path
     labels: list[str]
@@ -46,12 +51,46 @@ class Loaded:
     @property
     def masked(self) -> bool:
         """Whether the network takes an attention_mask; n-grams are padded with an id that has no weight."""
-        return not (self.tokenizer_folder / ngrams.FILE).is_file()
+        return not any((self.tokenizer_folder / name).is_file() for name in (ngrams.FILE, tfidf.FILE))
 
     @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer:
-        """Tokenizer of transformers, or of n-grams; both have `save_pretrained`."""
+    def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer | TfidfTokenizer:
+        """Tokenizer of transformers, or of n-grams; all have `save_pretrained`."""
         return tokenizer.load(self.tokenizer_folder)
+
+    def scorer(
+        self, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None
+    ) -> Scorer | TfidfModel:
+        """Return what computes probabilities from token ids; the network is used, not copied.
+
+        Raises:
+            BadConfig: if there is no such precision or device, or `batch_tokens` is below 1.
+        """
+        if isinstance(self.network, TfidfModel):
+            return on_cpu(self.network, precision, device)
+        from mhc.model.scoring import Scorer
+
+        return Scorer(
+            self.network,
+            pad_id=tokenizer.Encoder(self.tokenizer_folder, self.max_tokens).pad_id,
+            masked=self.masked,
+            precision=precision,
+            device=device,
+            batch_tokens=batch_tokens,
+        )
+
+
+def on_cpu(model: TfidfModel, precision: str, device: str) -> TfidfModel:
+    """Return a linear model, which is always computed in float32 on the CPU.
+
+    Raises:
+        BadConfig: if there is no such precision, or another device is asked for.
+    """
+    if precision not in PRECISIONS:
+        raise BadConfig(f"precision={precision} is none of {', '.join(PRECISIONS)}")
+    if device not in ("auto", "cpu"):
+        raise BadConfig(f"device={device}, but a linear model is computed on the CPU. Leave out device=")
+    return model
 
 
 def checkpoint_weights(path: Path) -> dict[str, Tensor]:
@@ -63,6 +102,8 @@ def checkpoint_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         with files.reading(f"The checkpoint {path}", "Restore the file, or choose another run"):
+            import torch
+
             files.require_regular(path)
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
             return {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}

@@ -26,12 +26,16 @@ PENDING = ".pending"
 """Suffix of the hidden note that a bundle has its name, but not yet its entry in the ledger: see `note_of`."""
 WEIGHTS = "model.safetensors"
 CALIBRATION = "calibration.json"
+LOAD_SCRIPT = "load.py"
+"""Loads a linear model without mhc. mhc never runs it, and accepts only the one that it writes."""
+LOAD_SCRIPTS = frozenset({"14f36dc2b0de27a0163b690bb2b3fa1bdd52ea5a227402a90f767d9173b67277"})
+"""The sha256 of that script, of this version and of earlier ones."""
 UNTRACKED = (".safetensors", ".onnx", ".onnx.data")
 """Suffixes of the files that a git clone of a models folder does not have."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ALLOWED = (*UNTRACKED, ".json", ".txt", ".md", ".npz", ".yaml", ".diff", ".jinja", ".model", ".sha256", ".spm")
-"""Suffixes of the files that a bundle may contain: no pickle, no code, no archive."""
+"""Suffixes of the files that a bundle may contain: no pickle, no code but our own `LOAD_SCRIPT`, no archive."""
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 SHA256_DIGITS = 64
@@ -158,6 +162,9 @@ def hazards(folder: Path) -> list[str]:
     for path in sorted(files(folder)):
         if (folder / path).is_symlink():
             problems.append(f"{path!r} is a link")
+        elif path == LOAD_SCRIPT:
+            if sha256(folder / path) not in LOAD_SCRIPTS:
+                problems.append(f"{path} is not the script that mhc writes")
         elif not path.endswith(ALLOWED) or not _PATH.fullmatch(path):
             problems.append(f"{path!r} is of a kind that no bundle contains")
         elif path.endswith(".safetensors") and not is_safetensors(folder / path):

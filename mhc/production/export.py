@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mhc.data import ngrams
+from mhc.data.tokenizer import Encoder
 from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
+from mhc.model.tfidf.model import TfidfModel
+from mhc.production import linear_bundle
 from mhc.production.bundle import CALIBRATION, WEIGHTS
 
 if TYPE_CHECKING:
@@ -32,9 +35,11 @@ BATCH = 16
 
 def standalone(trained: Loaded) -> bool:
     """Return whether transformers alone can load the folder: whether the network's config is one of its classes."""
+    network = trained.network
+    if isinstance(network, TfidfModel):
+        return False
     from transformers import PreTrainedModel
 
-    network = trained.network
     return isinstance(network, PreTrainedModel) and type(network.config).__module__.startswith("transformers.")
 
 
@@ -68,12 +73,13 @@ def write(trained: Loaded, folder: Path, temperature: float) -> None:
             f"the network {kind} is a class of your own, and a bundle contains no code: only networks of transformers "
             f"and of mhc can be served from one. Use the run itself: python -m mhc.predict run={trained.name}"
         )
-    network = copy.deepcopy(trained.network).cpu().float().eval()
-    folded = _divide_last_layer(network, len(trained.labels), temperature)
-    if standalone(trained):
-        _save_transformers(network, trained, folder)
+    if isinstance(trained.network, TfidfModel):
+        linear_bundle.write(trained.network, trained.tokenizer_folder, trained.labels, folder, temperature)
+        folded = True
     else:
-        _save_bag(network, trained, folder)
+        network = copy.deepcopy(trained.network).cpu().float().eval()
+        folded = _divide_last_layer(network, len(trained.labels), temperature)
+        (_save_transformers if standalone(trained) else _save_bag)(network, trained, folder)
     calibration = {
         "temperature": 1.0 if folded else temperature,
         "fitted_temperature": temperature,
@@ -129,6 +135,13 @@ def _save_bag(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
     shutil.copyfile(trained.tokenizer_folder / ngrams.FILE, folder / ngrams.FILE)
 
 
+def scorer_of(trained: Loaded) -> tuple[Callable[[Path, Sequence[str], int], Probabilities], str]:
+    """Return what scores a bundle of the network with as little of mhc as possible, and its name."""
+    if isinstance(trained.network, TfidfModel):
+        return linear_bundle.score_alone, "its load.py alone"
+    return (score_with_transformers, "transformers alone") if standalone(trained) else (score_with_mhc, "mhc")
+
+
 def score_with_transformers(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
     """Return probabilities [n, k] of normalised texts by a folder, with transformers alone, in the order of its labels.
 
@@ -151,11 +164,14 @@ def score_with_mhc(folder: Path, texts: Sequence[str], max_tokens: int) -> Proba
     from mhc.production.loading import from_bundle
 
     loaded = from_bundle(folder)
-    return apply_temperature(_by_ngrams(loaded.network, folder, texts), loaded.temperature)
+    return apply_temperature(score_network(loaded, texts), loaded.temperature)
 
 
 def score_network(trained: Loaded, texts: Sequence[str]) -> Probabilities:
     """Return probabilities [n, k] of normalised texts by a loaded network in float32, without a temperature."""
+    if isinstance(trained.network, TfidfModel):
+        encoded = Encoder(trained.tokenizer_folder, trained.max_tokens)(texts)
+        return trained.network.probabilities(encoded, len(trained.labels))
     network = trained.network.float().eval()
     if standalone(trained):
         return _by_transformers(network, trained.tokenizer_folder, texts, trained.max_tokens)

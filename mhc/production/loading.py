@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 from mhc import files
 from mhc.data import ngrams
+from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
-from mhc.production import bundle, ledger, state
+from mhc.production import bundle, ledger, linear_bundle, state
 from mhc.record import RunRecord
 from mhc.runs import checkpoints, folders, resolve, store
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
+
+    from mhc.model.tfidf.model import TfidfModel
 
 
 def find_run(outputs: Path, run: str) -> Path:
@@ -55,6 +58,8 @@ def from_run(folder: Path) -> Loaded:
         NotFound: if the run has no checkpoint, or one of its files is missing.
         Unreadable: if the record, the checkpoint, the tokenizer or the configuration is damaged.
     """
+    from mhc.model.tfidf.network import TfidfLinear
+
     record = store.read(folder)
     labels = record.data.labels if record.data else []
     path = checkpoint_of(folder, record)
@@ -67,7 +72,8 @@ def from_run(folder: Path) -> Loaded:
     empty = (
         _network_from_config(config) if config.is_dir() else _build_network(cfg, labels, tokenizer_folder, max_tokens)
     )
-    network = fill(empty, checkpoint_weights(path), path)
+    filled = fill(empty, checkpoint_weights(path), path)
+    network = filled.model() if isinstance(filled, TfidfLinear) else filled
     return Loaded(
         network=network, tokenizer_folder=tokenizer_folder, labels=labels, max_tokens=max_tokens, name=record.id
     )
@@ -188,15 +194,21 @@ def from_bundle(folder: Path, checksums: str | None = None) -> Loaded:
     bundle.require_intact(folder, checksums)
     config = json_object(folder / "config.json")
     labels = labels_of(config, folder / "config.json")
-    linear = (folder / ngrams.FILE).is_file()  # a network of mhc, not one of transformers
     return Loaded(
-        network=_linear(folder, labels) if linear else _transformer(folder),
+        network=_network(folder, labels),
         tokenizer_folder=folder,
         labels=labels,
         max_tokens=_max_tokens(folder),
         temperature=_temperature(folder),
         name=folder.name,
     )
+
+
+def _network(folder: Path, labels: list[str]) -> nn.Module | TfidfModel:
+    """Return a network of mhc or of transformers; the tokenizer's file tells which."""
+    if (folder / tfidf.FILE).is_file():
+        return linear_bundle.read(folder, labels)
+    return _bag(folder, labels) if (folder / ngrams.FILE).is_file() else _transformer(folder)
 
 
 def _transformer(folder: Path) -> nn.Module:
@@ -238,7 +250,7 @@ def _by_transformers(folder: Path) -> nn.Module:
     return network.eval()
 
 
-def _linear(folder: Path, labels: list[str]) -> nn.Module:
+def _bag(folder: Path, labels: list[str]) -> nn.Module:
     from mhc.data.ngrams import NgramTokenizer
     from mhc.model.linear import bag
 
@@ -249,9 +261,8 @@ def _linear(folder: Path, labels: list[str]) -> nn.Module:
 
 def _max_tokens(folder: Path) -> int:
     """Return the maximal number of tokens of a text, from the bundle's tokenizer."""
-    path, key = folder / ngrams.FILE, "max_tokens"
-    if not path.is_file():
-        path, key = folder / "tokenizer_config.json", "model_max_length"
+    bags = [folder / name for name in (ngrams.FILE, tfidf.FILE) if (folder / name).is_file()]
+    path, key = (bags[0], "max_tokens") if bags else (folder / "tokenizer_config.json", "model_max_length")
     value = json_object(path).get(key)
     if not isinstance(value, int) or not 0 < value < 1_000_000:
         raise Unreadable(f"{path} has no valid maximal length of a text ({key})")

@@ -41,13 +41,12 @@ def rescore_bundle(
         MhcError: if the texts of those examples, or the bundle, cannot be read.
     """
     from mhc.data.tokenizer import Encoder
-    from mhc.model.scoring import Scorer
     from mhc.production.loading import from_bundle
 
     test_texts = texts_of(test, texts(run, "test"), evidence.key(models))
     loaded = from_bundle(bundle.folder_of(models, name), state.resolve(state.fold(entries), name).checksums)
     encoder = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
-    scorer = Scorer(loaded.network, pad_id=encoder.pad_id, masked=loaded.masked, precision="fp32", device="cpu")
+    scorer = loaded.scorer(precision="fp32", device="cpu")
     position = {label: number for number, label in enumerate(loaded.labels)}
     order = np.array([position.get(label, -1) for label in test.label_names])  # -1: a label without an example
     return Evidence(
@@ -68,8 +67,7 @@ def check_consistency(
     try:
         test = evidence.read(run / "evaluation" / "test.npz")
         rows, sample = sample_rows(test, texts(run, "test"), evidence.key(models))
-        standalone = export.standalone(trained)
-        score = export.score_with_transformers if standalone else export.score_with_mhc
+        score, by = export.scorer_of(trained)
         probabilities = score(folder, sample, trained.max_tokens)
         by_network = apply_temperature(export.score_network(trained, sample), temperature)
     except (MhcError, OSError) as problem:
@@ -79,7 +77,7 @@ def check_consistency(
         examples=len(rows),
         largest_gap=float(np.abs(probabilities - by_network).max()),
         mean_gap_to_evidence=float(np.abs(probabilities - by_evidence).mean()),
-        by="transformers alone" if standalone else "mhc",
+        by=by,
     )
 
 

@@ -33,7 +33,7 @@ UMASK = 0o077
 """Of a user who keeps outputs private; no file may be open to others then."""
 MODELS = {
     "wordpiece": ("model=micro", "model.tokenizer.vocab_size=1000", "+model.tokenizer.min_frequency=1"),
-    "linear": ("model=linear", "model.tokenizer.vocab_size=4096"),
+    "linear": ("model=linear",),
     "bpe": ("model=micro", "model.tokenizer.kind=bpe", "model.tokenizer.vocab_size=1000"),
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.table import Table
+from transformers import PreTrainedModel
 
 from mhc.inference.predictor import Predictor
 from mhc.production import loading
@@ -65,7 +66,8 @@ def contenders(run: Path, work: Path) -> dict[str, Contender]:
     """Return all contenders, the reference first; each has its own copy of the weights."""
     loaded = loading.from_run(run)
     folder = work / "transformers"
-    loaded.network.save_pretrained(folder)  # type: ignore[operator]  # a PreTrainedModel
+    assert isinstance(loaded.network, PreTrainedModel)
+    loaded.network.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(str(folder))
     scorers = {
         "pipeline": pipeline(folder, loaded.max_tokens, torch.float32),

@@ -17,7 +17,7 @@ from mhc.model.classifier import TextClassifier
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 LABELS = ["anxiety", "normal"]
-MILLIONS = {"micro": (0.3, 0.4), "baseline": (4.5, 5.5), "medium": (26, 28), "large": (100, 103), "linear": (0.5, 0.6)}
+MILLIONS = {"micro": (0.3, 0.4), "baseline": (4.5, 5.5), "medium": (26, 28), "large": (100, 103), "linear": (0.9, 1.1)}
 """Parameters of each option with its whole vocabulary."""
 
 
@@ -53,7 +53,7 @@ def test_every_option_has_its_size_and_takes_a_step(option: str) -> None:
     assert fewest * 1e6 < model.facts().parameters < most * 1e6
     assert model.facts().name == option
     assert model.facts().max_tokens == model.max_tokens
-    assert takes_a_step(model)
+    assert option == "linear" or takes_a_step(model)  # it is fitted: tests/model/test_fitted_classifier.py
 
 
 def test_pretrained_takes_a_step_and_records_its_source(tmp_path: Path) -> None:

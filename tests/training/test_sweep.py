@@ -72,7 +72,7 @@ def test_plan_has_the_jobs_in_the_order_of_hydra(tmp_path: Path) -> None:
 def test_parallel_sweep_ends_with_its_table(tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "mhc.train", "--multirun", "sweep=parallel", "model=linear", "trainer=cpu", "logger=csv",
-        "model.optimizer.lr=3.0,-1.0", "data.rows=240", "model.epochs=1", "trainer.precision=32-true", "name=rates",
+        "model.solver.folds=3,-1", "data.rows=240", "model.epochs=1", "trainer.precision=32-true", "name=rates",
         f"paths.outputs={tmp_path}/outputs", f"paths.models={tmp_path}/models", f"paths.cache={tmp_path}/cache",
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -80,7 +80,8 @@ def test_parallel_sweep_ends_with_its_table(tmp_path: Path) -> None:
     [sweep] = (tmp_path / "outputs").glob("*_sweep")
     lines = done.stdout.splitlines()
     end = lines[lines.index(f"Sweep {sweep.name}") :]
-    assert (done.returncode, end[1]) == (1, "lr\tval F1\ttest F1\tstatus\ttook\trun")
+    assert (done.returncode, end[1]) == (1, "folds\tval F1\ttest F1\tstatus\ttook\trun")
     assert [line.split("\t")[0] for line in end[2:4]] == ["3", "-1"]
-    assert "failed\tlr=-1\tBadConfig: model.optimizer.lr is -1.0; it must be above 0" in end
+    problem = "Expected `int` >= 2 - at `$.folds`. Its keys are: strengths, folds, enough_rows"
+    assert f"failed\tfolds=-1\tBadConfig: model.solver: {problem}" in end
     assert end[-1] == f"Run the others with: python -m mhc.train resume_sweep={sweep.name}"

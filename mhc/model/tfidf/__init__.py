@@ -1,0 +1,1 @@
+"""TF-IDF and logistic regression: the reference for every encoder."""

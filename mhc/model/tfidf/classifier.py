@@ -1,0 +1,187 @@
+"""LightningModule that fits a linear model to all of train in one step; everything else is as for other networks.
+
+The batches of the only epoch are collected, and the step at its end is the fit, on every process to the rows of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
+
+from mhc.data.tokenizer import Encoded
+from mhc.errors import BadConfig
+from mhc.metrics import log_loss
+from mhc.model.classifier import Batch, LossFactory, TextClassifier, real_tokens
+from mhc.model.losses import CrossEntropy
+from mhc.model.tfidf.logistic import LogisticRegression, Solution
+from mhc.model.tfidf.model import TfidfModel, counts, features, rarity_of
+from mhc.model.tfidf.network import TfidfLinear
+
+WHOLE_EPOCH = 1 << 40
+"""Batches of a step: more than an epoch has, so that its end is the only step."""
+
+
+class FittedClassifier(TextClassifier):
+    """Fit and evaluation of a linear model.
+
+    Args:
+        network: takes the fitted numbers.
+        labels: class names in the order of the logits.
+        class_counts: rows of train per class.
+        loss: called with class_counts; cross entropy, whose class weights are those of the rows.
+        solver: fits the numbers.
+        name: of the model in the record.
+        seed: of the folds of cross-validation.
+        max_tokens: longest text, for the record.
+
+    Raises:
+        BadConfig: if the loss is another one, or has label smoothing.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        labels: Sequence[str],
+        class_counts: Sequence[int],
+        loss: LossFactory,
+        solver: LogisticRegression,
+        name: str,
+        seed: int,
+        max_tokens: int | None = None,
+    ) -> None:
+        super().__init__(
+            network,
+            labels=labels,
+            class_counts=class_counts,
+            optimizer=without_steps,
+            schedule=no_schedule,
+            loss=loss,
+            name=name,
+            seed=seed,
+            max_tokens=max_tokens,
+            fast="never",
+        )
+        if not isinstance(network, TfidfLinear):
+            raise BadConfig(f"model.solver fits mhc.model.tfidf.network.tfidf_linear, not {type(network).__name__}")
+        if not isinstance(self.loss, CrossEntropy) or self.loss.label_smoothing:
+            raise BadConfig(
+                "model.loss of a linear model is cross entropy without label smoothing. "
+                "Leave model.loss as it is, except model.loss.weights"
+            )
+        self.network: TfidfLinear = network
+        self.solver = solver
+        self.notes: list[tuple[str, str]] = []
+        """What was chosen in the fit, for the history of the run."""
+        self._batches: list[Batch] = []
+
+    def on_train_start(self) -> None:
+        """Make the end of the epoch the only step."""
+        self.trainer.accumulate_grad_batches = WHOLE_EPOCH
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Collect a batch; its loss is not known before the fit."""
+        self._batches.append({key: batch[key].cpu() for key in ("input_ids", "labels", "rows")})
+        self.meter.add(real_tokens(batch), "n-grams")
+        return torch.zeros((), device=self.device, requires_grad=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return an optimizer that changes nothing: Lightning counts its steps, and saves no checkpoint without one."""
+        return without_steps(self.network)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Do nothing: there are no gradients."""
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], object] | None = None,
+    ) -> None:
+        """Collect the last batch, fit, and end the training after this epoch."""
+        assert optimizer_closure is not None
+        optimizer_closure()
+        self.fit_network()
+        self.trainer.should_stop = True
+
+    def fit_network(self) -> None:
+        """Fit the network to the rows of all processes."""
+        rows, texts, labels = merged(self._batches)
+        self._batches = []
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
+        first_piece, authors = data.tokenizer.first_piece, data.corpus.authors("train")
+        counted = counts(texts.ids, texts.lengths, self.network.rarity.numel())
+        rarity = rarity_of(counted)
+        weights = self.row_weights(labels)
+        solution = self.solver.fit(
+            features(counted, rarity, first_piece),
+            labels,
+            len(self.labels),
+            weights=weights,
+            groups=None if authors is None else np.asarray(authors, np.int64)[rows],
+            seed=self.seed,
+        )
+        model = TfidfModel(weight=solution.weight, bias=solution.bias, rarity=rarity, first_piece=first_piece)
+        self.network.take(model)
+        self._epoch_loss.fill_(log_loss(labels, model.probabilities(texts, len(self.labels))) * len(labels))
+        self._epoch_rows = len(labels)
+        self.tell(solution)
+
+    def row_weights(self, labels: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each row by its class, [rows]; None if all count alike."""
+        weights = self.loss.weights
+        return weights.cpu().numpy()[labels] if isinstance(weights, Tensor) else None
+
+    def tell(self, solution: Solution) -> None:
+        """Log what was chosen; the history of the run gets it by `notes`."""
+        self.log("train/C", solution.strength, batch_size=1)
+        if solution.scores:
+            scores = ", ".join(f"{strength:g}: {score:.3f}" for strength, score in solution.scores.items())
+            by = f"C = {solution.strength:g} by cross-validated macro-F1 on {solution.rows:,} rows of train ({scores})"
+            self.notes.append(("regularisation chosen", by))
+
+
+def without_steps(network: nn.Module) -> Optimizer:
+    """Return an optimizer with a learning rate of 0."""
+    return torch.optim.SGD(network.parameters(), lr=0.0)
+
+
+def no_schedule(optimizer: Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return a constant learning rate."""
+    return torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
+
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def merged(batches: Sequence[Batch]) -> tuple[np.ndarray, Encoded, np.ndarray]:
+    """Return rows, texts and labels of all processes, ordered by row; a row that several have counts once."""
+    own = columns(batches)
+    parts: list[Columns] = [own]
+    if distributed.is_available() and distributed.is_initialized():
+        parts = [own] * distributed.get_world_size()
+        distributed.all_gather_object(parts, own)
+    rows, labels, lengths, ids = (np.concatenate(column) for column in zip(*parts, strict=True))
+    _, first = np.unique(rows, return_index=True)
+    starts = np.cumsum(lengths) - lengths
+    positions = np.concatenate([np.arange(starts[row], starts[row] + lengths[row]) for row in first])
+    return rows[first], Encoded(ids=ids[positions], lengths=lengths[first], truncated=0), labels[first]
+
+
+def columns(batches: Sequence[Batch]) -> Columns:
+    """Return rows, labels and lengths [rows], and the ids of all rows, without padding."""
+    ids = [batch["input_ids"].numpy() for batch in batches]
+    return (
+        torch.cat([batch["rows"] for batch in batches]).numpy(),
+        torch.cat([batch["labels"] for batch in batches]).numpy(),
+        np.concatenate([(part > 0).sum(axis=1) for part in ids]),
+        np.concatenate([part[part > 0] for part in ids]),
+    )
