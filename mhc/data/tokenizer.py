@@ -175,8 +175,8 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
     content = train_fingerprint if trained or counted else ""
     if counted and authors is not None:
         content += fingerprint.of_values(authors.tolist())
-    if options.kind == "pretrained" and options.name and Path(options.name).expanduser().is_dir():
-        files = sorted(path for path in Path(options.name).expanduser().glob("*") if is_tokenizer_file(path))
+    if options.kind == "pretrained" and options.name and Path(options.name).is_dir():
+        files = sorted(path for path in Path(options.name).iterdir() if is_tokenizer_file(path))
         content = fingerprint.of_files(files)
     unused = {"ngrams", "subwords"} if options.kind in ("wordpiece", "bpe") else set()
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
@@ -242,7 +242,7 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
 
     if options.name is None:
         raise BadConfig("model.tokenizer.name is missing; a pretrained tokenizer needs a hub name or a folder")
-    folder = Path(options.name).expanduser()
+    folder = Path(options.name)
     remedy = "Check model.tokenizer.name= and the connection"
     with reading(f"The pretrained tokenizer {options.name}", remedy), remote_code.refused(options.name):
         require_regular_files(folder)

@@ -107,7 +107,7 @@ def pretrained(
     """
     if not isinstance(trust_remote_code, bool):
         raise BadConfig(f"model.network.trust_remote_code is {trust_remote_code!r}; it must be true or false")
-    folder = Path(name).expanduser()
+    folder = Path(name)  # a path as it is: `~` is not expanded, as in data.train
     source = str(folder) if folder.is_dir() else name
     local = offline or folder.is_dir()
     origin = {"revision": revision, "local_files_only": local, "trust_remote_code": trust_remote_code}

@@ -86,6 +86,16 @@ def test_missing_model_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) ->
         pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True)
 
 
+def test_tilde_in_a_name_is_a_letter(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.chdir(tmp_path)
+    name = f"~/{folder.name}"
+    with pytest.raises(NotFound, match="no folder, nor one of the hub"):
+        pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True)
+    (tmp_path / "~").symlink_to(folder.parent)
+    assert pretrained(2, 50, 0, LABELS, name=name, dropout=0.1, offline=True).num_labels == 2
+
+
 def test_folder_of_an_unknown_model_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no_such_type"}')
     with pytest.raises(Unreadable, match="cannot be read"):
