@@ -48,7 +48,7 @@ def main() -> int:
         for result in carry_out(name, quick=options.quick):
             failed += len(result.failures)
             print(f"{result.name:44} {result.tried:7,} {len(result.failures):7,} {time.perf_counter() - begun:8.1f}")
-            for failure in result.failures[:SHOWN]:
+            for failure in result.failures[:SHOWN] or filter(None, [result.skipped]):
                 print(f"    {failure}")
     return 1 if failed else 0
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from mhc.record import RECORD_FILE
 
 READY = b"at the point"
 
@@ -26,6 +29,8 @@ class Point(NamedTuple):
     """Statuses after SIGKILL."""
     after_request: frozenset[str]
     """Statuses after SIGTERM and SIGINT."""
+    file: str = ""
+    """If given, only calls count whose first argument is the path of a file with this in its name."""
 
 
 NO_RECORD = frozenset({"none"})
@@ -37,7 +42,7 @@ _WRITES = "mhc.runs.atomic"
 
 POINTS = {
     "claim": Point("mhc.training.job", "register_run", 1, NO_RECORD, INTERRUPTED),
-    "first record": Point(_WRITES, "_write_and_sync", 1, NO_RECORD | LOST, INTERRUPTED),
+    "first record": Point(_WRITES, "_write_and_sync", 1, NO_RECORD, INTERRUPTED, RECORD_FILE),
     "data": Point("mhc.data.datamodule.TextDataModule", "prepare", 1, LOST, INTERRUPTED),
     "model": Point("mhc.model.build", "classifier", 1, LOST, INTERRUPTED),
     "set-up": Point("callbacks.register_run.RegisterRun", "setup", 1, LOST, INTERRUPTED),
@@ -49,8 +54,8 @@ POINTS = {
     "last validation": Point("mhc.model.classifier.TextClassifier", "on_validation_epoch_end", 3, LOST, INTERRUPTED),
     "test": Point("mhc.model.classifier.TextClassifier", "test_step", 1, LOST, INTERRUPTED),
     "evidence": Point("mhc.runs.evidence", "write", 2, LOST, INTERRUPTED),
-    "record writing": Point(_WRITES, "_write_and_sync", 5, LOST, INTERRUPTED),
-    "temporary file not yet renamed": Point("os", "fsync", 6, LOST, INTERRUPTED),
+    "record writing": Point(_WRITES, "_write_and_sync", 3, LOST, INTERRUPTED, RECORD_FILE),
+    "temporary file not yet renamed": Point(_WRITES, "sync", 4, LOST, INTERRUPTED, RECORD_FILE),
     "outcome": Point("mhc.runs.live.LiveRun", "complete", 1, LOST, COMPLETED),
 }
 """In the order of a training. While the outcome is recorded, SIGTERM and SIGINT are ignored: the run completes."""
@@ -64,8 +69,9 @@ def stop_at(point: Point, ready: int, go: int) -> None:
 
     def stopping(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
-        calls += 1
-        if calls == point.nth:
+        counts = not point.file or point.file in Path(args[0]).name
+        calls += counts
+        if counts and calls == point.nth:
             os.write(ready, READY)
             os.read(go, 1)
         return original(*args, **kwargs)

@@ -16,6 +16,7 @@ from pathlib import Path
 from mhc.data import synthetic_phrases as phrases
 from mhc.data.cleaning import Rows
 from mhc.data.sources import Raw
+from mhc.errors import BadConfig
 
 LABELS = tuple(phrases.PREDICATES)
 
@@ -48,6 +49,18 @@ class Synthetic:
 
     name = "synthetic"
     synthetic = True
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            BadConfig: if a number is out of its range.
+        """
+        if self.rows < 1:
+            raise BadConfig(f"data.rows={self.rows} is not positive. Give the number of texts of all splits together")
+        random_labels = 1 - 1 / len(LABELS)
+        if not 0 <= self.label_noise <= random_labels:
+            raise BadConfig(f"data.label_noise={self.label_noise} is not between 0 and {random_labels:g}")
 
     def key(self) -> dict[str, object]:
         """Return the values that determine the rows: the options and the phrases."""

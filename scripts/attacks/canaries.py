@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import random
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
+from scripts import batch
 from scripts.attacks.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,21 +90,20 @@ def write_data(folder: Path, planted: dict[int, list[Canary]], rows: int, chance
 
 
 def run(work: Path, *, quick: bool) -> list[Outcome]:
-    """Carry out the life of a model of each kind, and search what it wrote."""
+    """Carry out the life of a model of each kind, and search what they wrote."""
     chance = random.Random(4)
     planted = {number: canaries(number, chance) for number in (1, 2)}
     project = work / "project"
     project.mkdir()
     write_data(project, planted, 90 if quick else 2000, chance)
     every = [each for found in planted.values() for each in found]
-    return [
-        outcome_of(name, live(project, name, quick=quick), project, every)
-        for name in (("wordpiece", "linear") if quick else MODELS)
-    ]
+    kinds = ("wordpiece", "linear") if quick else tuple(MODELS)
+    commands = [command for name in kinds for command in life(name, quick=quick)]
+    return [outcome_of(batch.run(commands, project, ROOT, {}, umask=UMASK), project, every)]
 
 
-def live(project: Path, name: str, *, quick: bool) -> bytes:
-    """Train, list, export, promote and predict; return everything that was printed."""
+def life(name: str, *, quick: bool) -> list[batch.Command]:
+    """Return the commands that train, list, export, promote and predict."""
     data = ["data=files", *(f"data.{split}={split}.csv" for split in ("train", "val", "test"))]
     epochs = f"model.epochs={1 if quick else 5}"
     onnx = ["--onnx"] if not quick and name != "linear" and find_spec("onnxscript") else []
@@ -121,25 +118,10 @@ def live(project: Path, name: str, *, quick: bool) -> bytes:
         ["mhc.predict", bundle, "input=train.csv", f"output=labels_{name}.csv"],
         ["mhc.evaluate", f"run={name}", "split=train", f"output=outputs/{name}_train.npz"],
     ]
-    return b"".join(output_of(project, command) for command in commands)
+    return [(words, (0,)) for words in commands]
 
 
-def output_of(project: Path, command: list[str]) -> bytes:
-    """Return what `python -m` with these words prints.
-
-    Raises:
-        RuntimeError: if it fails.
-    """
-    places = {"PYTHONPATH": str(ROOT), "MHC_OUTPUTS": "outputs", "MHC_MODELS": "models", "MHC_CACHE": "cache"}
-    done = subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, cwd=project, env=os.environ | places, umask=UMASK
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[:3])} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
-    return done.stdout + done.stderr
-
-
-def outcome_of(name: str, printed: bytes, project: Path, planted: list[Canary]) -> Outcome:
+def outcome_of(printed: bytes, project: Path, planted: list[Canary]) -> Outcome:
     """Search all that was written and printed, the labelled table of the user left out."""
     files = [path for folder in ("outputs", "models") for path in (project / folder).rglob("*") if path.is_file()]
     contents = [("what was printed", printed)]
@@ -151,9 +133,9 @@ def outcome_of(name: str, printed: bytes, project: Path, planted: list[Canary]) 
         if any(needle in content.lower() for needle in each.needles)
     ]
     failures += [f"{path.name} is readable by others" for path in files if path.stat().st_mode & UMASK]
-    if name == "wordpiece" and not any(CONTROL.encode() in content for _, content in contents):
+    if not any(CONTROL.encode() in content for _, content in contents):
         failures.append("the word of four texts was not found, so the search proves nothing")
-    return Outcome(name=f"canaries, {name}", tried=len(contents) * len(planted), failures=tuple(failures))
+    return Outcome(name="canaries", tried=len(contents) * len(planted), failures=tuple(failures))
 
 
 def members(path: Path, project: Path) -> Iterator[tuple[str, bytes]]:

@@ -16,6 +16,8 @@ class Outcome:
     tried: int
     failures: tuple[str, ...] = ()
     """A sentence for each try that went wrong; never a text of a sample or a secret."""
+    skipped: str = ""
+    """Why nothing could be tried on this machine."""
 
 
 class Attack(Protocol):

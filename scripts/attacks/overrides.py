@@ -9,13 +9,20 @@ import contextlib
 import csv
 import os
 import random
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from scripts import forks
 from scripts.attacks.outcome import Outcome
 
-TRIES, QUICK_TRIES = 2000, 40
+TRIES, QUICK_TRIES = 2000, 12
+BASES = (
+    ("data=files", "data.train=train.csv", "model=linear"),
+    ("data=synthetic", "data.rows=120", "model=micro"),
+)
+"""Trainings in turn, to which the generated words are added."""
+FAST = ("model.epochs=1", "trainer.fast_dev_run=true", "trainer.accelerator=cpu", "model.tokenizer.vocab_size=256")
 TIMEOUT = 60.0
 """Seconds after which a try has hung."""
 
@@ -98,14 +105,14 @@ def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Try generated overrides; a failure is exit code 3, a traceback, or a try that hangs."""
     write_table(work / "train.csv")
     forks.import_training()
-    keys = all_keys()
+    keys = [all_keys(base) for base in BASES]
     rng = random.Random(1)
     count = QUICK_TRIES if quick else TRIES
     failures = []
     with contextlib.chdir(work):
-        for _ in range(count):
-            words = generated(rng, keys)
-            problem = attempt(words, work)
+        for number in range(count):
+            words = generated(rng, keys[number % len(BASES)])
+            problem = attempt([*BASES[number % len(BASES)], *FAST, *words], work)
             if problem:
                 failures.append(f"{' '.join(word[:80] for word in words)}: {problem}")
     return [Outcome(name="overrides of a training", tried=count, failures=tuple(failures))]
@@ -121,8 +128,8 @@ def write_table(path: Path) -> None:
             table.writerow((" ".join(f"w{rng.randrange(50)}" for _ in range(6)) + f" {row}", "ab"[row % 2]))
 
 
-def all_keys() -> list[str]:
-    """Return the dotted keys of the composed config, groups included."""
+def all_keys(base: Sequence[str]) -> list[str]:
+    """Return the dotted keys of the config that `base` composes, groups included."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -132,7 +139,7 @@ def all_keys() -> list[str]:
 
     register_config()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        keys = keys_of(compose("train", overrides=["data=files", "data.train=x", "model=linear"]))
+        keys = keys_of(compose("train", overrides=[*base]))
     GlobalHydra.instance().clear()
     return keys
 
@@ -156,19 +163,9 @@ def generated(rng: random.Random, keys: list[str]) -> list[str]:
 
 def attempt(words: list[str], work: Path) -> str:
     """Train with these words in a fork of this process, and return what was wrong with its end."""
-    known = [
-        "data=files",
-        "data.train=train.csv",
-        "model=linear",
-        "model.epochs=1",
-        "trainer.fast_dev_run=true",
-        "trainer.accelerator=cpu",
-        "model.tokenizer.vocab_size=256",
-        *words,
-    ]
     log = work / "output.txt"
     log.unlink(missing_ok=True)
-    code = forks.wait(forks.start(partial(train_without_input, known), log), TIMEOUT)
+    code = forks.wait(forks.start(partial(train_without_input, words), log), TIMEOUT)
     written = log.read_text(errors="replace")
     if code is None:
         return "it hangs"

@@ -7,15 +7,13 @@ the search finds something.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import string
 import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+from scripts import batch
 from scripts.attacks.canaries import members
 from scripts.attacks.outcome import Outcome
 
@@ -43,11 +41,12 @@ def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Carry out the life of a run in a project with planted credentials."""
     project, planted = work / "project", needles(random.Random(5))
     make_project(project, planted)
-    printed = [trained(project, planted)]
-    printed.append(promoted(project, planted))
+    environment = {"PLANTED": planted["reference"]}
+    commands = [*trainings(planted), *promotions(project, planted)]
+    printed = batch.run(commands if quick else [*commands, sweep(planted)], project, project, environment)
     if not quick:
-        printed += [swept(project, planted), continued(project, planted)]
-    return [outcome_of(project, b"".join(printed), planted), outcome_of_bundle(project, work)]
+        printed += batch.run([continuation(project, planted)], project, project, environment)
+    return [outcome_of(project, printed, planted), outcome_of_bundle(project, work)]
 
 
 def make_project(project: Path, planted: dict[str, str]) -> None:
@@ -67,8 +66,8 @@ def make_project(project: Path, planted: dict[str, str]) -> None:
         file.write(f"\ntracker_settings:\n  password: {planted['settings']}\n")
 
 
-def trained(project: Path, planted: dict[str, str]) -> bytes:
-    """Train one run with credentials in its command, and one that fails with one in the name of its data."""
+def trainings(planted: dict[str, str]) -> list[batch.Command]:
+    """Return the training of a run with credentials in its command, and of one that fails with one in its data."""
     words = [
         "model=micro", "trainer=cpu", "model.epochs=1", "data.rows=300", "name=planted", f"tags=[{planted['tag']}]",
         f"+tracker.api_key={planted['override']}", f"+tracker.password={planted['number']}",
@@ -78,16 +77,15 @@ def trained(project: Path, planted: dict[str, str]) -> bytes:
         f"description='password={planted['description']} {planted['token of GitHub']}'",
     ]  # fmt: skip
     failing = ["data=files", f"data.train=https://u:{planted['error']}@host/train.csv", "name=failing"]
-    output = output_of(project, ["mhc.train", *words], planted)
-    return output + output_of(project, ["mhc.train", *failing], planted, codes=(1, 2))
+    return [(["mhc.train", *words], (0,)), (["mhc.train", *failing], (1, 2))]
 
 
-def promoted(project: Path, planted: dict[str, str]) -> bytes:
-    """Promote the run, publish its bundle, and print all that is known of both."""
+def promotions(project: Path, planted: dict[str, str]) -> list[batch.Command]:
+    """Return the commands that promote the run, publish its bundle, and print all that is known of both."""
     signed = ["--by", "ada", "--reason", f"token={planted['reason']}"]
     answer = ["--answer", f"plausible=password={planted['answer']}"]
     address = f"https://ada:{planted['publish address']}@host.invalid/models?sig={planted['publish address']}"
-    commands: list[tuple[list[str], tuple[int, ...]]] = [
+    commands: list[batch.Command] = [
         (["promote", "planted", *signed, *answer, "--force", "--name", "planted_v1"], (0,)),
         (["publish", "planted_v1", address, *signed], (1,)),
         (["publish", "planted_v1", address, *signed, "--dry-run"], (0, 1)),
@@ -99,34 +97,20 @@ def promoted(project: Path, planted: dict[str, str]) -> bytes:
         (["verify"], (0,)),
         (["export", "--to", "outputs/runs.csv"], (0,)),
     ]
-    return b"".join(output_of(project, ["mhc.cli.main", *words], planted, codes) for words, codes in commands)
+    return [(["mhc.cli.main", *words], codes) for words, codes in commands]
 
 
-def swept(project: Path, planted: dict[str, str]) -> bytes:
-    """Train two jobs of a sweep, the second of which cannot begin."""
+def sweep(planted: dict[str, str]) -> batch.Command:
+    """Return a sweep of two jobs, the second of which cannot begin."""
     words = ["--multirun", "model=micro,none", "trainer=cpu", "model.epochs=1", "data.rows=300", "name=sweeping"]
-    return output_of(project, ["mhc.train", *words, f"+tracker.api_key={planted['sweep']}"], planted, codes=(0, 1, 2))
+    return ["mhc.train", *words, f"+tracker.api_key={planted['sweep']}"], (0, 1, 2)
 
 
-def continued(project: Path, planted: dict[str, str]) -> bytes:
-    """Resume the failed run with the credential that its record has masked."""
+def continuation(project: Path, planted: dict[str, str]) -> batch.Command:
+    """Return the command that resumes the failed run with the credential that its record has masked."""
     [failed] = project.glob("outputs/failing_*")
     words = [f"resume={failed.name}", f"data.train=https://u:{planted['error']}@host/train.csv"]
-    return output_of(project, ["mhc.train", *words], planted, codes=(1, 2))
-
-
-def output_of(project: Path, words: list[str], planted: dict[str, str], codes: Sequence[int] = (0,)) -> bytes:
-    """Return what `python -m` with these words prints.
-
-    Raises:
-        RuntimeError: if it ends with another exit code.
-    """
-    places = {"PYTHONPATH": str(project), "MHC_OUTPUTS": "outputs", "MHC_MODELS": "models", "MHC_CACHE": "cache"}
-    environment = os.environ | places | {"PLANTED": planted["reference"]}
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, cwd=project, env=environment)
-    if done.returncode not in codes:
-        raise RuntimeError(f"{' '.join(words[:2])} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
-    return done.stdout + done.stderr
+    return ["mhc.train", *words], (1, 2)
 
 
 def outcome_of(project: Path, printed: bytes, planted: dict[str, str]) -> Outcome:

@@ -18,6 +18,7 @@ from sklearn.metrics import f1_score
 from mhc.data import fingerprint, synthetic_phrases
 from mhc.data.cleaning import Rows
 from mhc.data.synthetic import LABELS, SLOT, Synthetic
+from mhc.errors import BadConfig
 
 AS_SHIPPED = Synthetic(rows=4000, label_noise=0.06, edition=1)
 
@@ -106,3 +107,9 @@ def test_no_phrase_names_a_method_of_self_harm() -> None:
     values = [value for name, value in vars(synthetic_phrases).items() if name.isupper()]
     words = set(re.findall(r"[a-z]+", repr(values).lower()))
     assert not words & {"pill", "pills", "knife", "blade", "rope", "gun", "bridge", "overdose", "cut", "jump", "blood"}
+
+
+@pytest.mark.parametrize(("rows", "noise"), [(-1, 0.0), (0, 0.0), (9, -0.1), (9, 0.8), (9, float("nan"))])
+def test_numbers_out_of_range_are_refused(rows: int, noise: float) -> None:
+    with pytest.raises(BadConfig, match=r"data\.(rows|label_noise)="):
+        Synthetic(rows=rows, label_noise=noise, edition=1)

@@ -1,4 +1,4 @@
-"""The short forms of the attacks that take less than half a minute find nothing; the others are run by hand."""
+"""The short form of every attack finds nothing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import pytest
 
 from scripts.attack import carry_out, names
 
-SHORT = ("fuzz_files", "overrides", "special_files", "tampering", "where_expressions")
-
-
-def test_short_attacks_exist() -> None:
-    assert set(SHORT) <= set(names())
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", names())
 def test_quick_attack_finds_nothing(name: str) -> None:
     outcomes = carry_out(name, quick=True)
     assert outcomes
-    assert all(outcome.tried for outcome in outcomes)
+    for outcome in outcomes:
+        if outcome.skipped:
+            pytest.skip(outcome.skipped)
+        assert outcome.tried
     assert [failure for outcome in outcomes for failure in outcome.failures] == []
