@@ -87,8 +87,8 @@ def score(values: dict[str, str], overrides: list[str]) -> None:
     )
     cfg = config_of(run, values, overrides)
     loaded = loading.from_run(run) if run else load_bundle(models, values)
-    if values.get("data") and not any("data.cleaning.mask=" in word for word in overrides):
-        cfg.data.cleaning.mask = masks(loaded)
+    if values.get("data"):
+        clean_as_in_training(cfg, loaded, overrides)
     corpus = corpus_of(cfg, split)
     labels = align_labels(loaded.labels, corpus.about.labels, np.asarray(corpus.label_ids(split), np.int64))
     texts = list(corpus.texts(split))
@@ -113,6 +113,13 @@ def load_bundle(models: Path, values: Mapping[str, str]) -> Loaded:
     from mhc.production import loading
 
     return loading.from_bundle(*loading.find_bundle(models, values["bundle"], values.get("task") or None))
+
+
+def clean_as_in_training(cfg: DictConfig, loaded: Loaded, overrides: Sequence[str]) -> None:
+    """Mask and mend texts if the model was trained on such texts, unless the command line sets it."""
+    for key, value in (("mask", masks(loaded)), ("repair", loaded.repairs)):
+        if not any(f"data.cleaning.{key}=" in word for word in overrides):
+            cfg.data.cleaning[key] = value
 
 
 def masks(loaded: Loaded) -> bool:

@@ -90,6 +90,15 @@ class Leakage(_Section, frozen=True, kw_only=True):
     """Authors that are both in train and in test, if the data has a group column."""
 
 
+class TestTexts(_Section, frozen=True, kw_only=True):
+    """The test split is texts, and different ones."""
+
+    placeholders_at_most: Share
+    """Share of the test rows whose text is a placeholder such as [removed], nan or #NAME?."""
+    one_text_at_most: Share
+    """Share of the test rows that have the most frequent text."""
+
+
 class Plausibility(_Section, frozen=True, kw_only=True):
     """A result that is implausibly good needs an explanation from the user."""
 
@@ -132,6 +141,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     champion: AgainstChampion
     high_risk_recall: HighRiskRecall
     leakage: Leakage
+    test_texts: TestTexts
     plausibility: Plausibility
     calibration: Calibration
     git: GitOption
@@ -192,7 +202,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     promotion: PromotionPolicy
 
 
-LATER_SECTIONS = ("high_risk_recall",)
+LATER_SECTIONS = ("high_risk_recall", "test_texts")
 """Sections of `promotion:` that the configs of earlier versions do not have; they get those of the default policy."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from mhc.cli.output import Column, echo, show_table, status_cell, title
 from mhc.index.rows import Row
 from mhc.record import Promotion, RunRecord
+from mhc.report.data_notes import data_notes
 from mhc.report.formatting import format_age, format_duration, format_number, format_size, format_time
 from mhc.report.tables import (
     MISSING,
@@ -169,6 +170,7 @@ def data(record: RunRecord) -> None:
             for name, split in facts.splits.items()
         ],
     )
+    show_facts([("found" if not number else "", note) for number, note in enumerate(data_notes(facts))])
 
 
 def timing(record: RunRecord) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from mhc.data import masking
 from mhc.data.options import Cleaning
+from mhc.data.quality.placeholders import author_of, is_placeholder
+from mhc.data.quality.repair import repaired
 
 INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
@@ -52,20 +54,44 @@ def normalise(text: str) -> str:
     return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFC", valid)).split())
 
 
+def clean_text(text: str, *, repair: bool) -> str:
+    """Return a text as the model is given it, before masking: mended if `repair`, and normalised."""
+    return normalise(repaired(text).text if repair else text)
+
+
 def normalised(rows: Rows, *, mask: bool = False) -> Rows:
     """Return the rows with normalised texts; with marks in place of what identifies a person if `mask`."""
     texts = map(normalise, rows.texts)
     return Rows(texts=list(map(masking.mask, texts) if mask else texts), labels=rows.labels, groups=rows.groups)
 
 
+def mended(rows: Rows, split: str, repairs: Counter[str]) -> Rows:
+    """Return the rows with mended texts, which must not be normalised yet; `repairs` counts them by kind and split."""
+    results = [repaired(text) for text in rows.texts]
+    for kind in ("markup", "mojibake"):
+        repairs[f"{kind}_in_{split}"] += sum(getattr(result, kind) for result in results)
+    return Rows(texts=[result.text for result in results], labels=rows.labels, groups=rows.groups)
+
+
+def with_known_authors(rows: Rows) -> Rows:
+    """Return the rows without authors such as [deleted], who are many."""
+    if rows.groups is None:
+        return rows
+    return Rows(texts=rows.texts, labels=rows.labels, groups=[author_of(group) for group in rows.groups])
+
+
 def clean(splits: dict[str, Rows], options: Cleaning) -> tuple[dict[str, Rows], Counter[str]]:
     """Return the cleaned splits, and the number of dropped rows by reason. Texts must be normalised.
 
-    Duplicates are dropped from train only. A text of val or test that is also in train is dropped from train, never
-    from the others. Texts that differ only in case are the same text.
+    Duplicates are dropped from train only, unless `repeats` is drop. A text of val or test that is also in train is
+    dropped from train, never from the others. Texts that differ only in case are the same text.
     """
     dropped: Counter[str] = Counter()
     result = {name: without_empty(rows, dropped) for name, rows in splits.items()}
+    if options.placeholders == "drop":
+        result = {name: without_placeholders(rows, name, dropped) for name, rows in result.items()}
+    if options.repeats == "drop":
+        result |= {name: without_repeats(result[name], name, dropped) for name in ("val", "test") if name in result}
     train = without_duplicates(result["train"], dropped)
     if options.conflicting == "drop":
         train = without_conflicts(train, dropped)
@@ -82,13 +108,32 @@ def without_empty(rows: Rows, dropped: Counter[str]) -> Rows:
     return result
 
 
+def without_placeholders(rows: Rows, split: str, dropped: Counter[str]) -> Rows:
+    """Drop rows whose text stands for one that is missing."""
+    result = rows.filter(lambda row: not is_placeholder(rows.texts[row]))
+    dropped[f"placeholders_in_{split}"] += len(rows) - len(result)
+    return result
+
+
 def without_duplicates(train: Rows, dropped: Counter[str]) -> Rows:
-    """Keep the first row of each (text, label)."""
-    pairs = enumerate(zip(keys(train), train.labels, strict=True))
-    first_rows = {pair: row for row, pair in reversed(list(pairs))}
-    rows = sorted(first_rows.values())
-    dropped["duplicates_in_train"] += len(train) - len(rows)
-    return train if len(rows) == len(train) else train.take(rows)
+    """Keep the first row of each (text, label) of train."""
+    result = first_rows(train)
+    dropped["duplicates_in_train"] += len(train) - len(result)
+    return result
+
+
+def without_repeats(rows: Rows, split: str, dropped: Counter[str]) -> Rows:
+    """Keep the first row of each (text, label) of another split."""
+    result = first_rows(rows)
+    dropped[f"repeats_in_{split}"] += len(rows) - len(result)
+    return result
+
+
+def first_rows(rows: Rows) -> Rows:
+    """Return the first row of each (text, label)."""
+    pairs = enumerate(zip(keys(rows), rows.labels, strict=True))
+    first = {pair: row for row, pair in reversed(list(pairs))}
+    return rows if len(first) == len(rows) else rows.take(sorted(first.values()))
 
 
 def without_conflicts(train: Rows, dropped: Counter[str]) -> Rows:

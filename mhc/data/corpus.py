@@ -17,13 +17,14 @@ from mhc.data import cleaning, fingerprint, label_forms, labels, splits
 from mhc.data.cache import Ints, ensure_folder, make_private, map_flat, private_folder, read_ints, write_ints
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning, Splitting
+from mhc.data.quality import notes, placeholders
 from mhc.data.sources import Raw, Source
 from mhc.errors import BadInput
 from mhc.facts import SplitFacts
 
 log = logging.getLogger("mhc")
 
-VERSION = 3
+VERSION = 4
 """Version of the layout on disk and of the cleaning rules; a new version invalidates older folders of the cache."""
 
 
@@ -38,6 +39,8 @@ class CorpusInfo(msgspec.Struct, frozen=True, kw_only=True):
     train_fraction: float
     notes: list[str] = []
     """What was found in the files and is not as usual."""
+    repairs: dict[str, int] = {}
+    """Texts that were mended, by kind and split."""
 
 
 class Corpus:
@@ -118,7 +121,9 @@ def prepare(
     """Check, clean, cut and count the rows. Pure."""
     names = {label_forms.form_of(value): name for value, name in names.items()}
     labelled, missing, merged = label_forms.unified(raw.splits, options, names, raw.origin)
-    raw_splits = {name: checked(rows, raw, names, name, options) for name, rows in labelled.items()}
+    repairs: Counter[str] = Counter()
+    raw_splits = {name: checked(rows, raw, names, name, options, repairs) for name, rows in labelled.items()}
+    defects = notes_of(raw_splits, repairs, options)
     rows, dropped = cleaning.clean(raw_splits, options)
     dropped.update(missing)
     rows["train"] = labels.drop_or_refuse_rare(rows["train"], options, dropped)
@@ -126,20 +131,36 @@ def prepare(
     rows = labels.drop_or_refuse_unknown(rows, options, dropped)
     rows["train"], fraction = splits.take_share(rows["train"], splitting)
     order = labels.order(rows["train"], names or dict(zip(raw.names, raw.names, strict=True)))
+    facts = {name: split_facts(name, rows, order, near) for name in rows}
+    small = notes.of_small_classes(facts, how, splitting)
     info = CorpusInfo(
         labels=order,
-        splits={name: split_facts(name, rows, order, near) for name in rows},
+        splits=facts,
         origin=raw.origin,
         cut=how,
         cleaning={reason: count for reason, count in dropped.items() if count},
         train_fraction=fraction,
-        notes=[*raw.notes, *merged],
+        notes=[*raw.notes, *merged, *defects, *([small] if small else [])],
+        repairs={kind: count for kind, count in repairs.items() if count},
     )
     return info, rows
 
 
-def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str, options: Cleaning) -> Rows:
-    """Return the rows with normalised and masked texts and named labels.
+def notes_of(splits: Mapping[str, Rows], repairs: Counter[str], options: Cleaning) -> list[str]:
+    """Return what is wrong with the texts and authors before rows are dropped."""
+    result = list(notes.of_repairs(+repairs))
+    for name, rows in splits.items():
+        result.append(
+            notes.of_placeholders(name, sum(map(placeholders.is_placeholder, rows.texts)), len(rows), options)
+        )
+        result.append(notes.of_repeats(name, cleaning.keys(rows), options))
+    return [note for note in [*result, notes.of_authors(splits)] if note]
+
+
+def checked(
+    rows: Rows, raw: Raw, names: Mapping[str, str], split: str, options: Cleaning, repairs: Counter[str]
+) -> Rows:
+    """Return the rows with mended, normalised and masked texts, named labels and known authors.
 
     Raises:
         BadInput: if the labels cannot be used.
@@ -149,7 +170,8 @@ def checked(rows: Rows, raw: Raw, names: Mapping[str, str], split: str, options:
     if not names and not raw.names:
         labels.refuse_numbers(result.labels, where)
         labels.refuse_texts(result.labels, where)
-    return cleaning.normalised(result, mask=options.mask)
+    mended = cleaning.mended(result, split, repairs) if options.repair else result
+    return cleaning.normalised(cleaning.with_known_authors(mended), mask=options.mask)
 
 
 def split_facts(name: str, rows: dict[str, Rows], order: Sequence[str], near: float | None) -> SplitFacts:
@@ -167,6 +189,8 @@ def split_facts(name: str, rows: dict[str, Rows], order: Sequence[str], near: fl
         rows=len(part),
         fingerprint=fingerprint.of_rows(part),
         labels={label: counts[label] for label in order},
+        placeholders=sum(map(placeholders.is_placeholder, part.texts)),
+        most_repeated=notes.most_repeated(cleaning.keys(part)),
         near_duplicates=copies,
         shared_groups=shared,
     )

@@ -180,6 +180,8 @@ class TextDataModule(pl.LightningDataModule):
             cut=about.cut,
             cleaning=about.cleaning,
             reading=about.notes,
+            repaired=self.cleaning.repair,
+            repairs=about.repairs,
             masked=self.cleaning.mask,
             high_risk=self.high_risk,
             train_fraction=about.train_fraction,

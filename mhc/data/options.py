@@ -24,6 +24,13 @@ class Cleaning(Strict, frozen=True, kw_only=True):
     mask: bool = False
     """Replace URLs, e-mail addresses, user handles and phone numbers by marks; false in configs recorded before."""
 
+    repair: bool = False
+    """Decode HTML entities, remove HTML tags, mend mojibake; false in configs recorded before."""
+
+    placeholders: Literal["keep", "drop"] = "keep"
+    """Texts such as [removed], nan and #NAME?: keep and count them, or drop those rows from every split."""
+    repeats: Literal["keep", "drop"] = "keep"
+    """A text that val or test has several times: keep all of its rows, or the first one per label."""
     conflicting: Literal["drop", "keep"]
     """Texts with two labels: drop all of their rows, or keep one row per label."""
     rare_labels: Choice

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mhc.data.cleaning import normalise
+from mhc.data.cleaning import clean_text
 from mhc.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Predictor:
         from mhc.data.tokenizer import Encoder
 
         self.name, self.label_names, self.temperature = loaded.name, list(loaded.labels), loaded.temperature
+        self.repairs = loaded.repairs
         self.encode = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
         self.scorer = loaded.scorer(precision=precision, device=device, batch_tokens=batch_tokens)
 
@@ -99,7 +100,7 @@ class Predictor:
         """Label the texts; `on_batch` is called after every batch with its number of rows."""
         from mhc.model.calibration import apply_temperature
 
-        clean = [normalise(text) for text in texts]
+        clean = [clean_text(text, repair=self.repairs) for text in texts]
         rows = [row for row, text in enumerate(clean) if text]
         encoded = self.encode([clean[row] for row in rows])
         raw = self.scorer.probabilities(encoded, len(self.label_names), on_batch)

@@ -47,6 +47,8 @@ class Loaded:
     """Not yet applied to the outputs: see `mhc.model.calibration`."""
     name: str = ""
     """Id of the run or name of the bundle."""
+    repairs: bool = False
+    """Whether texts are mended before they are tokenized, as in its training (`data.cleaning.repair`)."""
 
     @property
     def masked(self) -> bool:

@@ -93,6 +93,8 @@ class GateInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all uncommitted changes of code are in the run's folder."""
     near_copies: int | None = None
     """Number of test rows that are near or exact copies of a train row."""
+    most_repeated: int | None = None
+    """Number of test rows that have the most frequent text."""
     answers: dict[str, str] = {}
     """The user's answers to the gates that require one: by gate name."""
     task: str = ""

@@ -27,10 +27,10 @@ from mhc.production.decision import (
     unknown,
     verdict,
 )
+from mhc.production.split_gates import leakage, test_texts
 from mhc.record import Category, Content, Gate, Promotion, Status
 from mhc.statistics import paired_comparison
 from mhc.statistics.paired_comparison import Comparison, PairedRecall
-from mhc.terminal import quantity
 
 __all__ = ["FAILED", "GATES", "PASSED", "UNKNOWN", "flag", "judge", "refusals"]
 
@@ -188,25 +188,6 @@ def _not_compared(name: str, baseline: Baseline, why: str, threshold: float) -> 
     return unknown(name, f"compared with the champion {baseline.name}: {baseline.flaw}", why, "", threshold)
 
 
-def leakage(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
-    """Require that train and test have no near copies and no authors in common."""
-    rule, data = policy.leakage, inputs.record.data
-    test = data.splits.get("test") if data else None
-    if test is None or inputs.near_copies is None:
-        remedy = "data that can still be read, trained on with data.near_duplicates set"
-        return [unknown("no_leakage", "near copies between train and test were not counted", rule.why, remedy)]
-    share = inputs.near_copies / max(test.rows, 1)
-    shared = test.shared_groups or 0
-    authors = "" if test.shared_groups is None else f"; {quantity(shared, 'author')} in both"
-    outcome = PASSED if share <= rule.near_copies_at_most and shared <= rule.shared_groups_at_most else FAILED
-    reason = f"{inputs.near_copies} of {test.rows} test rows ({share:.1%}) are near copies of a train row{authors}"
-    copies = math.floor(rule.near_copies_at_most * test.rows)
-    remedy = f"at most {copies} near copies in a test split of {test.rows} rows, and splits by author (data.group)"
-    return [
-        verdict("no_leakage", outcome, reason, rule.why, remedy, measured=share, threshold=rule.near_copies_at_most)
-    ]
-
-
 def plausible(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     """Require an explanation by the user if the result is implausibly good."""
     rule, scores, name = policy.plausibility, inputs.scores, "plausible"
@@ -244,7 +225,18 @@ def calibration(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
     return [verdict("calibration", outcome, reason, rule.why, remedy, measured=scores.ece, threshold=rule.ece_at_most)]
 
 
-GATES: tuple[Rule, ...] = (origin, quality, recall, reference, champion, high_risk, leakage, plausible, calibration)
+GATES: tuple[Rule, ...] = (
+    origin,
+    quality,
+    recall,
+    reference,
+    champion,
+    high_risk,
+    leakage,
+    test_texts,
+    plausible,
+    calibration,
+)
 """All gates, in the order in which their verdicts are shown."""
 
 

@@ -15,7 +15,7 @@ from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
 from mhc.production import bundle, ledger, linear_bundle, state
-from mhc.record import RunRecord
+from mhc.record import RECORD_FILE, RunRecord
 from mhc.runs import checkpoints, folders, resolve, store
 
 if TYPE_CHECKING:
@@ -75,7 +75,12 @@ def from_run(folder: Path) -> Loaded:
     filled = fill(empty, checkpoint_weights(path), path)
     network = filled.model() if isinstance(filled, TfidfLinear) else filled
     return Loaded(
-        network=network, tokenizer_folder=tokenizer_folder, labels=labels, max_tokens=max_tokens, name=record.id
+        network=network,
+        tokenizer_folder=tokenizer_folder,
+        labels=labels,
+        max_tokens=max_tokens,
+        name=record.id,
+        repairs=record.data is not None and record.data.repaired,
     )
 
 
@@ -201,7 +206,14 @@ def from_bundle(folder: Path, checksums: str | None = None) -> Loaded:
         max_tokens=_max_tokens(folder),
         temperature=_temperature(folder),
         name=folder.name,
+        repairs=_repairs(folder),
     )
+
+
+def _repairs(folder: Path) -> bool:
+    """Return whether the data of the bundle's run was mended, by its record."""
+    data = store.read(folder).data if (folder / RECORD_FILE).is_file() else None
+    return data is not None and data.repaired
 
 
 def _network(folder: Path, labels: list[str]) -> nn.Module | TfidfModel:

@@ -63,6 +63,7 @@ def measure(
     picked = picked_from(record, [other for _, other in others], policy)
     return replace(
         inputs,
+        most_repeated=int(np.unique(test.ids, axis=0, return_counts=True)[1].max(initial=0)),
         scores=scores(test, validation_evidence(folder), policy),
         reference=reference(test, [] if is_reference(record) else others, policy),
         champion=champion(test, record, models, production, inputs.task, labels or {}, picked, policy, rescore),

@@ -16,6 +16,10 @@ MASKED = (
     "URLs, e-mail addresses, user handles and phone numbers were replaced by marks such as \\[EMAIL\\] in training. "
     "The tokenizer in this folder replaces them in every text, with mhc and without."
 )
+REPAIRED = (
+    "HTML entities were decoded, HTML tags removed and letters of a wrong encoding mended in training. mhc does the "
+    "same with every text; a program without mhc has to give the model texts that are clean."
+)
 NOT_MASKED = "URLs, e-mail addresses, user handles and phone numbers were not masked in training."
 
 
@@ -129,6 +133,7 @@ def _data(record: RunRecord) -> str:
         + _table(["split", "rows", "fingerprint", "near copies of train"], rows)
         + risk
         + f"\n\n{MASKED if data.masked else NOT_MASKED}"
+        + (f"\n\n{REPAIRED}" if data.repaired else "")
     )
 
 

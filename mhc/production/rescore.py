@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mhc.data.cleaning import clean_text
 from mhc.errors import MhcError
 from mhc.model.calibration import apply_temperature
 from mhc.production import bundle, export, state
@@ -47,12 +48,13 @@ def rescore_bundle(
     loaded = from_bundle(bundle.folder_of(models, name), state.resolve(state.fold(entries), name).checksums)
     encoder = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
     scorer = loaded.scorer(precision="fp32", device="cpu")
+    clean = [clean_text(text, repair=loaded.repairs) for text in test_texts]
     position = {label: number for number, label in enumerate(loaded.labels)}
     order = np.array([position.get(label, -1) for label in test.label_names])  # -1: a label without an example
     return Evidence(
         ids=test.ids,
         labels=order[test.labels],
-        probabilities=scorer.probabilities(encoder(test_texts), len(loaded.labels)),
+        probabilities=scorer.probabilities(encoder(clean), len(loaded.labels)),
         label_names=loaded.labels,
     )
 

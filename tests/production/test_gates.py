@@ -60,6 +60,7 @@ def inputs(**changes: Any) -> GateInputs:
         champion=None,
         checkpoint_flaw=None,
         near_copies=0,
+        most_repeated=1,
     )
     return replace(values, **changes)
 
