@@ -108,34 +108,35 @@ class Files:
     def reading(self) -> Reading:
         """How the files are read."""
         return Reading(
-            separator=self.separator,
+            separator=None if self.separator is None else str(self.separator),
             quoting=self.quoting,
             encoding=self.encoding,
             encoding_errors=self.encoding_errors,
-            header=tuple(self.header or ()),
+            header=names_of(self.header or ()),
         )
 
     def columns_of(self, split: str) -> Columns:
         """Return the names of the columns of the file of a split."""
         own = {key: name for key, name in self.columns.get(split, {}).items() if name is not None}
-        text = own.get("text", self.text)
+        group = own.get("group", self.group)
         return Columns(
-            text=(text,) if isinstance(text, str) else tuple(text),
+            text=names_of(own.get("text", self.text)),
             label=str(own.get("label", self.label)),
-            group=str(own["group"]) if "group" in own else self.group,
-            split=self.split,
+            group=None if group is None else str(group),
+            split=None if self.split is None else str(self.split),
         )
 
     @property
     def paths(self) -> dict[str, Path]:
         """File of each split."""
         named = {"train": self.train, "val": self.val, "test": self.test}
-        return {name: Path(path) for name, path in named.items() if path is not None}
+        return {name: Path(str(path)) for name, path in named.items() if path is not None}
 
     @property
     def name(self) -> str:
         """Name of the folder of the training file, or of the file if the folder has no name."""
-        return Path(self.train).resolve().parent.name or Path(self.train).stem
+        path = self.paths["train"]
+        return path.resolve().parent.name or path.stem
 
     def key(self) -> dict[str, object]:
         """Return the values that determine the rows: the contents of the files and the options of reading.
@@ -173,6 +174,11 @@ class Files:
         return Raw(splits={name: file.rows for name, file in files.items()}, origin=origin, notes=notes)
 
 
+def names_of(names: object) -> tuple[str, ...]:
+    """Return one name, or several, as texts: Hydra reads a name such as 1 as a number."""
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else (str(names),)
+
+
 def keys_of(split: str) -> str:
     """Return the keys that choose the columns of the file of a split, for messages."""
     if split == "train":
@@ -203,8 +209,7 @@ class HuggingFace:
     @property
     def columns(self) -> Columns:
         """Names of the columns."""
-        text = (self.text,) if isinstance(self.text, str) else tuple(self.text)
-        return Columns(text=text, label=self.label, group=self.group)
+        return Columns(text=names_of(self.text), label=str(self.label), group=self.group)
 
     @property
     def name(self) -> str:
