@@ -90,14 +90,21 @@ def resample_rows(counts: Counts, resamples: int, rng: np.random.Generator) -> F
     Drawing a row's cells from a multinomial is the same as drawing its examples with replacement, and needs no loop
     over examples (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, section 8.3).
     """
-    resampled = np.zeros((resamples, *counts.shape))
-    for row, cells in enumerate(counts):
-        flat = cells.ravel()
-        occupied = np.flatnonzero(flat)
-        if len(occupied):
-            draws = rng.multinomial(int(flat.sum()), flat[occupied] / flat.sum(), size=resamples)
-            resampled.reshape(resamples, len(counts), -1)[:, row, occupied] = draws
-    return resampled
+    occupied, draws = draw_rows(counts, resamples, rng)
+    resampled = np.zeros((resamples, counts.size))
+    resampled[:, occupied] = draws
+    return resampled.reshape(resamples, *counts.shape)
+
+
+def draw_rows(counts: Counts, resamples: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
+    """Return the flat positions of the occupied cells, and the resamples of `resample_rows` of them alone."""
+    rows = counts.reshape(len(counts), -1)
+    draws = [
+        rng.multinomial(int(cells.sum()), cells[cells > 0] / cells.sum(), size=resamples)
+        for cells in rows
+        if cells.any()
+    ]
+    return np.flatnonzero(counts), np.concatenate([np.empty((resamples, 0)), *draws], axis=1)
 
 
 def wilson(successes: int, examples: int, confidence: float) -> Interval:

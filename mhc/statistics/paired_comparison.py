@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, gammaln, ndtri, stdtrit, xlog1py, xlogy
 
-from mhc.statistics.estimates import Counts, Floats, accuracy, f1_macro, f1_macro_influence, resample_rows
+from mhc.statistics.estimates import Counts, Floats, accuracy, f1_macro
+from mhc.statistics.f1_difference import difference_of_f1, resampled_differences
 
 GRID = 400
 """Number of discordance rates over which the largest probability is searched."""
@@ -107,16 +108,6 @@ def compare(joint: Counts, level: float, picked_from: int, resamples: int, rng: 
     )
 
 
-def difference_of_f1(joint: Floats) -> tuple[Floats, Floats]:
-    """Return the difference of macro-F1 and its standard error (delta method), for joint tables [..., k, k, k]."""
-    incumbent, challenger = joint.sum(-1), joint.sum(-2)
-    influence = f1_macro_influence(challenger)[..., :, None, :] - f1_macro_influence(incumbent)[..., :, :, None]
-    total = joint.sum((-3, -2, -1))
-    variance = (joint * influence**2).sum((-3, -2, -1)) / total
-    error: Floats = np.sqrt(np.maximum(variance, 0) / total)
-    return f1_macro(challenger) - f1_macro(incumbent), error
-
-
 def _bounds(
     joint: Counts,
     difference: float,
@@ -136,7 +127,7 @@ def _bounds(
     if discordant == 0:
         return difference, difference
     degrees = max(discordant - 1, 1)
-    differences, errors = difference_of_f1(resample_rows(joint, resamples, rng))
+    differences, errors = resampled_differences(joint, resamples, rng)
     studentised = (differences - difference) / np.maximum(errors, error / 5)
     below = min(-float(np.quantile(studentised, 1 - levels[0])), float(stdtrit(degrees, levels[0])))
     above = max(-float(np.quantile(studentised, levels[1])), float(stdtrit(degrees, 1 - levels[1])))

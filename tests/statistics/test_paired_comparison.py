@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 
-from mhc.statistics import estimates, paired_comparison
+from mhc.statistics import estimates, f1_difference, paired_comparison
 
 
 def two_models(seed: int, examples: int = 300, better: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -97,3 +97,22 @@ def test_ten_thousand_paired_resamples_take_less_than_a_second() -> None:
     started = time.process_time()
     paired_comparison.compare(joint, 0.05, 20, 10_000, np.random.default_rng(0))
     assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize("classes", [1, 4, 29])
+def test_resamples_of_occupied_cells_equal_those_of_all(classes: int) -> None:
+    rng = np.random.default_rng(classes)
+    labels, first, second = rng.integers(0, classes, (3, 60))
+    joint = paired_comparison.joint_table(labels, first, second, classes)
+    sparse = f1_difference.resampled_differences(joint, 40, np.random.default_rng(0))
+    dense = f1_difference.difference_of_f1(estimates.resample_rows(joint, 40, np.random.default_rng(0)))
+    for values, expected in zip(sparse, dense, strict=True):
+        assert values == pytest.approx(expected, abs=1e-12)
+
+
+def test_comparison_of_a_hundred_classes_needs_no_table_of_all_cells() -> None:
+    rng = np.random.default_rng(1)
+    labels, first, second = rng.integers(0, 100, (3, 500))
+    joint = paired_comparison.joint_table(labels, first, second, 100)  # all cells of 10,000 resamples are 80 GB
+    comparison = paired_comparison.compare(joint, 0.05, 1, 10_000, rng)
+    assert comparison.low < comparison.difference < comparison.high
