@@ -80,6 +80,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     pretrained: str | None = None
     """Hub name or folder name of the initial weights; None if trained from scratch."""
+    attention: str | None = None
+    """How transformers computes attention: sdpa (fused by torch), or eager; None for other networks."""
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):

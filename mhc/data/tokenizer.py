@@ -248,6 +248,8 @@ def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
         require_regular_files(folder)
         trust = options.trust_remote_code
         result = AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=trust)
+    if result.pad_token is None:
+        result.pad_token = result.eos_token  # as models that were trained to continue texts have it; padding is masked
     if not result.is_fast or result.pad_token_id is None:
         raise BadConfig(f"The tokenizer {options.name} is not a fast one with a padding token. Choose another model")
     result.model_max_length = options.max_tokens

@@ -77,12 +77,20 @@ def refuse_longer_texts(network: nn.Module, max_tokens: int) -> None:
     Raises:
         BadConfig: if it has fewer.
     """
+    positions = positions_of(network)
+    if positions is not None and max_tokens > positions:
+        raise BadConfig(
+            f"model.tokenizer.max_tokens is {max_tokens}, but the encoder reads at most {positions} tokens. "
+            f"Set model.tokenizer.max_tokens={positions}"
+        )
+
+
+def positions_of(network: nn.Module) -> int | None:
+    """Return the length of the longest text that an encoder reads, in tokens; None if nothing limits it."""
     for name, module in network.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+        if name.endswith(("position_embeddings", ".wpe")) and isinstance(module, nn.Embedding):
             # positions of roberta begin after the padding's id
-            positions = module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
-            if max_tokens > positions:
-                raise BadConfig(
-                    f"model.tokenizer.max_tokens is {max_tokens}, but the encoder reads at most {positions} tokens. "
-                    f"Set model.tokenizer.max_tokens={positions}"
-                )
+            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    config = getattr(network, "config", None)
+    rotary = getattr(config, "rope_parameters", None) is not None
+    return getattr(config, "max_position_embeddings", None) if rotary else None

@@ -237,14 +237,15 @@ class TextClassifier(pl.LightningModule):
     def _describe(self) -> ModelFacts:
         """Return the model's entry in the record."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
-        pretrained = getattr(getattr(self.network, "config", None), "name_or_path", "") or None
+        config = getattr(self.network, "config", None)
         return ModelFacts(
             name=self.name,
             architecture=type(self.network).__name__,
             parameters=sum(size for size, _ in sizes),
             trainable_parameters=sum(size for size, trainable in sizes if trainable),
             max_tokens=self.max_tokens,
-            pretrained=pretrained,
+            pretrained=getattr(config, "name_or_path", "") or None,
+            attention=getattr(config, "_attn_implementation", None),
         )
 
 

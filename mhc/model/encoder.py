@@ -1,8 +1,9 @@
-"""BERT-family encoders of transformers for sequence classification: from a config, or pretrained.
+"""Encoders of transformers for sequence classification: of the BERT family from a config, or any pretrained one.
 
 Both are a `PreTrainedModel` whose config contains the label names, so that `save_pretrained` writes a folder that
-`transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product; attention
-dropout is 0, because any other value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of
+`transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product if transformers has it
+for the architecture, else its own ("eager"); the record of the run names it. Attention dropout is 0, because any other
+value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of
 the data and its tokenizer, `labels` the class names in the order of the logits, `dropout` the probability in the hidden
 layers and the head while training.
 """
@@ -26,8 +27,7 @@ from mhc.data import remote_code
 from mhc.errors import BadConfig, NotFound, Unreadable
 
 REMEDY = (
-    "Give the hub name of a BERT-family encoder while online, or the folder that contains it: "
-    "model.network.name=/path/to/folder"
+    "Give the hub name of an encoder while online, or the folder that contains it: model.network.name=/path/to/folder"
 )
 ARCHITECTURES = ("bert", "electra", "roberta")
 """Model types of transformers that `from_config` builds: with BERT's names in their configs, and fused attention."""
@@ -102,7 +102,7 @@ def pretrained(
 
     Raises:
         NotFound: if there is neither such a folder nor such a model of the hub.
-        Unreadable: if it cannot be loaded; also if it has no fused attention.
+        Unreadable: if it cannot be loaded.
         BadConfig: if its vocabulary is smaller than the tokenizer's, or it needs its own code and is not trusted.
     """
     if not isinstance(trust_remote_code, bool):
@@ -117,10 +117,10 @@ def pretrained(
         config = AutoConfig.from_pretrained(source, **origin)
         _set_values(config, {"pad_token_id": pad_id, **label_names(num_labels, labels)}, dropout)
         network = AutoModelForSequenceClassification.from_pretrained(
-            source, config=config, attn_implementation="sdpa", ignore_mismatched_sizes=True, **origin
+            source, config=config, ignore_mismatched_sizes=True, **origin
         )
     _check_vocabulary(name, network.config.vocab_size, vocab_size)
-    return network.float()
+    return network.float().train()  # transformers returns it in eval mode, in which dropout does nothing
 
 
 @contextmanager

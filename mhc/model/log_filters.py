@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import warnings
 
@@ -26,7 +27,7 @@ LOGGERS = ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities
 
 
 def quieten() -> None:
-    """Install the filters, once per process, before the Trainer is created and before transformers is imported."""
+    """Install the filters, once per process, before the Trainer is created."""
     for pattern in IGNORED:
         warnings.filterwarnings("ignore", message=pattern)
     for name in (*LOGGERS, "datasets", "torch.distributed"):
@@ -34,6 +35,10 @@ def quieten() -> None:
     threading.excepthook = log_thread_error
     # transformers sets its own level on import, and warns about every newly initialised head
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if "transformers" in sys.modules:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.set_verbosity_error()
 
 
 def log_thread_error(hook: threading.ExceptHookArgs) -> None:

@@ -144,7 +144,7 @@ def _network_from_config(folder: Path) -> nn.Module:
     with files.reading(f"The network in {folder}", "Choose another run"), torch.random.fork_rng(devices=[]):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+        network: nn.Module = AutoModelForSequenceClassification.from_config(config)
     return network
 
 
@@ -235,7 +235,7 @@ def _transformer(folder: Path) -> nn.Module:
     path = folder / bundle.WEIGHTS
     with files.reading(f"The network of the bundle {folder}"), torch.random.fork_rng(devices=[]):
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        network: nn.Module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+        network: nn.Module = AutoModelForSequenceClassification.from_config(config)
     weights = safe_weights(path)
     if set(weights) == set(network.state_dict()):
         return fill(network.float(), weights, path)
@@ -256,7 +256,6 @@ def _by_transformers(folder: Path) -> nn.Module:
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            attn_implementation="sdpa",
             dtype="float32",
         )
     return network.eval()

@@ -67,6 +67,11 @@ def test_saved_folder_can_be_read_by_transformers(tmp_path: Path) -> None:
     assert torch.equal(again(input_ids=IDS, attention_mask=MASK).logits, expected)
 
 
+def test_pretrained_is_ready_to_train_with_dropout(folder: Path) -> None:
+    network = pretrained(2, 50, 0, LABELS, name=str(folder), dropout=0.3)
+    assert all(module.training for module in network.modules())
+
+
 def test_pretrained_loads_the_weights_and_adds_a_new_head(folder: Path) -> None:
     network = pretrained(2, 50, 0, LABELS, name=str(folder), dropout=0.1)
     body = BertModel.from_pretrained(folder)
