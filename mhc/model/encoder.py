@@ -1,11 +1,11 @@
 """Encoders of transformers for sequence classification: of the BERT family from a config, or any pretrained one.
 
 Both are a `PreTrainedModel` whose config contains the label names, so that `save_pretrained` writes a folder that
-`transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product if transformers has it
-for the architecture, else its own ("eager"); the record of the run names it. Attention dropout is 0, because any other
-value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of
-the data and its tokenizer, `labels` the class names in the order of the logits, `dropout` the probability in the hidden
-layers and the head while training.
+`transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product if transformers has
+it for the architecture, else its own ("eager"); the record of the run names it. Attention dropout is 0, because any
+other value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of the data and its tokenizer,
+`labels` the class names in the order of the logits, `dropout` the probability in the hidden layers and the head while
+training.
 """
 
 from __future__ import annotations
