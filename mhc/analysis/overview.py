@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from mhc.analysis import learning_curves, scores
+from mhc.analysis.run import in_detail, made, measured
 from mhc.errors import MhcError
 from mhc.index.data_sets import by_data_set, key_of_data
 from mhc.index.index import Index
 from mhc.index.labels import labels_of
 from mhc.index.records import duration_of, with_json
 from mhc.index.rows import Row
-from mhc.model.calibration import fit_temperature
 from mhc.production import ledger, state
 from mhc.production.api import Registry
 from mhc.record import Location, RunRecord, Status
-from mhc.report.results import Overview, RunResult, SplitScores, SweepResult
-from mhc.report.sections.curves import METRICS
+from mhc.report.results import Overview, RunResult, SweepResult
 from mhc.report.sections.production import MAX_CANDIDATES
-from mhc.runs import evidence, move_log
-from mhc.runs.evidence import Evidence
-from mhc.statistics.estimates import Interval
-from mhc.timestamps import format_time
+from mhc.runs import move_log
 
-SPLITS = ("val", "test")
 MAX_MEASURED = 1000
 """Runs of a data set whose evidence and curves are read, the best ones; and runs whose differences are named."""
 MAX_DETAILED = 12
@@ -60,17 +53,14 @@ def overview(
     results = _with_archiving(index, readable, results)
     detailed = _detailed(ranked)
     for row in detailed:
-        splits = split_details(index.folder(row.path), results[row.path])
-        if len(detailed) > 1:
-            splits = dict(list(splits.items())[-1:])
-        results[row.path] = replace(results[row.path], splits=splits)
+        results[row.path] = in_detail(results[row.path], index.folder(row.path), last_split=len(detailed) > 1)
     history, champions, objections = _production(index, ranked, results, registry, remarks)
     results |= {path: replace(results[path], objection=why) for path, why in objections.items()}
     ids = {row.id for row in readable}
     entries = [entry for entry in history if whole_history or entry.run in ids]
     return Overview(
         title=title,
-        made=f"Made on {format_time(now, 'minutes')[:16].replace('T', ' at ')} UTC.",
+        made=made(now),
         runs=[results[row.path] for row in readable],
         data_sets={data: [results[row.path] for row in group] for data, group in ranked.items()},
         sweeps=list(_sweeps(index, readable, results)),
@@ -94,52 +84,15 @@ def _results(index: Index, ranked: Mapping[str, list[Row]], now: datetime) -> It
         texts = _labels(index, group)
         for place, (row, content) in enumerate(with_json(index, group)):
             record = replace(_decoder.decode(content), status=Status(row.shown), status_reason=row.reason)
-            folder = index.folder(row.path)
-            measured = place < MAX_MEASURED
-            yield (
-                row,
-                RunResult(
-                    record=record,
-                    location=row.location,
-                    label=texts.get(row.path, ""),
-                    f1=intervals(folder) if measured else {},
-                    curves=learning_curves.read(folder, METRICS) if measured else {},
-                    seconds=duration_of(row, now),
-                ),
-            )
+            label = texts.get(row.path, "")
+            result = RunResult(record=record, location=row.location, label=label, seconds=duration_of(row, now))
+            yield row, measured(result, index.folder(row.path)) if place < MAX_MEASURED else result
 
 
 def _labels(index: Index, rows: list[Row]) -> dict[str, str]:
     if not 1 < len(rows) <= MAX_MEASURED:
         return {}
     return dict(zip((row.path for row in rows), labels_of(index, rows).texts, strict=True))
-
-
-def intervals(folder: Path) -> dict[str, Interval]:
-    """Return macro-F1 with its interval by split, as far as there is evidence."""
-    found = {split: scores.f1_interval(read) for split, read in _evidence(folder).items()}
-    return {split: interval for split, interval in found.items() if interval is not None}
-
-
-def _evidence(folder: Path) -> dict[str, Evidence]:
-    """Return the evidence by split; what is missing or cannot be read is left out."""
-    read = {}
-    for split in SPLITS:
-        try:
-            read[split] = evidence.read(folder / "evaluation" / f"{split}.npz")
-        except (MhcError, OSError):
-            continue
-    return read
-
-
-def split_details(folder: Path, run: RunResult) -> dict[str, SplitScores]:
-    """Return the details of each split that has evidence with rows."""
-    read = {split: rows for split, rows in _evidence(folder).items() if len(rows)}
-    temperature = None
-    if "val" in read:
-        temperature = fit_temperature(read["val"].probabilities, read["val"].labels)
-    high_risk = run.record.data.high_risk if run.record.data else []
-    return {split: scores.split_scores(rows, temperature, high_risk) for split, rows in read.items()}
 
 
 def _detailed(ranked: Mapping[str, list[Row]]) -> list[Row]:

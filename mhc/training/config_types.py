@@ -19,6 +19,7 @@ TYPES: dict[str, type] = {
     "seed": int,
     "category": str,
     "auto_archive": bool,
+    "report": bool,
     "summary": bool,
     "check_promotion": bool,
     "resume": str,

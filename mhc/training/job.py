@@ -28,7 +28,7 @@ from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status
 from mhc.runs.process_control import must_be_resumable
 from mhc.runs.signals import recording, signals_deferred
-from mhc.training import config, exit_codes, recorded_config
+from mhc.training import config, exit_codes, own_report, recorded_config
 from mhc.training.resume_check import refuse_changed_data
 from mhc.training.sweep_process import end_job, end_with_parent
 
@@ -142,6 +142,8 @@ def train(
         if cfg.summary:
             log_summary(cfg, run)
         score = fit_and_evaluate(cfg, checkpoint, datamodule)
+    if cfg.get("report", True):  # the config of a run recorded by an older version has no such key
+        own_report.write(run)
     closing_page.show(run.record(), run.folder, gates=cfg.check_promotion)
     return score
 

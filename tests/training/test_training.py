@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mhc.data.synthetic import Synthetic
 from mhc.record import Category, RunRecord, Status
 from mhc.runs import folders, store
 
@@ -78,6 +79,16 @@ def test_run_completes_and_everything_is_recorded(uninterrupted: tuple[Path, str
     assert {"evaluation/val.npz", "evaluation/test.npz", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= present
 
 
+def test_report_in_the_folder_has_no_text_of_the_data(uninterrupted: tuple[Path, str]) -> None:
+    folder, _ = only_run(uninterrupted[0])
+    report = (folder / "report.html").read_text()
+    assert "Confusion matrix on test" in report
+    splits = Synthetic(rows=320, label_noise=0.06, edition=1).read(folder).splits
+    texts = [text for rows in splits.values() for text in rows.texts]
+    assert len(texts) == 320
+    assert not [text for text in texts if text[:20] in report]
+
+
 def test_closing_page_shows_classes_gates_and_next_commands(uninterrupted: tuple[Path, str]) -> None:
     root, printed = uninterrupted
     _, record = only_run(root)
@@ -86,8 +97,10 @@ def test_closing_page_shows_classes_gates_and_next_commands(uninterrupted: tuple
 
 
 def test_two_runs_with_one_seed_have_equal_metrics_and_group(uninterrupted: tuple[Path, str], tmp_path: Path) -> None:
-    train(tmp_path, *TINY, "trainer.max_epochs=4", "name=again")
-    (_, first), (_, second) = only_run(uninterrupted[0]), only_run(tmp_path)
+    train(tmp_path, *TINY, "trainer.max_epochs=4", "name=again", "report=false")
+    (shown, first), (folder, second) = only_run(uninterrupted[0]), only_run(tmp_path)
+    assert (shown / "report.html").exists()
+    assert not (folder / "report.html").exists()
     assert first.metrics == second.metrics
     assert first.group == second.group
 

@@ -27,6 +27,8 @@ SETTINGS = {
     "axes.unicode_minus": False,
     "path.simplify_threshold": 0.5,
 }
+LEGEND_ROW = 0.17
+"""Inches."""
 FILE_TYPES = ("png", "svg", "pdf")
 
 
@@ -66,13 +68,35 @@ STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def axes_of(palette: Palette, width: float = 4.6, height: float = 3.2) -> tuple[Figure, Axes]:
-    """Return a figure of that size in inches with one pair of axes; it is not registered with pyplot."""
+class Margins(NamedTuple):
+    """Inches around the axes. They are fixed, because to compute them takes as long as to draw the figure."""
+
+    left: float = 0.6
+    right: float = 0.15
+    top: float = 0.1
+    bottom: float = 0.48
+
+
+def axes_of(
+    palette: Palette, width: float = 4.6, height: float = 2.6, margins: Margins | None = None, legend_rows: int = 0
+) -> tuple[Figure, Axes]:
+    """Return a figure with one pair of axes; it is not registered with pyplot.
+
+    Args:
+        palette: the colours.
+        width: of the figure, in inches.
+        height: of the figure without its legend, in inches.
+        margins: around the axes.
+        legend_rows: rows of the legend below the axes.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    left, right, top, bottom = margins or Margins()
+    bottom += legend_rows * LEGEND_ROW
+    height += legend_rows * LEGEND_ROW
+    figure = Figure(figsize=(width, height), dpi=150)
     figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
+    axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
     axes.patch.set_alpha(0)
     axes.tick_params(colors=palette.muted, labelcolor=palette.text, length=3, width=0.6)
     axes.grid(color=palette.grid, linewidth=0.6)
@@ -100,11 +124,12 @@ def scale_x(axes: Axes, values: Sequence[float]) -> None:
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def legend(axes: Axes, palette: Palette, **options: object) -> None:
+def legend(figure: Figure, palette: Palette, columns: int) -> None:
     """Draw the legend below the axes, where it hides nothing."""
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, labelcolor=palette.text, fontsize=8, **options
-    )
+    figure.legend(
+        loc="lower center", ncols=columns, frameon=False, labelcolor=palette.text, fontsize=8, labelspacing=0.3,
+        borderaxespad=0.2, handlelength=2.6,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -168,4 +193,5 @@ def _for_page(svg: str, name: str) -> str:
         svg = svg.replace(colour, value)
     svg = re.sub(r"\n\s*", "\n", svg)
     width, height = _SIZE.search(svg).groups()  # type: ignore[union-attr]  # matplotlib writes it
-    return _SIZE.sub(f'<svg viewBox="0 0 {width} {height}" style="max-width: {float(width) * 1.5:.0f}px">', svg)
+    sizes = f"max-width: {float(width) * 1.5:.0f}px; min-width: {min(float(width) - 70, 2 * float(width) - 400):.0f}px"
+    return _SIZE.sub(f'<svg viewBox="0 0 {width} {height}" style="{sizes}">', svg)

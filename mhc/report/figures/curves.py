@@ -10,7 +10,9 @@ from mhc.report.figures.canvas import MARKERS, STYLES, Palette, axes_of, legend,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_NAME = 34
+SHORT_NAME = 14
+"""Characters of a name up to which three share a row of the legend."""
+MAX_NAME = 56
 """Characters of a name in a legend."""
 
 
@@ -26,10 +28,12 @@ def learning_curves(palette: Palette, lines: Sequence[Line], y: str) -> Figure:
     """Return curves over the steps of the training; those without a name in the background."""
     from matplotlib.collections import LineCollection
 
-    figure, axes = axes_of(palette)
+    named = [line for line in lines if line.name]
+    columns = 1 if max((len(line.name) for line in named), default=0) > SHORT_NAME else 3
+    rows = -(-len(named) // columns) if len(named) > 1 else 0
+    figure, axes = axes_of(palette, legend_rows=rows)
     background = LineCollection([line.points for line in lines if not line.name], colors=palette.grid, linewidths=0.8)
     axes.add_collection(background)
-    named = [line for line in lines if line.name]
     for number, line in enumerate(named):
         steps, values = zip(*line.points, strict=True)
         axes.plot(
@@ -38,8 +42,8 @@ def learning_curves(palette: Palette, lines: Sequence[Line], y: str) -> Figure:
         )  # fmt: skip
     axes.autoscale_view()
     name_axes(axes, palette, "step", y)
-    if len(named) > 1:
-        legend(axes, palette, ncols=1 if max(len(line.name) for line in named) > 14 else 3)
+    if rows:
+        legend(figure, palette, columns)
     return figure
 
 

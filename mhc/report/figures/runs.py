@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mhc.report.figures.canvas import MARKERS, WIDE, Palette, axes_of, legend, name_axes, scale_x
+from mhc.report.figures.canvas import MARKERS, WIDE, Margins, Palette, axes_of, legend, name_axes, scale_x
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LEGEND_COLUMNS = 4
 MIN_GAP = 0.06
 """Between two values that are written at an axis of parallel coordinates, as a share of its height."""
 
@@ -30,7 +31,8 @@ def parallel_coordinates(palette: Palette, axes_shown: Sequence[Axis], best: Seq
     """Return one line per run across the axes; the best runs in the accent colour, in front."""
     from matplotlib.collections import LineCollection
 
-    figure, axes = axes_of(palette, width=max(4.6, 1.5 * len(axes_shown)), height=3.6)
+    margins = Margins(left=0.35, right=0.1, top=0.3, bottom=0.1)
+    figure, axes = axes_of(palette, width=max(4.6, 1.5 * len(axes_shown)), height=3.4, margins=margins)
     lines = np.array(
         [[(x, np.nan if axis.places[run] is None else axis.places[run]) for x, axis in enumerate(axes_shown)]
          for run in range(len(best))], float,
@@ -84,7 +86,8 @@ def _spread_out(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
 
 def scores_by_cost(palette: Palette, groups: dict[str, Sequence[tuple[float, float]]], x: str, y: str) -> Figure:
     """Return one point per run; one colour and marker per model."""
-    figure, axes = axes_of(palette)
+    rows = -(-len(groups) // LEGEND_COLUMNS) if len(groups) > 1 else 0
+    figure, axes = axes_of(palette, legend_rows=rows)
     for number, (name, points) in enumerate(groups.items()):
         xs, ys = zip(*points, strict=True)
         axes.scatter(
@@ -94,6 +97,6 @@ def scores_by_cost(palette: Palette, groups: dict[str, Sequence[tuple[float, flo
     values = [value for points in groups.values() for value, _ in points]
     scale_x(axes, values)
     name_axes(axes, palette, x, y)
-    if len(groups) > 1:
-        legend(axes, palette, ncols=3)
+    if rows:
+        legend(figure, palette, LEGEND_COLUMNS)
     return figure

@@ -136,7 +136,7 @@ def _threshold(key: str, split: str, curve: Threshold) -> Figure:
     ]
     return Figure(
         name=f"threshold-{key}-{slug(curve.label)}",
-        caption=f"{curve.label} on {split}, if it is flagged from a threshold on",
+        caption=f"{curve.label} on {split}: recall and precision by threshold",
         text=f"Recall and precision of {curve.label} by the threshold on its probability. The numbers are in the "
         "table below",
         draw=partial(threshold_curves, curve=curve),

@@ -17,8 +17,7 @@ COLUMNS = (
     Column("model"),
     Column("val macro-F1", number=True),
     Column("test macro-F1", number=True),
-    Column("val accuracy", number=True),
-    Column("val calibration error", number=True),
+    Column("calibration error", number=True),
     Column("parameters", number=True),
     Column("took", number=True),
     Column("candidate"),
@@ -26,8 +25,8 @@ COLUMNS = (
 )
 NOTE = (
     "Runs are ordered by validation: an order by test would make the best test score one that was picked. In brackets: "
-    "95 % intervals (studentised bootstrap over the rows) of single runs; the best of many is too good by chance. Runs "
-    "that were scored on different rows are in different tables."
+    "95 % intervals (studentised bootstrap over the rows) of single runs; the best of many is too good by chance. The "
+    "calibration error is that on validation. Runs that were scored on different rows are in different tables."
 )
 
 
@@ -66,7 +65,6 @@ def _cells(run: RunResult, *, first: bool) -> Cells:
         record.model.name if record.model else MISSING,
         Cell(with_interval(run, "val"), "bold" if first else ""),
         with_interval(run, "test"),
-        score(val.accuracy if val else None),
         score(val.ece if val else None),
         format_number(record.model.parameters if record.model else None),
         format_duration(run.seconds),

@@ -43,7 +43,7 @@ def _blocks(sweep: SweepResult) -> Iterator[Paragraph | Grid | Figure]:
         rows=[_cells(run, values[run.record.id]) for run in runs[:MAX_ROWS]],
         main=True,
     )  # fmt: skip
-    if len(scored) > 2:
+    if len(scored) > 2 and list(sweep.names) != ["seed"]:
         yield _coordinates(sweep, scored, values)
     yield grid
     yield from rest(len(runs), MAX_ROWS)
