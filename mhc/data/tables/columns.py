@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from mhc.errors import BadInput
 
-LONGEST_NAME = 40
-"""Longer names are not shown: without a line of names, they would be texts."""
+LONGEST_NAME, MOST_WORDS = 40, 4
+"""Longer names, and those of more words, are not shown: without a line of names, they would be texts."""
 
 
 def clean_name(name: object) -> str:
@@ -61,9 +61,14 @@ def explanation(columns: Sequence[str], name: str, where: str, keys: str) -> str
 
 
 def preview(names: Sequence[str]) -> str:
-    """Return the names for a message; a long one could be a text, so only its length is given."""
-    shown = [name if len(name) <= LONGEST_NAME else f"(a name of {len(name)} characters)" for name in names[:40]]
+    """Return the names for a message; of one that could be a text, only the length is given."""
+    shown = [f"(a name of {len(name)} characters)" if may_be_text(name) else name for name in names[:40]]
     return ", ".join(shown) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
+
+
+def may_be_text(name: str) -> bool:
+    """Return whether the name of a column could be a text, because a file has no line of names or a damaged one."""
+    return len(name) > LONGEST_NAME or len(name.split()) > MOST_WORDS or not name.isprintable()
 
 
 def distinct(columns: Sequence[str]) -> list[str]:

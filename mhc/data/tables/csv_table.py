@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, TextIO
 
-from mhc.data.tables.columns import LONGEST_NAME, clean_name
+from mhc.data.tables.columns import clean_name, may_be_text
 from mhc.data.tables.encoding import Encoding, encoding_of, text_of
 from mhc.data.tables.options import SEPARATORS, Reading
 from mhc.data.tables.quoting import (
@@ -212,10 +212,9 @@ class CsvTable:
     def seems_without_header(self) -> bool:
         """Return whether the first line looks like a row: it has a long text, a number, or a value of a category."""
         return not self.reading.header and any(
-            len(name) > LONGEST_NAME
-            or name.replace(".", "", 1).isdecimal()
-            or name in self.shape.categories.get(place, ())
+            may_be_text(name) or name.replace(".", "", 1).isdecimal() or name in self.shape.categories.get(place, ())
             for place, name in enumerate(self.columns)
+            if name
         )
 
 

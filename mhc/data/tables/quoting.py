@@ -39,6 +39,8 @@ class RowShape:
     """Number of columns."""
     categories: dict[int, frozenset[str]] = field(default_factory=dict)
     """Values of the columns of categories, by their positions."""
+    is_common: bool = True
+    """Whether most rows of the sample have this width."""
 
     def swallowed(self, fields: Sequence[str]) -> int:
         """Return how many rows a row of several lines has swallowed: its lines that look like rows, less itself."""
@@ -73,7 +75,8 @@ def row_shape(lines: Sequence[str], separator: str, width: int) -> RowShape:
         counts = Counter(row[place] for row in rows)
         if 0 < len(counts) <= FEW_VALUES and len(counts) * 4 <= len(rows) and max(map(len, counts)) <= LONGEST_VALUE:
             categories[place] = frozenset(counts)
-    return RowShape(separator=separator, width=width, categories=categories)
+    is_common = len(rows) * 2 >= sum(map(bool, parsed))
+    return RowShape(separator=separator, width=width, categories=categories, is_common=is_common)
 
 
 def is_without_quoting(lines: Iterable[str], separator: str, width: int) -> bool:
