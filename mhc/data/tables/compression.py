@@ -10,12 +10,18 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from mhc.errors import BadInput
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
+
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """Suffixes of compressed files."""
+
+CHUNK = 1 << 17
+"""Bytes that are decompressed at once."""
 
 MAX_WINDOW = 1 << 31
 """Window of zst in bytes: archives of Reddit are written with `--long=31`."""
@@ -55,11 +61,51 @@ def stream(file: IO[bytes], suffix: str, name: str) -> IO[bytes]:
     if suffix == ".xz":
         return cast(IO[bytes], lzma.LZMAFile(file))
     if suffix == ".zst":
+        return io.BufferedReader(ZstdReader(file), CHUNK)
+    return member(file, name) if suffix == ".zip" else file
+
+
+class ZstdReader(io.RawIOBase):
+    """The content of a zst file of one or more frames; the library's own reader does not notice a cut-off file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
         from zstandard import ZstdDecompressor
 
-        reader = ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(file, read_across_frames=True)
-        return io.BufferedReader(cast(io.RawIOBase, reader), 1 << 17)
-    return member(file, name) if suffix == ".zip" else file
+        self.file = file
+        self.library = ZstdDecompressor(max_window_size=MAX_WINDOW)
+        self.frame = self.library.decompressobj()
+        self.is_begun = False
+        self.content = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Read the next bytes into a buffer, and return their number; 0 at the end.
+
+        Raises:
+            EOFError: if the file ends within a frame.
+        """
+        while not self.content and self.decompress():
+            pass
+        target = memoryview(buffer)
+        count = min(len(target), len(self.content))
+        target[:count] = self.content[:count]
+        self.content = self.content[count:]
+        return count
+
+    def decompress(self) -> bool:
+        """Decompress the next bytes of the file; return whether there were any."""
+        block = (self.frame.unused_data if self.frame.eof else b"") or self.file.read(CHUNK)
+        if self.frame.eof and block:
+            self.frame, self.is_begun = self.library.decompressobj(), False
+        if not block:
+            if self.is_begun and not self.frame.eof:
+                raise EOFError("the file ends within a frame")
+            return False
+        self.content, self.is_begun = memoryview(self.frame.decompress(block)), True
+        return True
 
 
 def member(file: IO[bytes], name: str) -> IO[bytes]:

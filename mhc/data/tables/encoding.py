@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from mhc.data.tables.options import ERRORS, Reading, codec_name
+from mhc.data.tables.options import ERRORS, Reading, codec_name, is_single_byte
 from mhc.data.tables.source import Source
 from mhc.errors import BadInput
 
@@ -28,6 +28,9 @@ CANDIDATES = (
     "cp932", "euc_jp", "gb18030", "big5", "cp949", "koi8_r", "mac_roman",
 )  # fmt: skip
 """Encodings that files of texts have if they are not UTF-8."""
+
+SCRIPTS = (("cp932", "HIRAGANA", 0.3), ("euc_jp", "HIRAGANA", 0.3), ("cp949", "HANGUL", 0.8))
+"""Encodings that are told by the share of a script among the characters that are not ASCII, even in a few words."""
 
 CHUNK = 1 << 24
 """Bytes that are checked at once."""
@@ -165,10 +168,11 @@ def explanation(where: str, name: str, misfits: Misfits, reading: Reading) -> st
         return (
             f"{problem}. Save it as UTF-8, or set {reading.key('encoding')} or {reading.key('encoding_errors')}replace"
         )
+    errors = reading.key("encoding_errors")
+    only = f" or {errors}{likely} to read only these bytes with it," if is_single_byte(likely) else ""
     return (
-        f"{problem}. {likely} fits: set {reading.key('encoding')}{likely} if that is the encoding of the whole file, "
-        f"or {reading.key('encoding_errors')}{likely} to read only these bytes with it, or "
-        f"{reading.key('encoding_errors')}replace to put marks in their place"
+        f"{problem}. {likely} fits: set {reading.key('encoding')}{likely} if that is the encoding of the whole file,"
+        f"{only} or {errors}replace to put marks in their place"
     )
 
 
@@ -178,6 +182,9 @@ def guess(sample: bytes) -> str | None:
         return None
     if is_western(sample):
         return "cp1252"
+    for name, script, share in SCRIPTS:
+        if share_of(script, sample, name) >= share:
+            return name
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=list(CANDIDATES)).best()
@@ -194,6 +201,15 @@ def is_western(sample: bytes) -> bool:
     letters = sum(character.isascii() and character.isalpha() for character in text)
     plain = all((unicodedata.category(one)[0] in "LPZ" and one not in "¿¡ªº") or one in "€£°" for one in special)
     return plain and len(special) <= letters
+
+
+def share_of(script: str, sample: bytes, name: str) -> float:
+    """Return the share of a script among the characters that are not ASCII; 0 if the bytes do not fit."""
+    try:
+        special = [character for character in sample.decode(name) if not character.isascii()]
+    except UnicodeDecodeError:
+        return 0.0
+    return sum(unicodedata.name(one, "").startswith(script) for one in special) / max(1, len(special))
 
 
 def handler(errors: str) -> str:

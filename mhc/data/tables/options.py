@@ -48,7 +48,12 @@ class Reading:
             raise BadConfig(f"{self.key('quoting')}{str(self.quoting)[:40]} is not double or none")
         codec_name(self.encoding or "utf-8", self.key("encoding"))
         if self.encoding_errors not in ERRORS:
-            codec_name(self.encoding_errors, self.key("encoding_errors"))
+            name = codec_name(self.encoding_errors, self.key("encoding_errors"))
+            if not is_single_byte(name):
+                raise BadConfig(
+                    f"{self.key('encoding_errors')}{name} has several bytes per character, which cannot be told from "
+                    f"others. Use strict, replace, ignore or one such as cp1252, or {self.key('encoding')}{name}"
+                )
 
     @property
     def character(self) -> str:
@@ -58,6 +63,11 @@ class Reading:
     def key(self, name: str) -> str:
         """Return `name` as it is typed: `data.separator=`."""
         return f"{self.prefix}{name}="
+
+
+def is_single_byte(name: str) -> bool:
+    """Return whether each byte of an encoding is one character."""
+    return len(bytes(range(256)).decode(name, "replace")) == 256
 
 
 def codec_name(name: str, key: str) -> str:
