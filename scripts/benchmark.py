@@ -1,6 +1,6 @@
 """Measure how fast mhc is compared with its alternatives: `python scripts/benchmark.py train --quick`.
 
-Parts: train, predict, startup, memory, quality, cli, life. Run it on an idle machine.
+Parts: train, predict, startup, memory, quality, linear, cli, life. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -156,6 +156,29 @@ def quality(
     console.print(part.table(scores))
     if json_path:
         show.add_json(json_path, "quality", part.plain(scores))
+
+
+@benchmark.command()
+@click.option("--only", multiple=True, metavar="DATA", help="Such as mh4_balanced; default: all four.")
+@click.option("--data", default=DATA, type=click.Path(path_type=Path), help="Folder of real data sets.")
+@JSON
+def linear(*, only: tuple[str, ...], data: Path, json_path: Path | None) -> None:
+    """Compare model=linear with five lines of scikit-learn on the same rows: macro-F1 and CPU time.
+
+    Example: python scripts/benchmark.py linear --only sad
+    """
+    from scripts.bench import linear as part
+    from scripts.bench import show, silence
+
+    silence.libraries()
+    results = {}
+    with tempfile.TemporaryDirectory() as work:
+        for name, setting in part.settings(data, Path(work), only).items():
+            results[name] = part.run(setting, report=console.print)
+            if json_path:
+                show.add_json(json_path, "linear", {name: results[name].plain()})
+    console.print(part.table(results))
+    sys.exit(0 if results and all(each.passed for each in results.values()) else 1)
 
 
 PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
