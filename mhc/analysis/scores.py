@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mhc.analysis.mistakes import mistakes_of
 from mhc.model.calibration import apply_temperature
 from mhc.report.results import Reliability, SplitScores, Threshold
 from mhc.runs.evidence import Evidence
@@ -18,6 +19,8 @@ RESAMPLES = 2000
 CONFIDENCE = 0.95
 """Of every interval."""
 BINS = 15
+MAX_MISTAKES = 10
+"""Mistakes that a report lists."""
 THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
 
@@ -46,6 +49,7 @@ def split_scores(evidence: Evidence, temperature: float | None, high_risk: Seque
             for place, label in enumerate(evidence.label_names)
             if label in high_risk
         ],
+        mistakes=mistakes_of(evidence, temperature, MAX_MISTAKES),
     )
 
 

@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         "report": TableEntry("mhc.cli.commands.report:report_command", "Write a report on runs as one HTML file."),
     },
     "Manage runs": {
+        "errors": TableEntry("mhc.cli.commands.errors:errors_command", "Show the mistakes of a run by id."),
         "archive": TableEntry("mhc.cli.commands.archive:archive_command", "Move runs to an archive."),
         "restore": TableEntry("mhc.cli.commands.archive:restore_command", "Move archived runs back."),
         "pin": TableEntry("mhc.cli.commands.annotate:pin_command", "Protect runs from being archived."),
@@ -46,7 +47,7 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         ),
         "cleanup": TableEntry("mhc.cli.commands.cleanup:cleanup_command", "Archive the runs that the policy selects."),
         "purge": TableEntry("mhc.cli.commands.cleanup:purge_command", "Delete old runs from the archives."),
-        "stop": TableEntry("mhc.cli.commands.stop:stop_command", "Ask a live run to stop."),
+        "stop": TableEntry("mhc.cli.commands.watch:stop_command", "Ask a live run to stop."),
     },
     "Promote": {
         "promote": TableEntry(
@@ -67,7 +68,7 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         "publish": TableEntry(
             "mhc.cli.commands.publish:publish_command", "Copy a bundle to a hub, a registry or a folder."
         ),
-        "card": TableEntry("mhc.cli.commands.card:card_command", "Show the model card of a bundle."),
+        "card": TableEntry("mhc.cli.commands.history:card_command", "Show the model card of a bundle."),
     },
     "Maintenance and export": {
         "doctor": TableEntry("mhc.cli.commands.doctor:doctor_command", "Find problems; --fix repairs the safe ones."),

@@ -19,6 +19,7 @@ from mhc.production.ledger import Writer
 from mhc.record import RECORD_FILE, Gate, RunRecord, encode
 
 if TYPE_CHECKING:
+    from mhc.data.datamodule import TextDataModule
     from mhc.model.weights import Loaded
 
 
@@ -40,17 +41,26 @@ def texts_of_run(folder: Path, split: str) -> Sequence[str]:
     Raises:
         MhcError: if the data cannot be read any more.
     """
+    return list(data_of_run(folder).normalised_texts(split))
+
+
+def data_of_run(folder: Path) -> TextDataModule:
+    """Read the data of a run again by its config.
+
+    Raises:
+        MhcError: if it cannot be read any more.
+    """
     from hydra.errors import HydraException
     from hydra.utils import instantiate
 
     from mhc.production.loading import recorded_model
 
     try:
-        datamodule = instantiate(recorded_model(folder).data, _convert_="all")
+        datamodule: TextDataModule = instantiate(recorded_model(folder).data, _convert_="all")
     except HydraException as problem:
         raise Unreadable(f"the data of {folder} cannot be read again: {problem.__cause__ or problem}") from problem
     datamodule.prepare()
-    return list(datamodule.normalised_texts(split))
+    return datamodule
 
 
 class RunSources(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,36 @@ class Threshold(NamedTuple):
     recall: Floats
 
 
+class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that the model labels otherwise than the data."""
+
+    place: int
+    """In the evidence, from 0."""
+    id: str
+    """The keyed hash of the text, in hexadecimal."""
+    label: str
+    predicted: str
+    confidence: float
+    """Probability of the predicted label."""
+    of_label: float
+    """Probability of the label."""
+    suspect: bool
+    """Whether the label itself may be wrong."""
+
+
+class Mistakes(msgspec.Struct, frozen=True, kw_only=True):
+    """The mistakes on a split."""
+
+    rows: int
+    wrong: int
+    suspects: int
+    """Rows whose label may be wrong."""
+    pairs: Sequence[tuple[str, str, int]]
+    """Label, predicted label and number of rows, most frequent first."""
+    listed: Sequence[Mistake]
+    """The most confident ones, most confident first."""
+
+
 class SplitScores(msgspec.Struct, frozen=True, kw_only=True):
     """What the evidence of a split shows in detail."""
 
@@ -47,6 +77,7 @@ class SplitScores(msgspec.Struct, frozen=True, kw_only=True):
     """At the temperature of validation; None without evidence of validation."""
     temperature: float | None
     thresholds: Sequence[Threshold]
+    mistakes: Mistakes
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):

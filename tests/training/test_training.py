@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = (
     "data.rows=320", "model=micro", "model.tokenizer.vocab_size=600", "model.tokenizer.max_tokens=32",
     "data.batching.tokens=512", "trainer=cpu", "trainer.precision=32-true", "logger=csv",
+    "report=false",
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,7 @@ def only_run(root: Path) -> tuple[Path, RunRecord]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     root = tmp_path_factory.mktemp("uninterrupted")
-    return root, train(root, *TINY, "trainer.max_epochs=4", "check_promotion=true")
+    return root, train(root, *TINY, "trainer.max_epochs=4", "check_promotion=true", "report=true")
 
 
 def test_run_completes_and_everything_is_recorded(uninterrupted: tuple[Path, str]) -> None:
@@ -97,7 +98,7 @@ def test_closing_page_shows_classes_gates_and_next_commands(uninterrupted: tuple
 
 
 def test_two_runs_with_one_seed_have_equal_metrics_and_group(uninterrupted: tuple[Path, str], tmp_path: Path) -> None:
-    train(tmp_path, *TINY, "trainer.max_epochs=4", "name=again", "report=false")
+    train(tmp_path, *TINY, "trainer.max_epochs=4", "name=again")
     (shown, first), (folder, second) = only_run(uninterrupted[0]), only_run(tmp_path)
     assert (shown / "report.html").exists()
     assert not (folder / "report.html").exists()

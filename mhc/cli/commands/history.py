@@ -1,4 +1,4 @@
-"""`mhc history, champion, verify`: what is and was in production, and whether its files are intact."""
+"""`mhc history, champion, card, verify`: what is and was in production, and whether its files are intact."""
 
 from __future__ import annotations
 
@@ -71,6 +71,20 @@ def champion_command(context: Context, *, task: str | None, at: str | None, as_j
         show_table(columns, rows)
     else:
         echo(f"No champion{f' on {at}' if at else ''}. Make one with: mhc promote ID --by NAME --reason 'WHY'")
+
+
+@click.command("card")
+@click.argument("bundle", default="champion")
+@task_option
+@click.pass_obj
+def card_command(context: Context, *, bundle: str, task: str | None) -> None:
+    """Show the model card of a bundle, given by its name or an alias; by default that of the champion.
+
+    Example: mhc card champion
+    """
+    from mhc.production.bundle import CARD
+
+    echo((context.registry().folder(bundle, task) / CARD).read_text(encoding="utf-8"))
 
 
 @click.command("verify")

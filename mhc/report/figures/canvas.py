@@ -178,7 +178,7 @@ _ID = re.compile(r' id="([^"]+)"')
 _SIZE = re.compile(r'<svg [^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')
 _TAG = re.compile(r"<[^>]*>")
 _LONG_NUMBER = re.compile(r"(?<=\d)(\.\d{2})\d+")
-_FONT = re.compile(r"font: ([\d.]+px)[^;\"]*")
+_FONT = re.compile(r" ?font-family: [^;\"]*;?")
 
 
 def _for_page(svg: str, name: str) -> str:
@@ -188,7 +188,7 @@ def _for_page(svg: str, name: str) -> str:
     svg = _ID.sub(lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", svg)
     svg = _REFERENCE.sub(lambda match: match[0].replace(f"#{match[1]}", f"#{name}-{match[1]}"), svg)
     svg = _TAG.sub(lambda tag: _LONG_NUMBER.sub(r"\1", tag[0]), svg)  # not in texts between the tags
-    svg = _FONT.sub(r"font-size: \1", svg).replace("xlink:href", "href")
+    svg = _FONT.sub("", svg).replace("xlink:href", "href")
     for colour, value in PROPERTIES.items():
         svg = svg.replace(colour, value)
     svg = re.sub(r"\n\s*", "\n", svg)

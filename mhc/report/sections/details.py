@@ -10,13 +10,15 @@ import numpy as np
 from mhc.report.document import Cells, Column, Figure, Grid, Matrix, Paragraph, Part, Section, slug
 from mhc.report.figures.calibration import recalls, reliability, threshold_curves
 from mhc.report.figures.matrix import confusion_matrix
-from mhc.report.results import Overview, Reliability, RunResult, SplitScores, Threshold
+from mhc.report.results import Mistakes, Overview, Reliability, RunResult, SplitScores, Threshold
 from mhc.report.sections.leaderboard import with_interval
 from mhc.report.sections.state import facts_of
 from mhc.report.tables import MISSING, Cell, score
 
 AT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Thresholds in the tables."""
+ID_LENGTH = 12
+"""Digits of the id of a row that are shown."""
 PartBlock = Paragraph | Grid | Matrix | Figure
 
 
@@ -53,6 +55,23 @@ def _splits(run: RunResult) -> Iterator[PartBlock]:
         yield _recall(key, split, scores, run)
         yield _reliability(key, split, scores)
         yield from (_threshold(key, split, curve) for curve in scores.thresholds)
+        if scores.mistakes.listed:
+            yield mistakes(split, scores.mistakes)
+
+
+def mistakes(split: str, found: Mistakes) -> Grid:
+    """Return the most confident mistakes by id."""
+    rows: list[Cells] = [
+        (one.id[:ID_LENGTH], one.label, one.predicted, score(one.confidence), score(one.of_label),
+         "suspect" if one.suspect else MISSING)
+        for one in found.listed
+    ]  # fmt: skip
+    columns = (
+        Column("id"), Column("label"), Column("predicted"), Column("probability", number=True),
+        Column("of the label", number=True), Column("label itself"),
+    )  # fmt: skip
+    caption = f"Most confident of {found.wrong:,} mistakes on {split}; {found.suspects:,} labels are suspect"
+    return Grid(caption=caption, columns=columns, rows=rows)
 
 
 def _matrix(key: str, split: str, scores: SplitScores) -> Matrix:
