@@ -19,7 +19,7 @@ from mhc.timestamps import now
 RECORDED = Path(__file__).resolve().parent.parent / "tests" / "recorded" / "project"
 BAD, OTHER, THIRD = "bag_20261126_172310_dcd3", "encoder_20261126_172321_4076", "interrupted_20261126_172335_b240"
 """The run whose files are damaged, and two others."""
-TIMEOUT = 20
+TIMEOUT = 60
 """Seconds after which a command counts as hanging."""
 OK, REFUSED = 0, 1
 
@@ -43,6 +43,8 @@ ALWAYS: tuple[tuple[str, ...], ...] = (
 """These show or do something with the other runs, so they succeed whatever the bad file holds."""
 OF_THE_BAD: tuple[tuple[str, ...], ...] = (
     ("details", BAD),
+    ("errors", BAD),
+    ("errors", OTHER, "--json"),
     ("details", BAD, "--json"),
     ("compare", BAD, OTHER),
     ("reproduce", BAD),

@@ -124,13 +124,13 @@ def life(name: str, *, quick: bool) -> list[batch.Command]:
 def outcome_of(printed: bytes, project: Path, planted: list[Canary]) -> Outcome:
     """Search all that was written and printed, the labelled table of the user left out."""
     files = [path for folder in ("outputs", "models") for path in (project / folder).rglob("*") if path.is_file()]
-    contents = [("what was printed", printed)]
-    contents += [(member, content) for path in files for member, content in members(path, project)]
+    contents = [("what was printed", printed.lower())]
+    contents += [(member, content.lower()) for path in files for member, content in members(path, project)]
     failures = [
         f"{place} has a {each.name}"
         for place, content in contents
         for each in planted
-        if any(needle in content.lower() for needle in each.needles)
+        if any(needle in content for needle in each.needles)
     ]
     failures += [f"{path.name} is readable by others" for path in files if path.stat().st_mode & UMASK]
     if not any(CONTROL.encode() in content for _, content in contents):

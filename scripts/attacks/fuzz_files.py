@@ -22,12 +22,13 @@ from mhc.production import bundle, loading, measure
 from mhc.runs import evidence, store
 from mhc.terminal import report
 from mhc.training import resume, sweep
+from scripts import forks
 from scripts.attacks.outcome import Outcome
 from scripts.mutations import mutate
 from scripts.reading_commands import BAD, OTHER, Hang, alarm, copy_project, flaw_of, mhc
 
 MUTATIONS = 5000
-QUICK_MUTATIONS = 20
+QUICK_MUTATIONS = 6
 SWEEP = "outputs/seeds_20261126_172345_95df_sweep"
 RUN = f"outputs/{BAD}"
 BUNDLE = "models/production/bag_v1"
@@ -47,6 +48,7 @@ FILES = (
 
 def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Mutate files of a copy of the recorded project, one at a time."""
+    forks.import_training()  # before the first alarm: an interrupted import would fail later loads, too
     project = copy_project(work / "project")
     mhc(project, "list")  # writes the index
     minutes = float(os.environ.get("MHC_ATTACK_MINUTES", "0"))

@@ -42,7 +42,11 @@ PLACES = (
     *(f"{BUNDLE}/{name}" for name in OF_BUNDLE),
     f"{SWEEP}/multirun.yaml",
 )
-QUICK_PLACES = (f"{RUN}/run.json", "outputs/.index.sqlite", "outputs/events.jsonl", "models/ledger.jsonl")
+QUICK = (
+    (f"{RUN}/run.json", "pipe"),
+    ("outputs/.index.sqlite", "loop of links"),
+    ("models/ledger.jsonl", "pipe"),
+)
 
 
 def a_socket(path: Path) -> None:
@@ -72,23 +76,22 @@ KINDS: dict[str, Callable[[Path], object]] = {
 }
 HASHED = ("model.safetensors", "best.ckpt", "README.md", "calibration.json", "config.json", "ngrams.json", "test.npz")
 """A file of any size is hashed, so a terabyte there takes long."""
-QUICK_KINDS = ("pipe", "loop of links")
 
 
 def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Put each kind at each place of a copy of the recorded project, and run all commands."""
-    places, kinds = (QUICK_PLACES, QUICK_KINDS) if quick else (PLACES, tuple(KINDS))
-    tries = [(f"{kind} as {place}", partial(attack, work, place, kind)) for place, kind in combinations(places, kinds)]
+    pairs = QUICK if quick else tuple(combinations())
+    tries = [(f"{kind} as {place}", partial(attack, work, place, kind)) for place, kind in pairs]
     outcomes = [outcome("special files, each with all commands", tries)]
     if not quick:
         outcomes.append(outcome("trainings beside special files", [("a run", partial(train, work))]))
     return outcomes
 
 
-def combinations(places: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def combinations() -> Iterator[tuple[str, str]]:
     """Yield each place with each kind that can be tried there in reasonable time."""
-    for place in places:
-        for kind in kinds:
+    for place in PLACES:
+        for kind in KINDS:
             if kind != "terabyte" or not place.endswith(HASHED):
                 yield place, kind
 

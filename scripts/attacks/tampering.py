@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "doctor --fix": ("doctor", "--fix"),
     "evaluate": ("evaluate",),
 }
-QUICK_COMMANDS = ("promote by force", "alias set", "rebuild", "verify --fix")
+QUICK_COMMANDS = ("promote by force", "rebuild")
 
 TAMPERINGS = LOST | SEEN
 QUICK_TAMPERINGS = (
