@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from mhc import redaction, reduction
 from mhc.analysis.run import in_detail, made, measured
 from mhc.errors import MhcError
 from mhc.index.data_sets import by_data_set, key_of_data
@@ -47,7 +48,7 @@ def overview(
         whole_history: show all that was done in production; else what concerns these runs.
     """
     readable = [row for row in rows if not row.error]
-    remarks = [row.error for row in rows if row.error]
+    remarks = [private(row.error) for row in rows if row.error]
     ranked = _ranked(readable)
     results = {run.path: result for run, result in _results(index, ranked, now)}
     results = _with_archiving(index, readable, results)
@@ -65,10 +66,15 @@ def overview(
         data_sets={data: [results[row.path] for row in group] for data, group in ranked.items()},
         sweeps=list(_sweeps(index, readable, results)),
         detailed=[results[row.path] for row in detailed],
-        history=[f"{entry.at[:19]}Z {state.sentence(ledger.masked(entry))}" for entry in entries],
+        history=[f"{entry.at[:19]}Z {private(state.sentence(ledger.masked(entry)))}" for entry in entries],
         champions=champions,
         remarks=remarks,
     )
+
+
+def private(text: str) -> str:
+    """Return a text without credentials and the folders of absolute paths: a report is made to be shown to others."""
+    return str(redaction.without_local_paths(redaction.text(text)))
 
 
 def _ranked(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -83,7 +89,8 @@ def _results(index: Index, ranked: Mapping[str, list[Row]], now: datetime) -> It
     for group in ranked.values():
         texts = _labels(index, group)
         for place, (row, content) in enumerate(with_json(index, group)):
-            record = replace(_decoder.decode(content), status=Status(row.shown), status_reason=row.reason)
+            recorded = replace(_decoder.decode(content), status=Status(row.shown), status_reason=row.reason)
+            record = reduction.cleaned(recorded)
             label = texts.get(row.path, "")
             result = RunResult(record=record, location=row.location, label=label, seconds=duration_of(row, now))
             yield row, measured(result, index.folder(row.path)) if place < MAX_MEASURED else result
@@ -92,7 +99,7 @@ def _results(index: Index, ranked: Mapping[str, list[Row]], now: datetime) -> It
 def _labels(index: Index, rows: list[Row]) -> dict[str, str]:
     if not 1 < len(rows) <= MAX_MEASURED:
         return {}
-    return dict(zip((row.path for row in rows), labels_of(index, rows).texts, strict=True))
+    return {row.path: private(text) for row, text in zip(rows, labels_of(index, rows).texts, strict=True)}
 
 
 def _detailed(ranked: Mapping[str, list[Row]]) -> list[Row]:
@@ -108,7 +115,7 @@ def _with_archiving(index: Index, rows: Sequence[Row], results: dict[str, RunRes
     for row in rows:
         if row.id in moves and row.location not in (Location.ACTIVE, Location.PRODUCTION):
             move = moves[row.id]
-            results[row.path] = replace(results[row.path], archived=f"{move.at[:10]}, {move.by}: {move.why}")
+            results[row.path] = replace(results[row.path], archived=private(f"{move.at[:10]}, {move.by}: {move.why}"))
     return results
 
 
@@ -117,9 +124,9 @@ def _sweeps(index: Index, rows: Sequence[Row], results: Mapping[str, RunResult])
         members = [row for row in rows if row.sweep == sweep][:MAX_MEASURED]
         if len(members) > 1:
             labels = labels_of(index, members)
-            yield SweepResult(
-                id=sweep, runs=[results[row.path] for row in members], names=labels.names, values=labels.values
-            )
+            values = [[private(value) if isinstance(value, str) else value for value in line] for line in labels.values]
+            runs = [results[row.path] for row in members]
+            yield SweepResult(id=sweep, runs=runs, names=labels.names, values=values)
 
 
 def _production(
@@ -136,6 +143,6 @@ def _production(
         champions = [bundle.name for bundle in registry.champions()]
         reasons = list(registry.objections([(index.folder(row.path), results[row.path].record) for row in flagged]))
     except MhcError as problem:
-        remarks.append(str(problem))
+        remarks.append(private(str(problem)))
         return [], [], {}
-    return history, champions, {row.path: why for row, why in zip(flagged, reasons, strict=True) if why}
+    return history, champions, {row.path: private(why) for row, why in zip(flagged, reasons, strict=True) if why}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from mhc import reduction
 from mhc.analysis import learning_curves, scores
 from mhc.errors import MhcError
 from mhc.model.calibration import fit_temperature
@@ -68,7 +69,7 @@ def write_report(folder: Path, record: RunRecord, now: datetime) -> Path:
     """
     start, end = parse_recorded(record.started_at or record.created_at), parse_recorded(record.ended_at)
     seconds = (end - start).total_seconds() if start and end else None
-    run = RunResult(record=record, location="active", seconds=seconds)
+    run = RunResult(record=reduction.cleaned(record), location="active", seconds=seconds)
     run = in_detail(measured(run, folder), folder)
     overview = Overview(title=record.id, made=made(now), runs=[run], data_sets={_data(record): [run]}, detailed=[run])
     content = page.render(whole.of_run(overview)).encode()

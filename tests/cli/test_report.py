@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,14 +12,16 @@ from shutil import rmtree
 
 import pytest
 
+from mhc.cli.commands.report import FORMATS
 from mhc.cli.main import run
 from mhc.production import ledger
-from mhc.record import Failure, Gate
+from mhc.record import Failure, Gate, Lineage
 from tests.cli.conftest import Answer
 from tests.support.builders import a_run, data_facts
 from tests.support.measured import a_measured_run, write_evidence
 
 SCRIPT = "<script>alert(1)</script>"
+EVIL = f"\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\x00\r{SCRIPT}"
 SWEEP = "search_20261120_120000_beef_sweep"
 CANARY = "the quick canary of a post"
 PASSED = Gate(name="accuracy", verdict="passed", reason="0.62 is at least 0.55", measured=0.62, threshold=0.55)
@@ -209,6 +212,30 @@ def test_damaged_ledger_is_a_remark(mhc: Callable[..., Answer], outputs: Path, t
     assert "ledger" in target.read_text()
 
 
+@pytest.mark.parametrize("kind", ["html", "md", "latex"])
+def test_no_folder_of_the_user_is_in_a_report(
+    mhc: Callable[..., Answer], outputs: Path, tmp_path: Path, kind: str
+) -> None:
+    home = "/home/ana/secret_project"
+    failure = Failure(type="NotFound", sentence=f"No file {home}/posts.csv")
+    for number in (1, 2):
+        data = f"data.train={home}/train{number}.csv"
+        folder = a_measured_run(
+            outputs, f"own_20261120_12000{number}_0001", sweep=SWEEP, failure=failure, gates=[FAILED], seed=number,
+            lineage=Lineage(overrides=[data], command=["python", data]), description=f"see {home}/notes.txt",
+        )  # fmt: skip
+        (folder / ".hydra" / "config.yaml").write_text(f"data:\n  train: {home}/train{number}.csv\n")
+    (outputs / "torn").mkdir()
+    (outputs / "torn" / "run.json").write_text("{")
+    target = tmp_path / f"report{Path(FORMATS[kind]).suffix}"
+    assert mhc("report", "--all", "--format", kind, "-o", str(target)).code == 0
+    content = target.read_text()
+    assert "train2" in content
+    assert "ana" not in content.replace("analysis", "")
+    assert "secret" not in content
+    assert str(tmp_path) not in content
+
+
 def test_report_needs_a_selection(mhc: Callable[..., Answer], outputs: Path) -> None:
     answer = mhc("report")
     assert answer.code == 2
@@ -228,6 +255,36 @@ def test_empty_selection_is_refused(mhc: Callable[..., Answer], outputs: Path, w
     answer = mhc("report", *words)
     assert answer.code == 1
     assert sentence in answer.err
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.md", "pipe.html"])
+def test_output_is_a_regular_file_with_its_ending(
+    mhc: Callable[..., Answer], outputs: Path, tmp_path: Path, name: str
+) -> None:
+    a_run(outputs)
+    target = tmp_path / name
+    if name == "pipe.html":
+        os.mkfifo(target)
+    answer = mhc("report", "--all", "-o", str(target))
+    assert answer.code == 1
+    assert str(target) in answer.err
+    assert not target.is_file()
+
+
+@pytest.mark.parametrize("kind", ["html", "md", "latex"])
+def test_control_characters_are_in_no_report(
+    mhc: Callable[..., Answer], outputs: Path, tmp_path: Path, kind: str
+) -> None:
+    gates = [Gate(name=EVIL, verdict=EVIL, reason=EVIL, remedy=EVIL)]
+    a_measured_run(
+        outputs, "evil_20261120_120000_0001", name=EVIL, tags=[EVIL], description=EVIL, category_reason=EVIL,
+        data=data_facts(name=EVIL, high_risk=[EVIL]), gates=gates, status_reason=EVIL, candidate=True,
+    )  # fmt: skip
+    target = tmp_path / f"report{Path(FORMATS[kind]).suffix}"
+    assert mhc("report", "--all", "--format", kind, "-o", str(target)).code == 0
+    content = target.read_text()
+    assert not set(content) & set("\x1b\x9b\x00\x07\u202e\r")
+    assert SCRIPT not in content
 
 
 def test_missing_folder_of_the_output_is_named(mhc: Callable[..., Answer], outputs: Path, tmp_path: Path) -> None:

@@ -51,10 +51,10 @@ def report_command(
 
     if not (run_ids or sweep or where or all_runs):
         raise click.UsageError("Name runs, or select them: mhc report ID, --sweep ID, --where EXPRESSION, --all")
+    target = checked_output(output, kind)
     index = open_index(context)
     rows = selected(index, run_ids, sweep, where, all_runs=all_runs)
     document = document_of(context, index, rows, all_runs=all_runs)
-    target = output or Path(FORMATS[kind])
     write(document, kind, target)
     echo(f"{len(rows):,} run{'s' * (len(rows) != 1)} in {target}")
     if figures is not None:
@@ -62,6 +62,25 @@ def report_command(
 
         echo(f"{len(pictures.write(document, figures)):,} figures in {figures}")
     warn_unreadable(index)
+
+
+def checked_output(output: Path | None, kind: str) -> Path:
+    """Return the file of the report.
+
+    Raises:
+        BadInput: if it has another ending, is not a regular file, or its folder does not exist.
+    """
+    from mhc.errors import BadInput
+
+    target = output or Path(FORMATS[kind])
+    ending = Path(FORMATS[kind]).suffix
+    if target.suffix != ending:
+        raise BadInput(f"{target} does not end in {ending}. Give such a file with -o, or another --format")
+    if target.exists() and not target.is_file():
+        raise BadInput(f"{target} is not a regular file. Give another file with -o")
+    if not target.parent.is_dir():
+        raise BadInput(f"The folder {target.parent} does not exist. Make it, or give another file with -o")
+    return target
 
 
 def selected(
@@ -113,11 +132,8 @@ def write(document: Document, kind: str, target: Path) -> None:
     Raises:
         BadInput: if the file cannot be written.
     """
-    from mhc.errors import BadInput
     from mhc.report.formats import latex, markdown, page
     from mhc.runs import atomic
 
     render = {"html": page.render, "md": markdown.render, "latex": latex.render}[kind]
-    if not target.parent.is_dir():
-        raise BadInput(f"The folder {target.parent} does not exist. Make it, or give another file with -o")
     atomic.write(target, render(document).encode())
