@@ -18,6 +18,9 @@ LIBRARIES = ("/hydra/", "/omegaconf/", "/antlr4/", "/yaml/")
 MAX_SHOWN = 80
 """Characters of a word that are shown."""
 
+MAX_TO_PASTE = 1000
+"""Longest word that is shown again with quotes, in full: paths are long."""
+
 
 def unparsable_word(overrides: Sequence[str]) -> str | None:
     """Return the first word that Hydra's grammar does not accept."""
@@ -50,7 +53,7 @@ def explain_word(word: str) -> str:
     """Return the sentence for a word outside of Hydra's grammar, or for a value that could be several."""
     quoted = with_quotes(word)
     shown = word if len(word) <= MAX_SHOWN else f"{word[:MAX_SHOWN]}…"
-    if quoted is None or len(word) > MAX_SHOWN:
+    if quoted is None or len(word) > MAX_TO_PASTE:
         return f"{shown!r} is not an override. Write key=value, with the value in quotes if it has other than letters"
     return f"The value of {shown!r} has characters that need quotes. If it is one text, type: {quoted}"
 

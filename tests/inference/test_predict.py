@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import re
@@ -458,6 +459,38 @@ def test_second_column_of_one_name_gets_another(command: Command, tmp_path: Path
         code, _, err = command("run=tiny", f"input={source}", "output=labels.csv")
         assert (code, err.splitlines()[0]) == (0, f"{source}: a second column 'n' is 'n_2'")
         assert list(rows_of(tmp_path / "labels.csv")[0].items())[:3] == [("text", "river"), ("n", "1"), ("n_2", "2")]
+
+
+ODD_FILES: dict[str, tuple[str, bytes, list[str], list[str]]] = {
+    "UTF-16 with semicolons": (
+        "posts.csv",
+        "Text;n\nriver;1\nstone;2\n".encode("utf-16"),
+        [],
+        ["the encoding is utf-16", "the separator is a semicolon", "the column 'text' is 'Text'"],
+    ),
+    "several columns of text": ("posts.csv", b"title,body\nriver,x\n,\n", ["text_column=[title,body]"], []),
+    "no names": ("posts.txt", b"1|river\n2|stone\n", ["header=[n,text]"], ["the separator is a pipe"]),
+    "gzipped array": ("posts.json.gz", gzip.compress(b'[{"text": "river"}, {"text": "stone"}]'), [], []),
+    "quotes of no fields": (
+        "posts.tsv", b'text\tn\n"river\t1\nstone\t1\n', [], ["quotes enclose no fields (quoting=none)"],
+    ),
+    "one bad byte": (
+        "posts.csv", b"text\nriv\xe9r\nstone\n", ["encoding_errors=cp1252"],
+        ["1 line(s) have bytes that do not fit utf-8"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "words", "notes"), ODD_FILES.values(), ids=ODD_FILES)
+def test_odd_file_is_labelled_and_its_oddities_are_named(
+    command: Command, tmp_path: Path, name: str, content: bytes, words: list[str], notes: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    code, out, err = command("run=tiny", f"input={name}", "output=labels.csv", *words)
+    assert (code, out) == (0, "")
+    assert err.splitlines()[:-1] == [f"{name}: {note}" for note in notes]
+    assert err.splitlines()[-1].startswith("2 texts in ")
+    assert rows_of(tmp_path / "labels.csv")[0]["label"] in LABELS
 
 
 NANOSECONDS = 1_600_000_000_123_456_789

@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -42,20 +42,43 @@ class JsonTable:
         Raises:
             BadInput: if a row is no object, has a field twice, or has a list or an object in it.
         """
-        decode = msgspec.json.Decoder(typed(names)).decode
+        decode, astuple = msgspec.json.Decoder(typed(names)).decode, msgspec.structs.astuple
         keys = [json.dumps(name, ensure_ascii=False).encode() for name in names]
         values: list[list[str]] = [[] for _ in names]
         for number, content in self.contents():
-            if any(content.count(key) > 1 for key in keys):
-                row: object = self.object_of(number, content, frozenset(names))
+            for key in keys:
+                if content.count(key) > 1:  # perhaps twice
+                    fields = self.fields(number, content, names)
+                    break
             else:
                 try:
-                    row = decode(content)
+                    fields = astuple(decode(content))
                 except (msgspec.MsgspecError, ValueError, RecursionError):
-                    row = self.object_of(number, content, frozenset(names))
-            for name, column, value in zip(names, values, fields_of(row, names), strict=True):
-                column.append(value if type(value) is str else plain(value, name, self.place(number)))
+                    fields = self.fields(number, content, names)
+            for column, value in zip(values, fields, strict=True):
+                column.append(value if type(value) is str else self.plain(value, fields, names, number))
         return values
+
+    def fields(self, number: int, content: bytes, names: Sequence[str]) -> tuple[object, ...]:
+        """Return the fields of a row that has one of them twice, or of which other fields are not JSON.
+
+        Raises:
+            BadInput: if it is no JSON object, or has one of them twice.
+        """
+        row = self.object_of(number, content, frozenset(names))
+        return tuple(row.get(name) for name in names)
+
+    def plain(self, value: object, fields: Sequence[object], names: Sequence[str], number: int) -> str:
+        """Return one of the fields of a row as text, empty for one that it does not have.
+
+        Raises:
+            BadInput: if it is a list or an object.
+        """
+        text = cell.text_of(None if value is msgspec.UNSET else value)
+        if text is None:
+            name = next(name for name, field in zip(names, fields, strict=True) if field is value)
+            raise BadInput(f"{self.place(number)} has no plain value in {name!r}. Use a string or a number")
+        return text
 
     def objects(self) -> Iterator[Row]:
         """Yield the rows with all of their fields.
@@ -176,22 +199,3 @@ def typed(names: Sequence[str]) -> type[Any]:
     fields = [(f"f{place}", Any, msgspec.UNSET) for place, _ in enumerate(names)]
     keys = {f"f{place}": name for place, name in enumerate(names)}
     return msgspec.defstruct("Row", fields, rename=keys, gc=False)
-
-
-def fields_of(row: object, names: Sequence[str]) -> Sequence[object]:
-    """Return the fields of a row; `UNSET` for one that it does not have."""
-    if isinstance(row, Mapping):
-        return [row.get(name, msgspec.UNSET) for name in names]
-    return msgspec.structs.astuple(cast(msgspec.Struct, row))
-
-
-def plain(value: object, name: str, place: str) -> str:
-    """Return a value as text, empty for a field that the row does not have.
-
-    Raises:
-        BadInput: if it is a list or an object.
-    """
-    text = cell.text_of(None if value is msgspec.UNSET else value)
-    if text is None:
-        raise BadInput(f"{place} has no plain value in {name!r}. Use a string or a number")
-    return text
