@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mhc.data", "mhc.runs"),
     ("mhc.model", "mhc.index", "mhc.provenance"),
     ("mhc.production", "mhc.report"),
-    ("mhc.retention", "mhc.inference", "mhc.migrate", "mhc.analysis"),
+    ("mhc.retention", "mhc.inference", "mhc.migrate", "mhc.analysis", "mhc.audit"),
     ("callbacks", "mhc.cli"),
     ("mhc.training",),
     ("mhc.train", "mhc.predict", "mhc.evaluate"),

@@ -17,6 +17,9 @@ class TableEntry(NamedTuple):
 
 
 SECTIONS: dict[str, dict[str, TableEntry]] = {
+    "Before a training": {
+        "data": TableEntry("mhc.cli.commands.data:data_command", "Examine data files; print the command that trains."),
+    },
     "Find and compare": {
         "list": TableEntry("mhc.cli.commands.list:list_command", "List the runs of all locations, newest first."),
         "details": TableEntry(

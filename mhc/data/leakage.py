@@ -11,13 +11,13 @@ word, each character counts as a word. Results are row numbers, never texts.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
+from mhc.data.quality.words import words_of
 from mhc.errors import BadConfig
 
 PERMUTATIONS = 128
@@ -25,16 +25,6 @@ MISSED = 0.001
 """Share of near copies just at the threshold that the hashing may miss; it decreases fast above the threshold."""
 _CHUNK = 20_000
 """Texts of train that are in memory at once."""
-LONGEST_WORD = 30
-"""Letters of the longest word; a longer run of letters is in a script without blanks."""
-WITHOUT_BLANKS = (
-    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f"
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u30ff\u3105-\u31ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\ua980-\ua9df\ua9e0-\uaa7f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
-    "\U00016fe0-\U00018d8f\U0001aff0-\U0001b2ff\U00020000-\U0003ffff"
-)
-"""Thai, Lao, Tibetan, Burmese, Hangul, Khmer, Tai and Javanese scripts, Chinese characters, kana, bopomofo, Yi."""
-_WORDS = re.compile(rf"[{WITHOUT_BLANKS}]|[^\W{WITHOUT_BLANKS}]+")
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 Shingles = NDArray[np.uint64]
@@ -99,14 +89,6 @@ def _shingles(texts: Sequence[str], words: dict[str, int]) -> list[Shingles]:
 def _word_ids(text: str, words: dict[str, int]) -> NDArray[np.uint64]:
     parts = words_of(text.lower()) or [text]
     return np.array([0, *(words.setdefault(word, len(words) + 1) for word in parts), 0], np.uint64)
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, or its characters where words cannot be told apart."""
-    parts = _WORDS.findall(text)
-    if max(map(len, parts), default=0) <= LONGEST_WORD:
-        return parts
-    return [piece for part in parts for piece in ([part] if len(part) <= LONGEST_WORD else part)]
 
 
 def _pairs(ids: NDArray[np.uint64]) -> Shingles:

@@ -27,7 +27,7 @@ from mhc.production.decision import (
     unknown,
     verdict,
 )
-from mhc.production.split_gates import leakage, test_texts
+from mhc.production.gate_rules.test_split import leakage, test_texts
 from mhc.record import Category, Content, Gate, Promotion, Status
 from mhc.statistics import paired_comparison
 from mhc.statistics.paired_comparison import Comparison, PairedRecall
