@@ -37,6 +37,8 @@ ENDED = (Status.COMPLETED, Status.INTERRUPTED, Status.FAILED)
 
 def run(work: Path, *, quick: bool) -> list[Outcome]:
     """Signal sweeps when two of their jobs are training, and (not in a quick run) at random times."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it, and a process in the background SIGINT
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     kinds: list[tuple[str, Callable[[psutil.Process], psutil.Process | None], signal.Signals]] = [
         (f"{signum.name} to the process of the sweep", parent, signum) for signum in SIGNALS
     ]
@@ -89,11 +91,10 @@ def attack(
             time.sleep(after)
         family = [sweep, *sweep.children(recursive=True)] if started.poll() is None else []
         send(target(sweep), started.pid, signum)
-        started.wait(TIMEOUT)
         _, alive = psutil.wait_procs(family, timeout=TIMEOUT)
-    names = [" ".join(process.cmdline()[-3:]) for process in alive]
-    for process in alive:
-        process.kill()
+        names = [" ".join(process.cmdline()[-3:]) for process in alive]
+        for process in alive:
+            process.kill()
     if names:
         return f"still running: {'; '.join(names)}"
     killed = target is one_job and signum == signal.SIGKILL
