@@ -119,7 +119,7 @@ def prepare(
     raw: Raw, options: Cleaning, splitting: Splitting, names: Mapping[str, str], near: float | None
 ) -> tuple[CorpusInfo, dict[str, Rows]]:
     """Check, clean, cut and count the rows. Pure."""
-    names = {label_forms.form_of(value): name for value, name in names.items()}
+    names = label_forms.named(names)
     labelled, missing, merged = label_forms.unified(raw.splits, options, names, raw.origin)
     repairs: Counter[str] = Counter()
     raw_splits = {name: checked(rows, raw, names, name, options, repairs) for name, rows in labelled.items()}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mhc.data.cleaning import INVISIBLE, Rows
 from mhc.data.labels import LONGEST_NAME, MOST_NUMBERS
 from mhc.data.options import Cleaning
-from mhc.errors import BadInput
+from mhc.errors import BadConfig, BadInput
 
 MISSING = frozenset({"", "nan", "NaN", "NAN", "n/a", "N/A", "#N/A", "NA", "null", "NULL", "<NA>", "NaT"})
 """Values that programs write for a missing label."""
@@ -46,6 +46,20 @@ def unified(
     notes = notes_of(forms, merged, counts)
     labels = {label: merged.get(form, form) for label, form in forms.items()}
     return {name: relabelled(rows, labels) for name, rows in result.items()}, dropped, notes
+
+
+def named(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of labels, for each value also by its form.
+
+    Raises:
+        BadConfig: if one value has two names because it is written in two ways.
+    """
+    result: dict[str, str] = {}
+    for value, name in names.items():
+        form = form_of(value)
+        if result.setdefault(form, name) != name:
+            raise BadConfig(f"data.label_names names {form} twice: {result[form]} and {name}. Leave one out")
+    return {**result, **names}
 
 
 def forms_of(labels: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
@@ -105,7 +119,8 @@ def merged_forms(
     for label, form in forms.items():
         if form:
             rows[result.get(form, form)] += counts[label]
-    groups = variants(rows)
+    named = {*names, *result, *result.values(), *(merge if isinstance(merge, Mapping) else ())}
+    groups = [group for group in variants(rows) if not named.issuperset(group)]  # named: different on purpose
     if not groups or looks_like_texts(rows):
         return result
     if merge != "case":

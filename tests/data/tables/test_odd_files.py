@@ -16,7 +16,7 @@ from mhc.data.corpus import Corpus
 from mhc.data.options import Cleaning, Splitting
 from mhc.data.sources import Files
 from mhc.data.tables.options import Reading
-from mhc.errors import BadInput
+from mhc.errors import BadConfig, BadInput
 from mhc.inference.table_reader import open_table, texts_of
 from tests.data.conftest import CLEANING, SPLITTING
 
@@ -221,6 +221,11 @@ def test_number_is_one_label_however_it_is_written(tmp_path: Path, names: tuple[
     assert (data.about.labels, counts_of(data)) == (["ok", "sad"], {"ok": 20, "sad": 20})
 
 
+def test_label_with_two_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"data\.label_names names 1 twice: sad and low"):
+        a_corpus(tmp_path, FLOATS, {"0": "ok", "1": "sad", "1.0": "low"})
+
+
 def test_numbers_in_decimals_are_asked_for_their_names(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"data\.label_names='\{0:NAME,1:NAME\}'"):
         a_corpus(tmp_path, FLOATS)
@@ -240,6 +245,12 @@ def test_variants_of_a_label_are_refused_with_their_counts(tmp_path: Path) -> No
     merged = a_corpus(tmp_path, lines(rows), merge_labels="case")
     assert counts_of(merged) == {"sad": 20, "oké": 20}
     assert [note.partition(":")[0] for note in merged.about.notes] == ["labels were merged in 20 row(s)"]
+
+
+def test_variants_that_are_named_stay_different(tmp_path: Path) -> None:
+    rows = [(text, ("US", "us")[row % 2]) for row, (text, _) in enumerate(ROWS)]
+    assert counts_of(a_corpus(tmp_path, lines(rows), {"US": "states", "us": "we"})) == {"states": 20, "we": 20}
+    assert counts_of(a_corpus(tmp_path, lines(rows), merge_labels={"US": "US", "us": "us"})) == {"US": 20, "us": 20}
 
 
 def test_labels_can_be_merged_by_a_mapping(tmp_path: Path) -> None:
