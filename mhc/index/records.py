@@ -10,8 +10,8 @@ import msgspec
 
 from mhc.index.config_names import ConfigNames
 from mhc.index.fields import COLUMNS, CONFIG, FieldValue, Path, value_at
-from mhc.index.index import Index, json_list
-from mhc.index.query import FieldReader
+from mhc.index.index import Condition, Index, json_list
+from mhc.index.query import Expression, FieldReader
 from mhc.index.rows import Row
 
 BATCH_SIZE = 2000
@@ -62,6 +62,41 @@ def with_config(index: Index, rows: list[Row], sections: Collection[str] | None 
         decoded |= {section: value for section, _, value in sections_by_id(index, new)}
         for row, ids in zip(batch, selected, strict=True):
             yield row, {name: decoded.get(section) for name, section in ids.items()}
+
+
+def paths_by_config(index: Index, condition: Condition, expression: Expression) -> list[str]:
+    """Return the paths of the runs that satisfy a condition, and an expression about nothing but their configs.
+
+    The expression is evaluated once for each distinct combination of the sections that it names.
+    """
+    names = sorted({path[1] for path in expression.paths})
+    sql = f"SELECT path, sections FROM runs LEFT JOIN configs USING (path) WHERE {condition.sql}"
+    ids = index.converted(
+        lambda rows: {
+            str(path): _ids_of(_SECTION_IDS.decode(stored) if isinstance(stored, bytes) else {}, names)
+            for path, stored in rows
+        },
+        sql,
+        condition.values,
+    )
+    distinct = set(ids.values())
+    sections = {section for combination in distinct for section in combination if section is not None}
+    values: dict[int | None, object] = {section: value for section, _, value in sections_by_id(index, sections)}
+    holds = {
+        combination: expression.holds(
+            _config_reader({name: values.get(section) for name, section in zip(names, combination, strict=True)})
+        )
+        for combination in distinct
+    }
+    return [path for path, combination in ids.items() if holds[combination]]
+
+
+def _ids_of(ids: Mapping[str, int], names: Sequence[str]) -> tuple[int | None, ...]:
+    return tuple(ids.get(name) for name in names)
+
+
+def _config_reader(config: Config) -> FieldReader:
+    return lambda path: value_at(config, path[1:])
 
 
 def config_names(index: Index) -> ConfigNames:

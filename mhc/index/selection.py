@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mhc.index.config_names import ConfigNames
-from mhc.index.fields import COLUMNS, NO_NAMES, Kind, Path, resolve, split
+from mhc.index.fields import COLUMNS, CONFIG, NO_NAMES, Kind, Path, resolve, split
 from mhc.index.index import NEWEST_FIRST, READABLE, Condition, Counts, Index, json_list
 from mhc.index.query import Expression
-from mhc.index.records import field_readers, record_dicts
+from mhc.index.records import field_readers, paths_by_config, record_dicts
 from mhc.index.rows import Row, Value
 
 
@@ -68,9 +68,12 @@ class Selection:
 
     def _evaluated(self, expression: Expression) -> Condition:
         """Return a condition that lists the selected runs for which `expression` holds."""
-        rows = self.index.select(self._condition)
-        readers = field_readers(self.index, rows, expression.paths, self.now)
-        paths = [row.path for row, read in readers if expression.holds(read)]
+        if all(path[0] == CONFIG for path in expression.paths):
+            paths = paths_by_config(self.index, self._condition, expression)
+        else:
+            rows = self.index.select(self._condition)
+            readers = field_readers(self.index, rows, expression.paths, self.now)
+            paths = [row.path for row, read in readers if expression.holds(read)]
         return Condition("path IN (SELECT value FROM json_each(?))", (json_list(paths),))
 
     def rows(self, sort: Sort = NEWEST, limit: int = 0) -> list[Row]:
