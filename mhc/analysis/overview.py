@@ -18,7 +18,7 @@ from mhc.index.records import duration_of, with_json
 from mhc.index.rows import Row
 from mhc.production import ledger, state
 from mhc.production.api import Registry
-from mhc.record import Location, RunRecord, Status
+from mhc.record import Category, Location, RunRecord, Status
 from mhc.report.results import Overview, RunResult, SweepResult
 from mhc.report.sections.production import MAX_CANDIDATES
 from mhc.runs import move_log
@@ -78,11 +78,15 @@ def private(text: str) -> str:
 
 
 def _ranked(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Return the rows by data set, best macro-F1 on validation first; those that know no data come last."""
+    """Return the rows by data set, best macro-F1 on validation first, debug runs last; those without data come last."""
     groups = by_data_set(row for row in rows if key_of_data(row))
     rest = [row for row in rows if not key_of_data(row)]
-    ranked = {data: sorted(group, key=lambda row: -(row.val_f1_macro or -1)) for data, group in groups.items()}
+    ranked = {data: sorted(group, key=_place) for data, group in groups.items()}
     return ranked | ({"data that is not recorded": rest} if rest else {})
+
+
+def _place(row: Row) -> tuple[bool, float]:
+    return row.category == Category.DEBUG, -(row.val_f1_macro or -1)
 
 
 def _results(index: Index, ranked: Mapping[str, list[Row]], now: datetime) -> Iterator[tuple[Row, RunResult]]:

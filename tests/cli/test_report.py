@@ -62,6 +62,7 @@ def fill(outputs: Path) -> None:
     a_run(outputs, "broken_20261120_160000_0008", status="failed", failure=failure, note=CANARY)
     a_run(outputs, "old_20260101_090000_000b", location="archived", f1_macro=0.2, accuracy=0.3)
     a_run(outputs, "evil_20261120_170000_0009", name=SCRIPT, tags=["$x_1^2$"], description=f'"{SCRIPT}', f1_macro=0.9)
+    a_run(outputs, "smoke_20261120_180000_000a", category="debug", f1_macro=0.95)
     (outputs / "events.jsonl").write_text(
         '{"at":"2026-02-01T00:00:00Z","run":"old_20260101_090000_000b","what":"archived","by":"ana","why":"too old"}\n'
     )
@@ -106,10 +107,10 @@ def test_page_has_every_section(page: Page) -> None:
 def test_best_on_validation_is_the_first(place: Path) -> None:
     text = (place / "all.md").read_text().replace("\\", "")
     board = text.partition("## Leaderboard")[2]
-    order = ["evil_20261120", "search_20261120_120001", "search_20261120_120002", "search_20261120_120000"]
+    order = ["evil_20261120", *(f"search_20261120_12000{number}" for number in (1, 2, 0)), "smoke_20261120"]
     places = [board.index(name) for name in order]
     assert places == sorted(places)
-    assert re.search(r"search_20261120_120001_0001 \| baseline \| 0\.600 \(0\.\d+ to 0\.\d+\)", board)
+    assert re.search(r"search_20261120_120001_0001 \| baseline \| baseline \| 0\.600 \(0\.\d+ to 0\.\d+\)", board)
 
 
 def test_script_in_a_name_is_text(page: Page, place: Path) -> None:

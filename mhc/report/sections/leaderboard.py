@@ -14,6 +14,7 @@ MAX_ROWS = 500
 """Runs of one data set."""
 COLUMNS = (
     Column("run"),
+    Column("category"),
     Column("model"),
     Column("val macro-F1", number=True),
     Column("test macro-F1", number=True),
@@ -24,9 +25,10 @@ COLUMNS = (
     Column("what differs"),
 )
 NOTE = (
-    "Runs are ordered by validation: an order by test would make the best test score one that was picked. In brackets: "
-    "95 % intervals (studentised bootstrap over the rows) of single runs; the best of many is too good by chance. The "
-    "calibration error is that on validation. Runs that were scored on different rows are in different tables."
+    "Runs are ordered by validation: an order by test would make the best test score one that was picked. Debug runs "
+    "come last. In brackets: 95 % intervals (studentised bootstrap over the rows) of single runs; the best of many is "
+    "too good by chance. The calibration error is that on validation. Runs that were scored on different rows are in "
+    "different tables."
 )
 
 
@@ -62,6 +64,7 @@ def _cells(run: RunResult, *, first: bool) -> Cells:
     val = record.metrics.val
     return (
         run.record.id,
+        record.category.value if record.category else MISSING,
         record.model.name if record.model else MISSING,
         Cell(with_interval(run, "val"), "bold" if first else ""),
         with_interval(run, "test"),
