@@ -11,7 +11,7 @@ _MAX_LENGTH = 500
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "…": r"\ldots{}",
+    "|": r"\textbar{}", '"': "''", "±": r"$\pm$", "…": r"\ldots{}",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
     from mhc.report.figures.canvas import Palette
+
+
+MAX_NAME = 60
+"""Characters of a part of the name of a file."""
 
 
 class Column(NamedTuple):
@@ -70,7 +75,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "figure"
     name: str
-    """Of its file: letters, digits and hyphens."""
+    """Of its file, see `file_name`; unique in the report."""
     caption: str
     text: str
     """What it shows, for those who do not see it."""
@@ -123,5 +128,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def slug(text: str) -> str:
-    """Return a text as a name of a file or the target of a link: small letters, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "x"
+    """Return a text as the target of a link: small letters, digits, hyphens and underscores."""
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")
+
+
+def file_name(text: str) -> str:
+    """Return a text as a part of the name of a file, another one for each text: with a checksum if it is changed."""
+    name = slug(text)[:MAX_NAME]
+    return name if name == text else f"{name}-{hashlib.blake2b(text.encode(), digest_size=3).hexdigest()}"

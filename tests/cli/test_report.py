@@ -204,6 +204,15 @@ def test_many_labels_of_any_script_are_shown(mhc: Callable[..., Answer], outputs
     assert not page.all("b")
 
 
+def test_figures_of_similar_ids_have_own_names(mhc: Callable[..., Answer], outputs: Path, tmp_path: Path) -> None:
+    for end in ("0001", "0002"):
+        a_measured_run(outputs, f"{'long' * 30}_20261120_120000_{end}")
+    target = tmp_path / "long.html"
+    assert mhc("report", "--all", "-o", str(target)).code == 0
+    ids = Counter(attributes["id"] for _, attributes in Page(target.read_text()).tags if "id" in attributes)
+    assert max(ids.values()) == 1
+
+
 def test_damaged_ledger_is_a_remark(mhc: Callable[..., Answer], outputs: Path, tmp_path: Path) -> None:
     a_run(outputs, candidate=True, gates=[PASSED])
     (tmp_path / "models").mkdir()

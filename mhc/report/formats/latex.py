@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mhc.markup import latex
-from mhc.report.document import Cells, Document, Grid, slug
+from mhc.report.document import Cells, Document, Grid
 from mhc.report.tables import Cell
 
 HEAD = r"% \usepackage{booktabs}"
@@ -14,18 +14,19 @@ HEAD = r"% \usepackage{booktabs}"
 def render(document: Document) -> str:
     """Return one `table` environment per main table."""
     grids = [block for _, block in document.flat() if isinstance(block, Grid) and block.main]
-    return "\n\n".join([f"{HEAD}\n% {latex(document.title)}. {latex(document.made)}", *map(_table, grids)]) + "\n"
+    tables = [_table(grid, number) for number, grid in enumerate(grids, 1)]
+    return "\n\n".join([f"{HEAD}\n% {latex(document.title)}. {latex(document.made)}", *tables]) + "\n"
 
 
-def _table(grid: Grid) -> str:
-    return "\n".join(_lines(grid))
+def _table(grid: Grid, number: int) -> str:
+    return "\n".join(_lines(grid, number))
 
 
-def _lines(grid: Grid) -> Iterator[str]:
+def _lines(grid: Grid, number: int) -> Iterator[str]:
     yield r"\begin{table}"
     yield r"  \centering"
     yield rf"  \caption{{{latex(grid.caption)}}}"
-    yield rf"  \label{{tab:{slug(grid.caption)}}}"
+    yield rf"  \label{{tab:runs-{number}}}"
     yield rf"  \begin{{tabular}}{{{''.join('r' if column.number else 'l' for column in grid.columns)}}}"
     yield r"    \toprule"
     yield _line([column.title for column in grid.columns])

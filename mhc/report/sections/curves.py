@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from mhc.report.document import Column, Figure, Grid, Part, Section, slug
+from mhc.report.document import Column, Figure, Grid, Part, Section, file_name
 from mhc.report.figures.curves import Line, learning_curves
 from mhc.report.figures.runs import scores_by_cost
 from mhc.report.results import Overview, RunResult
@@ -47,7 +47,7 @@ def _figure(data: str, runs: Sequence[RunResult], metric: str, title: str) -> Fi
     others = f"; {len(behind)} other runs are grey" if behind else ""
     which = "run" if len(named) == 1 else "best runs"
     return Figure(
-        name=f"curves-{slug(data)}-{slug(metric)}",
+        name=f"curves-{file_name(data)}-{file_name(metric)}",
         caption=f"{title[0].upper()}{title[1:]}{others}",
         text=f"{title} by step for the {len(named)} {which} on {data}. The numbers are in the table below",
         draw=partial(learning_curves, lines=lines, y=title),
@@ -110,7 +110,7 @@ def _cost_figure(
 ) -> Figure:
     x, y = max(points, key=lambda point: point[1])
     return Figure(
-        name=f"cost-{slug(data)}-{slug(name)}",
+        name=f"cost-{file_name(data)}-{file_name(name)}",
         caption=f"Macro-F1 on validation by {name}",
         text=f"One point for each of {len(points)} runs. {name} from {min(points)[0]:,.4g} to {max(points)[0]:,.4g}; "
         f"the best macro-F1, {y:.3f}, at {x:,.4g}. The leaderboard has the numbers",

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from mhc.report.document import Cells, Column, Figure, Grid, Matrix, Paragraph, Part, Section, slug
+from mhc.report.document import Cells, Column, Figure, Grid, Matrix, Paragraph, Part, Section, file_name
 from mhc.report.figures.calibration import recalls, reliability, threshold_curves
 from mhc.report.figures.matrix import confusion_matrix
 from mhc.report.results import Mistakes, Overview, Reliability, RunResult, SplitScores, Threshold
@@ -50,7 +50,7 @@ def _metrics(run: RunResult) -> Iterator[PartBlock]:
 
 def _splits(run: RunResult) -> Iterator[PartBlock]:
     for split, scores in run.splits.items():
-        key = f"{slug(run.record.id)}-{split}"
+        key = f"{file_name(run.record.id)}-{split}"
         yield _matrix(key, split, scores)
         yield _recall(key, split, scores, run)
         yield _reliability(key, split, scores)
@@ -154,7 +154,7 @@ def _threshold(key: str, split: str, curve: Threshold) -> Figure:
         for place in places
     ]
     return Figure(
-        name=f"threshold-{key}-{slug(curve.label)}",
+        name=f"threshold-{key}-{file_name(curve.label)}",
         caption=f"{curve.label} on {split}: recall and precision by threshold",
         text=f"Recall and precision of {curve.label} by the threshold on its probability. The numbers are in the "
         "table below",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from mhc.report.document import Block, Cells, Column, Figure, Grid, Paragraph, Part, Section, slug
+from mhc.report.document import Block, Cells, Column, Figure, Grid, Paragraph, Part, Section, file_name
 from mhc.report.figures.runs import axis_of, parallel_coordinates
 from mhc.report.formatting import format_duration, format_value
 from mhc.report.results import Overview, RunResult, SweepResult
@@ -80,7 +80,7 @@ def _coordinates(sweep: SweepResult, runs: list[RunResult], values: Mapping[str,
         f"{name} {format_value(value)}" for name, value in zip(sweep.names, values[runs[0].record.id], strict=True)
     )
     return Figure(
-        name=f"sweep-{slug(sweep.id)}",
+        name=f"sweep-{file_name(sweep.id)}",
         caption=f"One line per run; the best {f'{number} are' if number > 1 else 'one is'} in colour",
         text=f"Parallel coordinates of {len(runs)} runs. The best one, macro-F1 {scores[0]:.3f} on validation, has "
         f"{winner}. The values of all runs are in the table below",
