@@ -25,7 +25,7 @@ Row = tuple[str, str]
 LABELS = ("calm", "low", "tense")
 ROWS: list[Row] = [
     (
-        f"<{row}> "
+        f"<{row}> {row * 2659 % 9973:04d} "  # so many digits that no damage turns a text into another one
         + ("plain words of a row" if row % 3 else 'some "quoted", words; and | more')
         + ("\nof two lines" if row % 7 == 3 else ""),
         LABELS[row % 3],
