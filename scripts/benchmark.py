@@ -173,6 +173,7 @@ def linear(*, only: tuple[str, ...], data: Path, json_path: Path | None) -> None
     silence.libraries()
     results = {}
     with tempfile.TemporaryDirectory() as work:
+        part.import_libraries(Path(work))
         for name, setting in part.settings(data, Path(work), only).items():
             results[name] = part.run(setting, report=console.print)
             if json_path:

@@ -30,7 +30,7 @@ def render(promotion: PromotionRecord, record: RunRecord) -> str:
         parts.append(_forced(promotion))
     parts += [
         _about(promotion, record),
-        _use(promotion),
+        _use(promotion, record),
         _limits(),
         _data(record),
         _results(promotion),
@@ -91,8 +91,14 @@ def _about(promotion: PromotionRecord, record: RunRecord) -> str:
     return f"{kind}{start}. It sorts a text into one of: {labels}.{description}"
 
 
-def _use(promotion: PromotionRecord) -> str:
+def _use(promotion: PromotionRecord, record: RunRecord) -> str:
     with_mhc = f'python -m mhc.predict bundle={promotion.name} text="..."'
+    if record.model and record.model.architecture == "TfidfLinear":
+        return (
+            "## How to use\n\nThis is TF-IDF and logistic regression. With Python, numpy and safetensors alone, from "
+            'the folder of this file:\n\n```\npython load.py "..."\n```\n\n'
+            f"or with mhc:\n\n```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} words."
+        )
     if not promotion.standalone:
         return (
             "## How to use\n\nThis is a bag of n-grams, not a model of transformers: `transformers.pipeline` cannot "

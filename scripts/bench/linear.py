@@ -66,6 +66,14 @@ def settings(data: Path, work: Path, names: tuple[str, ...]) -> dict[str, Settin
     return result
 
 
+def import_libraries(work: Path) -> None:
+    """Train once on a few generated texts, so that no library is imported within a measurement."""
+    extra = ["data.rows=200", "test=true", "auto_archive=false", "name=first", "logger=csv"]
+    setting = Setting("first", "linear", None, work / "first", "32-true", extra)
+    setting.data.prepare()
+    by_mhc(setting)
+
+
 def run(setting: Setting, report: Callable[[str], None]) -> Comparison:
     """Fit both on one data set."""
     texts = {split: list(setting.data.normalised_texts(split)) for split in SPLITS}

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import yaml
 
+from mhc.facts import ModelFacts
 from mhc.production import decision, model_card, state
 from mhc.production.decision import Anchor, Baseline, PromotionRecord, Scores
 from mhc.record import Gate, RunRecord
@@ -76,6 +77,13 @@ def test_card_of_a_linear_bundle_shows_its_usage() -> None:
     text = rendered(standalone=False)
     assert "transformers.pipeline` cannot load it" in text
     assert "python -m mhc.predict bundle=attention_v1" in text
+
+
+def test_card_of_a_tfidf_bundle_names_its_script() -> None:
+    model = ModelFacts(name="linear", architecture="TfidfLinear", parameters=10, trainable_parameters=10)
+    card = rendered(msgspec.structs.replace(a_record(), model=model), standalone=False)
+    assert 'python load.py "..."' in card
+    assert "transformers.pipeline" not in card
 
 
 def test_forced_promotion_shows_at_the_top() -> None:
