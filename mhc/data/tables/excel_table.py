@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def workbook(source: Source) -> Iterator[Workbook]:
         ) from None
     with source.bytes() as file:
         try:
-            book: Any = load_workbook(file, read_only=True, data_only=True)
+            with warnings.catch_warnings(action="ignore"):  # of styles and extensions that are not read
+                book: Any = load_workbook(file, read_only=True, data_only=True)
         except (BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as error:
             raise BadInput(
                 f"{source.name} is not a readable Excel file ({type(error).__name__}). Save it again"
