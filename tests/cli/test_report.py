@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import pytest
 
@@ -20,6 +20,7 @@ from tests.cli.conftest import Answer
 from tests.support.builders import a_run, data_facts
 from tests.support.measured import a_measured_run, write_evidence
 
+RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "project"
 SCRIPT = "<script>alert(1)</script>"
 EVIL = f"\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\x00\r{SCRIPT}"
 SWEEP = "search_20261120_120000_beef_sweep"
@@ -178,6 +179,18 @@ def test_report_on_one_run_shows_its_details(mhc: Callable[..., Answer], outputs
     assert "Leaderboard" not in page.text
     assert page.text.count("Confusion matrix on") >= 2
     assert "suicidal (high-risk)" in page.text
+
+
+def test_candidates_and_champion_of_recorded_runs_are_shown(mhc: Callable[..., Answer], tmp_path: Path) -> None:
+    copytree(RECORDED, tmp_path, dirs_exist_ok=True)
+    target = tmp_path / "recorded.html"
+    assert mhc("report", "--all", "-o", str(target)).code == 0
+    text = Page(target.read_text()).text
+    assert "Champion now: bag_v1." in text
+    assert "champion rolled back to bag_v1 (was encoder_v1) by ada" in text
+    assert "it is the champion already, as bag_v1" in text
+    assert "seeds_20261126_172346_ec87: 15 of 15 gates passed" in text
+    assert text.count("Confusion matrix on test") >= 3
 
 
 def test_evidence_that_cannot_be_read_is_left_out(mhc: Callable[..., Answer], outputs: Path, tmp_path: Path) -> None:
