@@ -116,12 +116,13 @@ def name_axes(axes: Axes, palette: Palette, x: str, y: str) -> None:
 
 def scale_x(axes: Axes, values: Sequence[float]) -> None:
     """Write numbers as 20k or 1M; use a log scale if they span a factor of 20."""
-    from matplotlib.ticker import EngFormatter, NullFormatter
+    from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
     if min(values) > 0 and max(values) / min(values) >= WIDE:
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    large = EngFormatter(sep="")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: large(value) if value >= 1000 else f"{value:g}"))
 
 
 def legend(figure: Figure, palette: Palette, columns: int) -> None:
