@@ -5,6 +5,7 @@ Independent of files, runs and Lightning.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -58,8 +59,11 @@ class Scorer:
         if self.batch_tokens < 1:
             raise BadConfig(f"batch_tokens={batch_tokens} has to be at least 1")
         self.pad_id, self.masked = pad_id, masked
-        self.network = network.to(self.device, self.dtype).eval()
         self.fast = self.device.type in encoder.devices("auto", network)
+        chosen = precision != "auto" or self.fast or self.dtype is torch.float32
+        if not chosen and not _computes(copy.deepcopy(network).to(self.device, self.dtype), pad_id):
+            self.dtype = torch.float32
+        self.network = network.to(self.device, self.dtype).eval()
 
     def probabilities(
         self, texts: Encoded, classes: int, on_batch: Callable[[int], None] | None = None
@@ -115,6 +119,17 @@ def batches(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
         rows = min(MAX_ROWS, max(1, batch_tokens // longest))
         yield order[start : start + rows]
         start += rows
+
+
+def _computes(network: nn.Module, pad_id: int) -> bool:
+    """Return whether a network can be computed in the precision of its weights; Fourier transforms of bfloat16 cannot."""
+    tokens = torch.full((1, 2), pad_id, device=next(network.parameters()).device)
+    try:
+        with torch.inference_mode():
+            network.eval()(input_ids=tokens)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _device(name: str) -> torch.device:
