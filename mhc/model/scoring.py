@@ -122,7 +122,7 @@ def batches(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:
 
 
 def _computes(network: nn.Module, pad_id: int) -> bool:
-    """Return whether a network can be computed in the precision of its weights; Fourier transforms of bfloat16 cannot."""
+    """Return whether a network can be computed in its precision; a Fourier transform in bfloat16 cannot."""
     tokens = torch.full((1, 2), pad_id, device=next(network.parameters()).device)
     try:
         with torch.inference_mode():
