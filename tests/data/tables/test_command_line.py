@@ -27,7 +27,7 @@ def read(folder: Path, *words: str) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_names_that_need_quotes_are_answered_with_a_line_to_paste(tmp_path: Path, shell: str) -> None:
+def test_names_that_need_quotes_get_a_line_to_paste(tmp_path: Path, shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     path = tmp_path / f"20_odd 'names' (v2), {'long ' * 20}final=1 \u4eca\u65e5.csv"
