@@ -46,7 +46,7 @@ def examine(paths: Sequence[Path], wishes: Wishes, *, check_labels: bool) -> Exa
         files.append(tables.facts_of(table, sum(len(part.rows) for part in read.values()), notes))
     repairs: Counter[str] = Counter()
     splits = {name: texts.cleaned(part, name, repairs) for name, part in parts.items()}
-    outcome = trial.of_splits({name: part.rows for name, part in parts.items()}, ", ".join(map(str, paths)))
+    outcome = trial.of_splits({name: split.rows for name, split in splits.items()}, ", ".join(map(str, paths)))
     labelling = labels_checked(splits) if check_labels else "it was not asked for (--no-suspects)"
     lengths, cuts = tokens.of_texts([text for split in splits.values() for text in split.rows.texts])
     info = outcome.info

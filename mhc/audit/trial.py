@@ -36,8 +36,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_splits(splits: Mapping[str, Rows], origin: str) -> Trial:
-    """Return the outcome for splits as they are in the files."""
+    """Return the outcome for splits as they are in the files, but for their texts, which are mended already."""
     cleaning, splitting, near = defaults()
+    cleaning = msgspec.structs.replace(cleaning, repair=False)
     counted = sum(map(len, splits.values())) <= MOST_ROWS_FOR_NEAR_COPIES
     amendments: dict[str, object] = {}
     names: dict[str, str] = {}

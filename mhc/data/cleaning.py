@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mhc.data import masking
 from mhc.data.options import Cleaning
 from mhc.data.quality.placeholders import author_of, is_placeholder
-from mhc.data.quality.repair import repaired
+from mhc.data.quality.repair import is_plain, repaired
 
 INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
@@ -67,10 +67,13 @@ def normalised(rows: Rows, *, mask: bool = False) -> Rows:
 
 def mended(rows: Rows, split: str, repairs: Counter[str]) -> Rows:
     """Return the rows with mended texts, which must not be normalised yet; `repairs` counts them by kind and split."""
-    results = [repaired(text) for text in rows.texts]
-    for kind in ("markup", "mojibake"):
-        repairs[f"{kind}_in_{split}"] += sum(getattr(result, kind) for result in results)
-    return Rows(texts=[result.text for result in results], labels=rows.labels, groups=rows.groups)
+    results = {row: repaired(text) for row, text in enumerate(rows.texts) if not is_plain(text)}
+    repairs[f"markup_in_{split}"] += sum(result.markup for result in results.values())
+    repairs[f"mojibake_in_{split}"] += sum(result.mojibake for result in results.values())
+    texts = list(rows.texts)
+    for row, result in results.items():
+        texts[row] = result.text
+    return Rows(texts=texts, labels=rows.labels, groups=rows.groups)
 
 
 def with_known_authors(rows: Rows) -> Rows:

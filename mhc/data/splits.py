@@ -57,9 +57,16 @@ def units_by_label(rows: Rows, salt: str) -> dict[str, list[list[int]]]:
         units[f"group {group}" if group else f"text {text} {rows.labels[row]}"].append(row)
     labels: dict[str, list[list[int]]] = defaultdict(list)
     for key in sorted(units, key=lambda key: digest(key, salt)):
-        counts = Counter(rows.labels[row] for row in units[key])
-        labels[min(counts, key=lambda label: (-counts[label], label))].append(units[key])
+        labels[most_frequent([rows.labels[row] for row in units[key]])].append(units[key])
     return dict(sorted(labels.items()))
+
+
+def most_frequent(labels: list[str]) -> str:
+    """Return the most frequent label; of several, the first in alphabetical order."""
+    if len(labels) == 1:  # almost always; counting takes longer than the rest of the cut
+        return labels[0]
+    counts = Counter(labels)
+    return min(counts, key=lambda label: (-counts[label], label))
 
 
 def digest(key: str, salt: str) -> bytes:

@@ -42,6 +42,8 @@ class Repaired(NamedTuple):
 
 def repaired(text: str) -> Repaired:
     """Return the text with entities decoded, tags removed and mojibake mended; mending the result changes nothing."""
+    if is_plain(text):
+        return Repaired(text)
     markup = mojibake = False
     for _ in range(ROUNDS):
         plain = without_markup(text)
@@ -53,9 +55,9 @@ def repaired(text: str) -> Repaired:
     return Repaired(text, markup, mojibake)
 
 
-def repair(text: str) -> str:
-    """Return the text as `repaired` does."""
-    return repaired(text).text
+def is_plain(text: str) -> bool:
+    """Return whether a text has nothing to mend, by a test that is cheap."""
+    return text.isascii() and "&" not in text and "<" not in text
 
 
 def without_markup(text: str) -> str:
