@@ -126,6 +126,14 @@ def test_details_put_metrics_and_verdict_first(mhc: Mhc, tree: Path) -> None:
     assert places == sorted(places)
 
 
+def test_what_was_found_in_the_data_is_shown(mhc: Mhc, outputs: Path) -> None:
+    found = data_facts(reading=["test: 5 of 25 texts are placeholders"], cleaning={"duplicates_in_train": 1200})
+    a_run(outputs, "found_20261120_120000_0000", data=found)
+    printed = lines(mhc("details", "found_20261120_120000_0000"))
+    assert "found\ttest: 5 of 25 texts are placeholders" in printed
+    assert "\trows left out: 1,200 duplicates in train" in printed
+
+
 def test_details_go_through_the_pager_on_a_terminal_only(
     terminal: Callable[..., Screen], mhc: Mhc, tree: Path, tmp_path: Path
 ) -> None:

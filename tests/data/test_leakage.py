@@ -96,6 +96,27 @@ def test_result_does_not_depend_on_the_chunk_size(monkeypatch: pytest.MonkeyPatc
     assert leakage.near_duplicates(train, other, 0.8).tolist() == whole == list(range(34))
 
 
+ALPHABETS = {
+    "Japanese": (0x3042, 0x3090),
+    "Chinese": (0x4E00, 0x4F00),
+    "Thai": (0x0E01, 0x0E2E),
+    "Korean": (0xAC00, 0xAD00),
+    "Khmer": (0x1780, 0x17A2),
+    "not listed": (0x12000, 0x12100),
+}
+
+
+@pytest.mark.parametrize("language", ALPHABETS)
+def test_near_copies_are_found_in_every_script(language: str) -> None:
+    rng = random.Random(6)
+    train, strangers = (
+        ["".join(chr(rng.randint(*ALPHABETS[language])) for _ in range(40)) for _ in range(20)] for _ in range(2)
+    )
+    end = chr(ALPHABETS[language][0])
+    other = [text + end + end for text in train] + strangers
+    assert leakage.near_duplicates(train, other, 0.8).tolist() == list(range(20))
+
+
 def test_empty_split_has_no_near_copies() -> None:
     assert leakage.near_duplicates([], ["a"], 0.8).tolist() == []
     assert leakage.near_duplicates(["a"], [], 0.8).tolist() == []

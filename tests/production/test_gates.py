@@ -267,6 +267,18 @@ def test_near_copies_are_a_share_of_the_test_rows(copies: int | None, expected: 
 
 
 @pytest.mark.parametrize(
+    ("placeholders", "most_repeated", "expected"),
+    [(0, 1, PASSED), (20, 50, PASSED), (21, 1, FAILED), (0, 51, FAILED), (None, 1, PASSED), (0, None, UNKNOWN)],
+)
+def test_test_split_has_to_be_texts(placeholders: int | None, most_repeated: int | None, expected: str) -> None:
+    data = data_facts()
+    data.splits["test"] = replace(data.splits["test"], placeholders=placeholders)
+    gate = verdict("test_texts", inputs(record=a_record(data=data), most_repeated=most_repeated))
+    assert gate.verdict == expected
+    assert bool(gate.remedy) is (expected != PASSED)
+
+
+@pytest.mark.parametrize(
     ("f1", "answer", "expected"),
     [(0.994, "", PASSED), (0.995, "", UNKNOWN), (1.0, " ", UNKNOWN), (1.0, "labels made by a rule", PASSED)],
 )

@@ -9,7 +9,7 @@ import pytest
 from mhc.record import Gate
 from mhc.report import closing_page
 from mhc.runs import store
-from tests.support.builders import a_run
+from tests.support.builders import a_run, data_facts
 
 REASON = "the recall of the class depression is 0.080, and the policy asks for at least 0.400 of every high-risk class"
 GATES = [
@@ -36,6 +36,13 @@ def test_missed_gates_have_a_line_each(folder: Path, capsys: pytest.CaptureFixtu
         f"  recall.depression failed: {REASON}",
         "  calibration not enough evidence: 30 rows",
     ]
+
+
+def test_what_was_found_in_the_data_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = data_facts(reading=["one text makes up 28%"], cleaning={"empty_texts": 2})
+    lines = page(capsys, a_run(tmp_path, "found_20261120_120000_0000", data=data), gates=False)
+    start = lines.index("Data   one text makes up 28%")
+    assert lines[start + 1] == "       rows left out: 2 empty texts"
 
 
 def test_nothing_is_wrapped_in_a_pipe(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
