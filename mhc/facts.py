@@ -30,7 +30,7 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     placeholders: int | None = None
     """Texts such as [removed] or nan; None in records of earlier versions."""
     most_repeated: int | None = None
-    """Rows of the most frequent text; None in records of earlier versions."""
+    """For val and test: rows of the most frequent text; None in records of earlier versions."""
     near_duplicates: int | None = None
     """For val and test: rows that are near copies of a train row; None if not measured."""
     shared_groups: int | None = None

@@ -190,7 +190,7 @@ def split_facts(name: str, rows: dict[str, Rows], order: Sequence[str], near: fl
         fingerprint=fingerprint.of_rows(part),
         labels={label: counts[label] for label in order},
         placeholders=sum(map(placeholders.is_placeholder, part.texts)),
-        most_repeated=notes.most_repeated(cleaning.keys(part)),
+        most_repeated=notes.most_repeated(cleaning.keys(part)) if name != "train" else None,
         near_duplicates=copies,
         shared_groups=shared,
     )

@@ -6,7 +6,7 @@ The cut is stratified by label. All rows of one author are in one split, so with
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from mhc.data.cleaning import Rows
@@ -63,9 +63,10 @@ def units_by_label(rows: Rows, salt: str) -> dict[str, list[list[int]]]:
 
 def most_frequent(labels: list[str]) -> str:
     """Return the most frequent label; of several, the first in alphabetical order."""
-    if len(labels) == 1:  # almost always; counting takes longer than the rest of the cut
+    distinct = set(labels)
+    if len(distinct) == 1:  # almost always; counting takes longer than the rest of the cut
         return labels[0]
-    counts = Counter(labels)
+    counts = {label: labels.count(label) for label in distinct}
     return min(counts, key=lambda label: (-counts[label], label))
 
 

@@ -196,7 +196,7 @@ REFUSALS: dict[str, tuple[Callable[[World], dict[str, Any]], str]] = {
         lambda world: {
             "data": {"splits": world.facts.splits | {"test": shared(world)}},
         },
-        r"no_leakage: failed: .*; 7 author\(s\) are in both",
+        r"no_leakage: failed: .*; 7 authors in both",
     ),
     "the run that is too good to be true": (
         lambda world: {"probabilities": np.eye(4)[world.labels["test"]]},
