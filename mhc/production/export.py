@@ -93,7 +93,9 @@ def _divide_last_layer(network: torch.nn.Module, classes: int, temperature: floa
     """Divide the layer that outputs the logits by the temperature; return False if there is no such layer."""
     import torch
 
-    layers = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
+    encoder = getattr(network, "base_model", network)  # its layers may come after the head, as in xlm-roberta
+    inner = set() if encoder is network else set(encoder.modules())
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.Linear) and module not in inner]
     if not layers or layers[-1].out_features != classes:
         return False
     with torch.no_grad():
