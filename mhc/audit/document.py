@@ -60,6 +60,12 @@ def sentence_of(file: FileFacts) -> str:
 
 def classes(audit: Audit) -> Section:
     """Return the rows of each class in each split."""
+    if not all(split.labels for split in audit.splits.values()):
+        counts = ", ".join(
+            f"{split.classes:,} in {split.rows:,} rows of {name}" for name, split in audit.splits.items()
+        )
+        text = f"The values of the column of labels are texts or ids, not classes: {counts}. Name another with --label"
+        return Section(title="Classes", blocks=[Paragraph(text=text, important=True)])
     names = list(dict.fromkeys(label for split in audit.splits.values() for label in split.labels))
     columns = [Column("class"), *(Column(name, number=True) for name in audit.splits)]
     rows = [[shown(label), *(f"{split.labels.get(label, 0):,}" for split in audit.splits.values())] for label in names]
@@ -113,8 +119,9 @@ def suspects(audit: Audit) -> Section:
         f"{check.suspects:,} of {check.rows:,} labels are suspect ({check.suspects / max(1, check.rows):.1%}); a "
         f"linear model agrees with {check.accuracy:.0%} of all."
     )
-    blocks: list[Block] = [Paragraph(text=text), Paragraph(text=METHOD)]
+    blocks: list[Block] = [Paragraph(text=text)]
     if check.worst:
+        blocks.append(Paragraph(text=METHOD))
         columns = (
             Column("file"),
             Column("row", number=True),

@@ -46,14 +46,18 @@ def examine(paths: Sequence[Path], wishes: Wishes, *, check_labels: bool) -> Exa
         files.append(tables.facts_of(table, sum(len(part.rows) for part in read.values()), notes))
     repairs: Counter[str] = Counter()
     splits = {name: texts.cleaned(part, name, repairs) for name, part in parts.items()}
-    outcome = trial.of_splits({name: split.rows for name, split in splits.items()}, ", ".join(map(str, paths)))
+    facts = {name: texts.facts_of(split) for name, split in splits.items()}
+    if all(split.labels for split in facts.values()):
+        outcome = trial.of_splits({name: split.rows for name, split in splits.items()}, ", ".join(map(str, paths)))
+    else:
+        outcome = trial.refused(f"the values of {opened[0].roles.label} are texts or ids. Name another with --label")
     labelling = labels_checked(splits) if check_labels else "it was not asked for (--no-suspects)"
     lengths, cuts = tokens.of_texts([text for split in splits.values() for text in split.rows.texts])
     info = outcome.info
     audit = Audit(
         files=files,
         roles=opened[0].roles,
-        splits={name: texts.facts_of(split) for name, split in splits.items()},
+        splits=facts,
         tokens=lengths,
         cuts=cuts,
         findings=[*texts.findings_of(splits, repairs), *findings_of_trial(outcome)],

@@ -57,7 +57,10 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One split as it is in the files."""
 
     rows: int
+    classes: int
+    """Different values of the column of labels."""
     labels: dict[str, int]
+    """Rows by label; empty if the values are texts or ids, which are not shown."""
     words: Lengths
     """In scripts without blanks, characters."""
     authors: int | None = None

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mhc.audit.findings import Labelling, Suspect
+from mhc.audit.texts import are_texts
 from mhc.data.cleaning import Rows
 
 FOLDS = 5
@@ -30,6 +31,8 @@ Probabilities = NDArray[np.float64]
 def of_rows(rows: Rows, places: Sequence[tuple[str, int]]) -> Labelling | str:
     """Return the check of the labels, or why there is none; `places` are the file and the number of each row."""
     counts = Counter(rows.labels)
+    if are_texts(counts):
+        return "they are texts or ids, not classes"
     usable = [row for row, text in enumerate(rows.texts) if text and counts[rows.labels[row]] >= FOLDS]
     if len(usable) > MOST_ROWS:
         usable = sorted(np.random.default_rng(0).permutation(usable)[:MOST_ROWS].tolist())

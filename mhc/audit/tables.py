@@ -208,7 +208,7 @@ def facts_of(table: Table, rows: int, notes: Sequence[str]) -> FileFacts:
         encoding=getattr(getattr(opened, "encoding", None), "name", ""),
         columns=[
             ColumnFacts(
-                name=one.name,
+                name=preview([one.name]),
                 role=names.get(one.name, ""),
                 filled=round(one.filled, 4),
                 distinct=one.distinct,

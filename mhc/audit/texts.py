@@ -13,10 +13,14 @@ from mhc.audit.tables import Part
 from mhc.data import label_forms
 from mhc.data.cleaning import Rows, keys, mended, normalised, with_known_authors
 from mhc.data.corpus import shared_groups
+from mhc.data.labels import LONGEST_NAME
 from mhc.data.quality import notes
 from mhc.data.quality.placeholders import is_placeholder
 from mhc.data.quality.words import word_count
 from mhc.terminal import quantity
+
+MOST_SINGLE = 5
+"""Values of a column of labels that may have a row each."""
 
 SHOWN_ROWS = 5
 """Numbers of rows that a finding has."""
@@ -44,13 +48,27 @@ def cleaned(part: Part, split: str, repairs: Counter[str]) -> Cleaned:
 
 def facts_of(split: Cleaned) -> SplitFacts:
     """Return the counts of a split."""
-    groups = split.rows.groups
+    groups, labels = split.rows.groups, Counter(split.rows.labels)
     return SplitFacts(
         rows=len(split.rows),
-        labels=dict(Counter(split.rows.labels).most_common()),
+        classes=len(labels),
+        labels={} if are_texts(labels) else shown_labels(labels),
         words=lengths([word_count(text) for text in split.rows.texts]),
         authors=None if groups is None else len({group for group in groups if group is not None}),
     )
+
+
+def are_texts(labels: Counter[str]) -> bool:
+    """Return whether labels are texts or ids of rows: most rows have a value of their own."""
+    return len(labels) > MOST_SINGLE and len(labels) > labels.total() / 2
+
+
+def shown_labels(labels: Counter[str]) -> dict[str, int]:
+    """Return the rows by label, the most frequent first; of a long label, only its length."""
+    result: Counter[str] = Counter()
+    for label, rows in labels.items():
+        result[label if len(label) <= LONGEST_NAME else label_forms.visible(label)] += rows
+    return dict(result.most_common())
 
 
 def lengths(values: Sequence[int]) -> Lengths:
@@ -187,7 +205,7 @@ def of_variants(splits: Mapping[str, Cleaned]) -> Iterator[Finding]:
     for label, form in forms.items():
         merged[form] += counts[label]
     groups = label_forms.variants(form for form in merged if form)
-    if groups and not label_forms.looks_like_texts(merged):
+    if groups and not are_texts(merged):
         yield Finding(
             what="label_variants",
             count=sum(map(len, groups)),

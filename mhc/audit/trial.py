@@ -63,6 +63,11 @@ def of_splits(splits: Mapping[str, Rows], origin: str) -> Trial:
     return Trial(info=None, refusal=refusal, amendments=amendments, near_copies_counted=False)
 
 
+def refused(reason: str) -> Trial:
+    """Return the outcome for data that needs no trial."""
+    return Trial(info=None, refusal=reason, amendments={}, near_copies_counted=True)
+
+
 def numbered_names(splits: Mapping[str, Rows]) -> dict[str, str]:
     """Return a name for each number that is a label; users replace them."""
     from mhc.data.label_forms import forms_of

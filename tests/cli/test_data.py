@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Answer
+from tests.cli.conftest import Answer, Screen
 
 CANARY = "the quick canary"
 
@@ -49,16 +49,33 @@ def test_page_is_one_file_without_texts(mhc: Callable[..., Answer], file: Path, 
     assert not any(word in content for word in ("<script", "http://", "https://"))
 
 
-def test_columns_can_be_named(mhc: Callable[..., Answer], file: Path) -> None:
-    answer = mhc("data", str(file), "--no-suspects", "--text", "mood", "--label", "post")
-    assert "A training refuses this data" in answer.out
-    assert CANARY not in answer.out
+@pytest.mark.parametrize("words", [[], ["--json"]], ids=["tables", "JSON"])
+@pytest.mark.parametrize("rows", [12, 60])
+def test_texts_that_are_taken_for_labels_are_not_shown(
+    mhc: Callable[..., Answer], tmp_path: Path, words: list[str], rows: int
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,note\n" + "".join(f"a longer text {row},my secret {row}\n" for row in range(rows)))
+    answer = mhc("data", str(path), "--label", "note", *words)
+    assert answer.code == 0
+    assert "my secret" not in answer.out
+    assert "the values of note are texts or ids" in answer.out
 
 
 def test_texts_are_shown_on_a_terminal_only(mhc: Callable[..., Answer], file: Path) -> None:
     answer = mhc("data", str(file), "--show-texts")
     assert (answer.code, answer.out) == (2, "")
     assert "only on a terminal" in answer.err
+
+
+def test_texts_of_suspect_rows_are_shown_on_a_terminal(terminal: Callable[..., Screen], tmp_path: Path) -> None:
+    moods = {"sad": "tired alone night cry dark", "ok": "sunny lake picnic happy"}
+    rows = [f"{moods[label]} number {row},{label}" for row in range(30) for label in moods]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["text,label", *rows, f"{CANARY} {moods['ok']},sad"]) + "\n")
+    screen = terminal("data", str(path), "--show-texts", columns=160)
+    assert (screen.code, CANARY in screen.text) == (0, True)
+    assert CANARY not in terminal("data", str(path), columns=160).text
 
 
 @pytest.mark.parametrize(
