@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 export OMP_NUM_THREADS_FOR_TESTS ?= 1
 
-.PHONY: quick train test check lint types setup clean
+.PHONY: quick train test screenshots check lint types setup clean
 
 quick: $(STAMP) ## set up and train the reference model=linear on the embedded data, in seconds
 	$(BIN)/python -m mhc.train model=linear $(ARGS)
@@ -26,6 +26,9 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+screenshots: $(STAMP) ## make the pictures of the README again, from real runs
+	$(BIN)/python scripts/screenshots.py
 
 setup: $(STAMP)
 
