@@ -40,6 +40,7 @@ NAMES = (
     "mhc.model.tfidf.network.tfidf_linear",
     "mhc.policy.from_values",
     "mhc.report.metrics_csv.MetricsCsv",
+    "mhc.report.tensorboard.TensorBoard",
     "mhc.runs.live.LiveRun",
     "mhc.training.sweep_process.SweepProcess",
 )

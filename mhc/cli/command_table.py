@@ -35,10 +35,10 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         "summary": TableEntry("mhc.cli.commands.summary:summary_command", "Show counts, the best runs and problems."),
         "log": TableEntry("mhc.cli.commands.log:log_command", "Show what happened to the runs, in order of time."),
         "watch": TableEntry("mhc.cli.commands.watch:watch_command", "Show a live view of the running runs."),
+        "errors": TableEntry("mhc.cli.commands.errors:errors_command", "Show the mistakes of a run by id."),
         "report": TableEntry("mhc.cli.commands.report:report_command", "Write a report on runs as one HTML file."),
     },
     "Manage runs": {
-        "errors": TableEntry("mhc.cli.commands.errors:errors_command", "Show the mistakes of a run by id."),
         "archive": TableEntry("mhc.cli.commands.archive:archive_command", "Move runs to an archive."),
         "restore": TableEntry("mhc.cli.commands.archive:restore_command", "Move archived runs back."),
         "pin": TableEntry("mhc.cli.commands.annotate:pin_command", "Protect runs from being archived."),

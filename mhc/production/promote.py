@@ -56,7 +56,7 @@ def judge(
     sources: RunSources | None = None,
     entries: Sequence[Entry] | None = None,
 ) -> Verdict:
-    """Judge the run by every gate, and write nothing: the result of `--dry-run`.
+    """Judge the run by every gate, and write nothing.
 
     `record` is the run's record, and `entries` are those of the ledger, if the caller has read and verified them.
 
