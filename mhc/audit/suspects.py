@@ -1,9 +1,4 @@
-"""Rows whose label may be wrong, by confident learning.
-
-C. Northcutt, L. Jiang, I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70 (2021). The
-probabilities are those of a TF-IDF and logistic regression that was not trained on the row. A row is suspect if another
-label is at least as probable as it is on average for rows that have this label, and more probable than the given one.
-"""
+"""Rows whose label may be wrong, by the probabilities of a TF-IDF and logistic regression that did not see the row."""
 
 from __future__ import annotations
 
@@ -17,6 +12,7 @@ from numpy.typing import NDArray
 from mhc.audit.findings import Labelling, Suspect
 from mhc.audit.texts import are_texts
 from mhc.data.cleaning import Rows
+from mhc.statistics.suspect_labels import suspected_labels
 
 FOLDS = 5
 MOST_ROWS = 20_000
@@ -57,17 +53,6 @@ def of_rows(rows: Rows, places: Sequence[tuple[str, int]]) -> Labelling | str:
     ]
     accuracy = float((probabilities.argmax(axis=1) == given).mean())
     return Labelling(rows=len(given), suspects=len(order), accuracy=round(accuracy, 4), worst=worst)
-
-
-def suspected_labels(given: NDArray[np.int64], probabilities: Probabilities) -> NDArray[np.int64]:
-    """Return [n]: the label that each row seems to have; the given one if no other is confident."""
-    classes = probabilities.shape[1]
-    threshold = np.array([probabilities[given == label, label].mean() for label in range(classes)])
-    confident = np.where(probabilities >= threshold, probabilities, -1.0)
-    best = confident.argmax(axis=1)
-    rows = np.arange(len(given))
-    other = (confident[rows, best] > 0) & (probabilities[rows, best] > probabilities[rows, given])
-    return np.where(other, best, given)
 
 
 def out_of_fold(rows: Rows, given: NDArray[np.int64], classes: int) -> Probabilities:
