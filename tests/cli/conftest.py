@@ -81,9 +81,9 @@ class Screen(NamedTuple):
 
 
 def on_terminal(words: list[str], columns: int, **environment: str) -> Screen:
-    """Run a command in a real pseudo-terminal of that width."""
+    """Run a command in a real pseudo-terminal of that width, without a pager unless `environment` names one."""
     controller, terminal = pty.openpty()
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60", **environment}
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60", "PAGER": "", **environment}
     process = subprocess.Popen(
         [sys.executable, "-m", "mhc.cli.main", *words],
         stdin=terminal,
