@@ -21,14 +21,13 @@ from mhc.index import Runs
 from mhc.index.summary import sentences
 from mhc.provenance import lineage
 from mhc.record import RECORD_FILE, Category, Sweep
-from mhc.report import closing_page
 from mhc.runs import folders, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status
 from mhc.runs.process_control import must_be_resumable
 from mhc.runs.signals import recording, signals_deferred
-from mhc.training import config, exit_codes, own_report, recorded_config
+from mhc.training import completed, config, exit_codes, recorded_config
 from mhc.training.resume_check import refuse_changed_data
 from mhc.training.sweep_process import end_job, end_with_parent
 
@@ -143,8 +142,8 @@ def train(
             log_summary(cfg, run)
         score = fit_and_evaluate(cfg, checkpoint, datamodule)
     if cfg.get("report", True):  # the config of a run recorded by an older version has no such key
-        own_report.write(run)
-    closing_page.show(run.record(), run.folder, gates=cfg.check_promotion)
+        completed.write_report(run)
+    completed.show_closing_page(run, gates=cfg.check_promotion)
     return score
 
 

@@ -68,7 +68,7 @@ def test_candidate_without_its_checkpoint_is_not_offered(mhc: Mhc, tmp_path: Pat
 @pytest.mark.usefixtures("runs")
 def test_unmarked_classes_are_stated_with_the_key(mhc: Mhc) -> None:
     sentence = "no class is marked as high-risk; mark those that must not be missed, in training: 'data.high_risk=["
-    assert f"{sentence}suicidal] (proposed by the name)" in mhc("candidates").err
+    assert f"{sentence}suicidal]' (proposed by the name)" in mhc("candidates").err
     assert sentence in mhc("promote", "strong", "--dry-run").err
 
 

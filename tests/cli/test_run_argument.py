@@ -40,6 +40,7 @@ ANSWERED = {
     "note": Case(["note", END, "learning rate too high"], f"{ID}: noted\n"),
     "pin": Case(["pin", END], f"{ID}: pinned\n"),
     "reclassify": Case(["reclassify", END, "--to", "debug"], f"{ID}: baseline -> debug because "),
+    "report": Case(["report", END, "--format", "md"], "1 run in report.md\n"),
     "reproduce": Case(["reproduce", END], "python -m mhc.train model=baseline seed=1\n"),
     "restore": Case(["restore", END, "--dry-run"], f"{ID} would be restored to ", location=Location.ARCHIVED),
     "tag": Case(["tag", END, "--add", "paper"], f"{ID}: tagged\n"),
@@ -47,8 +48,11 @@ ANSWERED = {
     "unpin": Case(["unpin", END], f"{ID}: nothing to change\n"),
 }
 REFUSED = {
+    "errors": Case(["errors", END], f"outputs/{ID}/evaluation/test.npz", code=1),
     "archive": Case(["archive", END], f"Run {ID} is archived already", code=1, location=Location.ARCHIVED),
-    "promote": Case(["promote", END, "--dry-run"], f"{ID} would not be promoted\n", code=1),
+    "promote": Case(
+        ["promote", END, "--dry-run"], f"{ID} would not be promoted: The run {ID} has no recorded checkpoint", code=1
+    ),
     "restore": Case(["restore", END], f"Run {ID} is not archived", code=1),
     "stop": Case(["stop", END], f"Run {ID} is completed", code=1),
 }
@@ -62,8 +66,9 @@ def write_runs(outputs: Path, location: Location) -> None:
 
 
 @pytest.mark.parametrize("case", ANSWERED.values(), ids=ANSWERED)
-def test_end_of_the_id_selects_the_run(mhc: Mhc, outputs: Path, case: Case) -> None:
+def test_end_of_the_id_selects_the_run(mhc: Mhc, outputs: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     write_runs(outputs, case.location)
+    monkeypatch.chdir(outputs.parent)
     answer = mhc(*case.words)
     assert (answer.code, answer.err.count("No run")) == (0, 0), answer.err
     assert case.output in answer.out

@@ -117,6 +117,7 @@ def test_facts_describe_the_network() -> None:
         trainable_parameters=size,
         max_tokens=16,
         pretrained=None,
+        attention="sdpa",
     )
 
 
