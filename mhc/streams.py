@@ -63,7 +63,7 @@ class Result(io.TextIOWrapper):
 def output_error(error: OSError) -> BrokenPipeError | BadInput:
     """Return the error of a command whose output cannot be written."""
     if isinstance(error, BrokenPipeError):
-        return error
+        return BrokenPipeError("the reader has closed the pipe")  # without its number, for which click exits with 1
     return BadInput(
         f"The output of the command cannot be written: {error.strerror or type(error).__name__}. Direct it elsewhere"
     )

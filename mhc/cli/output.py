@@ -190,8 +190,14 @@ def _cut(text: str, column: Column, width: int) -> str:
 def _console() -> Console:
     from rich.console import Console
 
+    class TerminalConsole(Console):
+        def on_broken_pipe(self) -> None:  # as every other output; rich exits with 1
+            raise BrokenPipeError("the reader has closed the pipe")
+
     width = terminal_width()
-    return Console(highlight=False, markup=False, width=width, color_system=None if color_disabled() else "auto")
+    return TerminalConsole(
+        highlight=False, markup=False, width=width, color_system=None if color_disabled() else "auto"
+    )
 
 
 def show_json(value: object) -> None:
