@@ -27,7 +27,9 @@ def paged() -> Iterator[None]:
 
     `less` ends at once if the page fits the screen. Without such a program, or if PAGER is empty, print directly.
     """
-    program = shlex.split(os.environ.get("PAGER", "less"))
+    program: list[str] = []
+    with suppress(ValueError):  # a quote in PAGER that nothing closes
+        program = shlex.split(os.environ.get("PAGER", "less"))
     if not on_terminal() or not program or which(program[0]) is None:
         yield
         return

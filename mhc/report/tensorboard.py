@@ -79,14 +79,7 @@ class TensorBoard(TensorBoardLogger):
                 writer.add_scalar(name, value, step)
         if not self._has_layout and "val/f1_macro" in metrics:
             self._has_layout = True
-            with_classes = bool(classes) and len(classes) <= self.max_classes
-            charts = {group: chart for group, chart in CURVES.items() if group != "classes" or with_classes}
-            self.experiment.add_custom_scalars(
-                {
-                    group: {title: ["Multiline", tags] for title, tags in chart.items()}
-                    for group, chart in charts.items()
-                }
-            )
+            self.experiment.add_custom_scalars(layout(with_classes=0 < len(classes) <= self.max_classes))
 
     @rank_zero_only
     def score_best_checkpoint(self) -> None:
