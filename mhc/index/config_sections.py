@@ -33,8 +33,11 @@ Words = tuple[str, ...]
 
 _START = re.compile(r"\n(?=[^\s#-])")
 """The end of a line before a top-level key; a list is not indented by Hydra, so a dash starts no key."""
-_REFERENCE = re.compile(r"\$\{(\.*)([\w-]+(?:\.[\w-]+)*)\}")
-"""`${model.name}`, or `${..name}` relative to the key; not `${oc.env:...}`, whose value is of another time."""
+_REFERENCE = re.compile(r"\$\{(?:oc\.select:)?(\.*)([\w-]+(?:\.[\w-]+)*)(?:,[^${}]*)?\}")
+"""`${model.name}`, `${..name}` relative to the key, or `${oc.select:model.name,null}`.
+
+Not `${oc.env:...}`, whose value is of another time.
+"""
 _FLOAT = re.compile(r"[-+]?(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+$")
 """Floats of OmegaConf that YAML 1.1 reads as texts: `1e-4`."""
 MAX_CHAIN = 10

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-VERSION = 5
+VERSION = 6
 """Stored as SQLite's user_version; increase it with every change of SCHEMA or of `mhc.index.update`."""
 
 # configs.sections is JSON: name of a section -> its id in sections. config_keys.words is a JSON list.

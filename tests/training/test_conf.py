@@ -18,6 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mhc import policy
 from mhc.errors import BadConfig, NotFound
+from mhc.index import config_sections
+from mhc.index.config_names import ConfigNames
 from mhc.policy import CONF
 from mhc.training.config import register_config
 from mhc.training.config_errors import explain
@@ -177,3 +179,20 @@ def test_recipe_sets_name_tags_seed_and_description(tmp_path: Path) -> None:
     cfg = composed(search, "experiment=mine")
     assert (cfg.name, cfg.seed, list(cfg.tags), cfg.description) == ("mine", 7, ["paper"], "from a recipe")
     assert composed(search, "experiment=mine", "seed=8").seed == 8  # the command line wins over the recipe
+
+
+@pytest.mark.parametrize(
+    ("short", "key"),
+    [
+        ("lr", "model.optimizer.lr"),
+        ("epochs", "model.epochs"),
+        ("precision", "trainer.precision"),
+        ("batch_tokens", "model.batch_tokens"),
+    ],
+)
+def test_short_names_mean_one_value_of_a_new_run(short: str, key: str) -> None:
+    """A key of a callback that repeats a value must refer to it, else `list --where "lr = 0.003"` is ambiguous."""
+    text = OmegaConf.to_yaml(composed())
+    keys = [found for section in config_sections.sections_of(text) for found in section.keys]
+    names = ConfigNames.of((found.words, found.is_reference) for found in keys)
+    assert names.find((short,)) == tuple(key.split("."))
