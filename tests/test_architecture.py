@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mhc.production", "mhc.report"),
     ("mhc.retention", "mhc.inference", "mhc.migrate", "mhc.analysis", "mhc.audit"),
     ("callbacks", "mhc.cli"),
-    ("mhc.training",),
+    ("mhc.training", "mhc.serve"),
     ("mhc.train", "mhc.predict", "mhc.evaluate"),
     ("scripts",),
 )  # fmt: skip
@@ -48,6 +48,7 @@ FORBIDDEN_LIBRARIES = {
     "mhc/retention": HEAVY | {"hydra"},
     "mhc/cli": HEAVY | {"hydra"},
     "mhc/migrate": HEAVY | {"hydra"},
+    "mhc/serve": HEAVY | {"hydra"},
     "mhc/analysis": HEAVY | {"hydra"},
     "mhc/policy.py": HEAVY | {"hydra"},
     "mhc/record.py": HEAVY | {"hydra"},

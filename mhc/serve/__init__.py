@@ -1,0 +1,1 @@
+"""`mhc serve`: the runs and the bundles as a local page that follows them. Needs the extra `serve`."""

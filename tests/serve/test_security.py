@@ -1,0 +1,126 @@
+"""Who may ask the server what, how often and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from mhc.serve.rates import Rates
+from mhc.serve.security import POLICY
+from mhc.serve.settings import Limits
+from tests.serve.conftest import Open
+
+TOKEN = "a-token-that-nobody-guesses"
+
+
+def test_every_answer_has_the_headers_of_the_guard(client: TestClient) -> None:
+    for path in ("/login", "/nowhere", "/static/page.css", "/static/nothing"):
+        headers = client.get(path).headers
+        assert headers["content-security-policy"] == POLICY
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+    assert "unsafe" not in POLICY
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8000", "", "evil.example:8000", "[", "0.0.0.0"]
+)
+def test_request_for_another_host_is_refused(client: TestClient, host: str) -> None:
+    assert client.get("/static/page.css", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "LOCALHOST", "localhost:9999"])
+def test_names_of_this_machine_are_answered(client: TestClient, host: str) -> None:
+    assert client.get("/static/page.css", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9000"},
+        {"origin": "http://localhost:8000"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+    ids=str,
+)
+def test_change_from_a_foreign_page_is_refused(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/login", headers=headers).status_code == 403
+    assert client.get("/static/page.css", headers=headers).status_code == 200
+
+
+def test_without_the_token_nothing_is_shown(serve: Open) -> None:
+    client = serve(token=TOKEN)
+    for path in ("/", "/candidates", "/production", "/live", "/metrics", "/nowhere"):
+        assert client.get(path).status_code == 401
+        assert client.post(path).status_code == 401
+    assert client.get("/", headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert client.get("/", headers={"cookie": f"mhc_session={TOKEN}"}).status_code == 401
+
+
+def test_token_is_shown_by_header_or_once_by_login(serve: Open) -> None:
+    client = serve(token=TOKEN)
+    assert client.get("/nowhere", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 404
+    assert client.get("/login?token=wrong").status_code == 401
+    answer = client.get(f"/login?token={TOKEN}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"]
+    assert TOKEN not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert client.get("/nowhere").status_code == 404
+
+
+def test_server_for_other_machines_needs_a_token(serve: Open) -> None:
+    client = serve(host="192.0.2.7")
+    assert client.get("/nowhere", headers={"host": "192.0.2.7"}).status_code == 401
+
+
+def test_body_that_is_announced_too_large_is_not_read(serve: Open) -> None:
+    client = serve(limits=Limits(body_bytes=1000))
+
+    def body() -> Iterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    for length in ("100000000", "9" * 40, "-1", "1e3"):
+        assert client.post("/login", content=body(), headers={"content-length": length}).status_code == 413
+
+
+def test_body_that_grows_too_large_ends_there(serve: Open) -> None:
+    client = serve(limits=Limits(body_bytes=1000), token=TOKEN)
+    answer = client.post(
+        "/login",
+        content=iter([b"token=", *[b"a" * 500] * 10]),
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 413
+
+
+def test_thousand_requests_at_once_are_answered_or_refused(serve: Open) -> None:
+    client = serve(limits=Limits(per_second=0.001, burst=50))
+    statuses = [client.get("/static/page.css").status_code for _ in range(1000)]
+    assert (statuses.count(200), statuses.count(429)) == (50, 950)
+
+
+def test_rates_forget_clients_so_that_memory_is_bounded() -> None:
+    rates = Rates(per_second=1, burst=2, clients=100)
+    assert all(rates.allows(str(number), 0.0) for number in range(100_000))
+    assert len(rates) == 100
+
+
+def test_client_that_waits_is_answered_again() -> None:
+    rates = Rates(per_second=2, burst=2, clients=10)
+    assert [rates.allows("a", 0.0) for _ in range(3)] == [True, True, False]
+    assert [rates.allows("a", 0.5), rates.allows("a", 0.5), rates.allows("b", 0.5)] == [True, False, True]
+
+
+def test_forms_of_another_start_are_not_accepted(serve: Open) -> None:
+    one, other = (serve(token=TOKEN).app.state.settings for _ in range(2))  # type: ignore[attr-defined]
+    assert one.form_key != other.form_key
+    assert one.cookie != other.cookie
