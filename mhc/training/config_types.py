@@ -43,6 +43,8 @@ TYPES: dict[str, type] = {
     "data.batching.prefetch": int,
     "model.name": str,
     "model.epochs": int,
+    "model.min_epochs": int,
+    "model.min_steps": int,
     "model.fast": str,
     "model.tokenizer.kind": str,
     "model.tokenizer.max_tokens": int,

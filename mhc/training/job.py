@@ -27,7 +27,7 @@ from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status
 from mhc.runs.process_control import must_be_resumable
 from mhc.runs.signals import recording, signals_deferred
-from mhc.training import completed, config, exit_codes, recorded_config
+from mhc.training import completed, config, exit_codes, passes, recorded_config
 from mhc.training.resume_check import refuse_changed_data
 from mhc.training.sweep_process import end_job, end_with_parent
 
@@ -155,6 +155,7 @@ def fit_and_evaluate(
     model = build_model(cfg, datamodule)
     if distributed.rank() == 0:
         save_architecture(Path(cfg.paths.run), datamodule, model)
+    passes.settle(cfg, len(datamodule.loader("train", train=True)))
     trainer = build_trainer(cfg)
     with distributed.replaying_ranks(Path(cfg.paths.run), recorded_config.credentials(cfg)):
         trainer.fit(model, datamodule, ckpt_path=checkpoint)
