@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         "watch": TableEntry("mhc.cli.commands.watch:watch_command", "Show a live view of the running runs."),
         "errors": TableEntry("mhc.cli.commands.errors:errors_command", "Show the mistakes of a run by id."),
         "report": TableEntry("mhc.cli.commands.report:report_command", "Write a report on runs as one HTML file."),
+        "serve": TableEntry("mhc.serve.command:serve_command", "Show the runs as a local page that follows them."),
     },
     "Manage runs": {
         "archive": TableEntry("mhc.cli.commands.archive:archive_command", "Move runs to an archive."),

@@ -16,7 +16,7 @@ from tests.support.typed import typed
 ID = "attention_20261120_120000_a1b2"
 COMMANDS = (
     "archive", "restore", "pin", "unpin", "tag", "note", "reclassify", "cleanup", "purge", "stop", "doctor", "rebuild",
-    "import", "reproduce", "export", "tensorboard",
+    "import", "reproduce", "export", "tensorboard", "serve",
 )  # fmt: skip
 REFUSED = ("stop",)
 """Their example needs a live run; the refusal shows that the example was understood."""

@@ -26,7 +26,7 @@ def candidates(overview: Overview) -> Section | None:
     if not shown:
         return None
     blocks: list[Block] = [Paragraph(text=_sentence(len(flagged), len(overview.runs)))]
-    blocks += [Part(title=_title(run), blocks=_gates(run)) for run in shown]
+    blocks += [Part(title=_title(run), blocks=gates_of(run)) for run in shown]
     if len(flagged) > MAX_CANDIDATES:
         blocks.append(
             Paragraph(text=f"{len(flagged) - MAX_CANDIDATES:,} more are left out. See all with: mhc candidates")
@@ -47,7 +47,8 @@ def _title(run: RunResult) -> str:
     return f"{run.record.id}: {passed} of {len(run.record.promotion.gates)} gates passed"
 
 
-def _gates(run: RunResult) -> list[Paragraph | Grid]:
+def gates_of(run: RunResult) -> list[Paragraph | Grid]:
+    """Return the verdict of every gate on a run, and why it would not be promoted now."""
     gates = run.record.promotion.gates
     rows: list[Cells] = [
         (gate.name, verdict_cell(gate.verdict), score(gate.measured), score(gate.threshold),

@@ -1,0 +1,136 @@
+"""`mhc serve`: the address, the token, and a process that serves and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mhc.cli.command_table import COMMANDS
+from mhc.serve import command
+from tests.support.builders import a_run
+from tests.support.typed import typed
+
+RUN = "attention_20261120_120000_a1b2"
+
+
+@contextmanager
+def serving(home: Path, *words: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start `mhc serve` on a free port, and yield its address and the process."""
+    folders = ["--outputs", str(home / "outputs"), "--models", str(home / "models")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mhc.cli.main", *folders, "serve", "--port", "0", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        address = re.search(r" at (http://\S+)", process.stdout.readline())
+        assert address is not None
+        yield address[1], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+
+
+def test_server_answers_follows_a_run_and_ends_by_ctrl_c(tmp_path: Path) -> None:
+    a_run(tmp_path / "outputs", RUN)
+    with serving(tmp_path) as (address, process):
+        assert get(address)[1].count(f'data-run="{RUN}"') == 1
+        assert get(f"{address}health") == (200, '{"status":"ok"}')
+        with urllib.request.urlopen(f"{address}live", timeout=20) as events:
+            first = next(line for line in events if line.startswith(b"data: "))
+            assert json.loads(first[6:])["total"] == 1
+            a_run(tmp_path / "outputs", "focal_20261120_130000_c3d4")
+            second = next(line for line in events if line.startswith(b"data: "))
+            assert json.loads(second[6:])["total"] == 2
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) in (0, 130)
+        assert process.stderr is not None
+        assert process.stderr.read().strip() == ""
+
+
+def test_headers_that_come_too_slowly_close_the_connection(tmp_path: Path) -> None:
+    with serving(tmp_path) as (address, _):
+        host, port = re.findall(r"//([\d.]+):(\d+)", address)[0]
+        with socket.create_connection((host, int(port)), timeout=30) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            started = time.monotonic()
+            assert slow.recv(1000) == b""
+            assert 5 < time.monotonic() - started < 20
+        with socket.create_connection((host, int(port)), timeout=30) as large:
+            large.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 100_000)
+            assert large.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+def test_server_for_others_makes_a_token_and_prints_it_once(tmp_path: Path) -> None:
+    with serving(tmp_path, "--host", "0.0.0.0") as (address, process):
+        port, token = re.findall(r":(\d+)/login\?token=(\S{32})$", address)[0]
+        local = f"http://127.0.0.1:{port}/"
+        assert get(local)[0] == 401
+        assert get(f"{local}metrics", Authorization=f"Bearer {token}")[0] == 200
+        assert get(local, Host="evil.example", Authorization=f"Bearer {token}")[0] == 421
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+        assert token not in out + err
+
+
+def test_token_that_is_given_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MHC_TOKEN", "from-the-environment")
+    answer = typed(capsys, tmp_path, "serve", "--dry-run", "--port", "0")
+    assert answer.code == 0
+    assert re.search(r"at http://127\.0\.0\.1:\d+/login$", answer.out)
+    assert "from-the-environment" not in answer.out + answer.err
+
+
+def test_next_free_port_is_taken_unless_one_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = typed(capsys, tmp_path, "serve", "--dry-run", "--port", port)
+        assert (answer.code, f"Port {port} of 127.0.0.1 is in use" in answer.err) == (1, True)
+    addresses = [typed(capsys, tmp_path, "serve", "--dry-run").out for _ in range(2)]
+    assert all(re.search(r"127\.0\.0\.1:80[012]\d/$", text) for text in addresses)
+    answer = typed(capsys, tmp_path, "serve", "--dry-run", "--host", "192.0.2.1")
+    assert (answer.code, "Give another --host" in answer.err) == (1, True)
+
+
+def test_missing_library_is_named_with_the_way_to_install_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "LIBRARIES", ("starlette", "a_library_that_is_not_there"))
+    answer = typed(capsys, tmp_path, "serve", "--dry-run")
+    assert (answer.code, answer.out) == (1, "")
+    assert "needs a_library_that_is_not_there. Install what it needs with: pip install 'mhc[serve]'" in answer.err
+
+
+def test_other_commands_do_not_import_the_server() -> None:
+    modules = sorted({entry.target.partition(":")[0] for entry in COMMANDS.values()})
+    code = (
+        f"import sys; from importlib import import_module; [import_module(name) for name in {modules}]; "
+        "print(sorted({'starlette', 'uvicorn', 'jinja2', 'anyio', 'torch', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
