@@ -11,6 +11,7 @@ from pathlib import Path
 from mhc.cli.output import Column, echo, show_table, status_cell, title
 from mhc.index.rows import Row
 from mhc.record import Promotion, RunRecord
+from mhc.report.advice import result_notes
 from mhc.report.data_notes import data_notes
 from mhc.report.formatting import format_age, format_duration, format_number, format_size, format_time
 from mhc.report.tables import (
@@ -129,6 +130,7 @@ def metrics(record: RunRecord) -> None:
     title("Metrics of the best checkpoint")
     table = metrics_table(splits, tempered_error(record.promotion))
     show_table([Column(name, right=bool(number)) for number, name in enumerate(table.titles)], table.rows)
+    show_facts([("note", note) for note in result_notes(record)])
     name, split = list(splits.items())[-1]
     if split.f1:
         facts = record.data.splits.get(name) if record.data else None

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mhc.record import RunRecord
+from mhc.report.advice import advice, result_notes
 from mhc.report.data_notes import data_notes
 from mhc.report.tables import Table, class_table, gate_table, metrics_table, rich_table, tempered_error, with_remedy
 from mhc.terminal import quantity
@@ -31,11 +32,15 @@ def show(record: RunRecord, folder: Path, *, gates: bool) -> None:
         console.width = UNLIMITED
     for table in metrics_tables(record):
         console.print("", rich_table(table), sep="\n")
+    for note in result_notes(record):
+        console.print("", Text(f"Note   {note}"), sep="\n")
     if notes := data_notes(record.data):
         console.print("", Text("Data   " + "\n       ".join(notes)), sep="\n")
     console.print("", conclusion(record, gates=gates), sep="\n")
     if gates and record.promotion.gates:
         console.print("", rich_table(gate_table(record.promotion.gates)), sep="\n")
+    if advised := advice(record):
+        console.print("", Text(f"Advice {advised}"), sep="\n")
     console.print("", next_steps(record, folder), sep="\n", soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from mhc.report.advice import result_notes
 from mhc.report.document import Cells, Column, Figure, Grid, Matrix, Paragraph, Part, Section, file_name
 from mhc.report.figures.calibration import recalls, reliability, threshold_curves
 from mhc.report.figures.matrix import confusion_matrix
@@ -46,6 +47,7 @@ def _metrics(run: RunResult) -> Iterator[PartBlock]:
         yield Grid(caption="Metrics of the best checkpoint", columns=columns, rows=rows, main=True)
     else:
         yield Paragraph(text="No split was scored.")
+    yield from (Paragraph(text=f"{note[:1].upper()}{note[1:]}.") for note in result_notes(run.record))
 
 
 def _splits(run: RunResult) -> Iterator[PartBlock]:
