@@ -37,6 +37,25 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     """For val and test: groups (authors) that also occur in train; None without a group column."""
 
 
+class FoldFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Cross-validation: which part of the rows a training was tested on."""
+
+    folds: int
+    repeats: int = 1
+    """How often all rows are cut into folds, each time in another way."""
+    fold: int | None = None
+    """From 0 to folds x repeats - 1; None: the rows of all folds are in train."""
+    rows: int
+    """Of all folds together."""
+    fingerprint: str
+    """Of all folds together, as that of a split."""
+
+    @property
+    def repeat(self) -> int:
+        """From 0 to repeats - 1."""
+        return (self.fold or 0) // self.folds
+
+
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The data of a run."""
 
@@ -50,6 +69,8 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The origin of the data: file names or a hub name; never a text."""
     cut: dict[str, str] = {}
     """The origin of each split: given, or cut from train by hash of text or group."""
+    folds: FoldFacts | None = None
+    """None without cross-validation."""
     cleaning: dict[str, int] = {}
     """Rows dropped, by reason."""
     reading: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mhc.data import corpus
+from mhc.data import corpus, folds
 from mhc.data.cleaning import Rows
 from mhc.data.corpus import CorpusInfo
 from mhc.data.options import Cleaning, Splitting
@@ -83,4 +83,5 @@ def defaults() -> tuple[Cleaning, Splitting, float | None]:
 
     values: dict[str, Any] = yaml.safe_load((CONF / "data" / "_common.yaml").read_text(encoding="utf-8"))
     convert: Callable[..., Any] = msgspec.convert
-    return convert(values["cleaning"], Cleaning), convert(values["splitting"], Splitting), values["near_duplicates"]
+    splitting = {key: value for key, value in values["splitting"].items() if key not in folds.KEYS}  # no folds
+    return convert(values["cleaning"], Cleaning), convert(splitting, Splitting), values["near_duplicates"]

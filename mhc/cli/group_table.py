@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mhc.cli.output import Column, TableRow, show_table
+from mhc.cli.output import Column, TableRow, remark, show_table, title
 from mhc.report.formatting import format_interval, format_mean
-from mhc.report.tables import MISSING
+from mhc.report.tables import MISSING, score
 
 if TYPE_CHECKING:
+    from mhc.index.fold_scores import FoldScores
     from mhc.index.index import Index
     from mhc.index.rows import Row
     from mhc.index.seed_groups import Group
@@ -28,6 +29,28 @@ NOTE = (
     "Groups are ordered by data and then by macro-F1 on validation: mean ± standard deviation of completed runs; the "
     "interval is Student's t for the mean"
 )
+
+FOLD_COLUMN = Column("out-of-fold F1")
+"""After that of the test, if a group has folds."""
+FOLD_NOTE = (
+    "Out-of-fold F1: of all rows, each predicted by the training that held it out, with the interval of a test split "
+    "of these rows. The folds share most of their train rows: what other train rows would change is not in the interval"
+)
+
+
+def fold_scores(index: Index, groups: Sequence[Group], policy: str) -> list[FoldScores | None]:
+    """Return the out-of-fold scores of the groups; None for a group without folds.
+
+    Raises:
+        BadConfig: if there is no such policy, which has the confidence.
+    """
+    if not any(row.fold is not None for group in groups for row in group.rows):
+        return [None] * len(groups)
+    from mhc.index.fold_scores import fold_scores as scores_of  # here, because of numpy
+    from mhc.policy import load
+
+    rules = load(policy).promotion
+    return [scores_of(index, group.rows, rules.confidence, rules.resamples) for group in groups]
 
 
 def key_function(selection: Selection, rows: Sequence[Row], by: str) -> Callable[[Row], str | None]:
@@ -60,9 +83,37 @@ def group_labels(index: Index, groups: Sequence[Group], by: str) -> list[str]:
     return [f"{row.name} {text}".strip() for row, text in zip(newest, texts, strict=True)]
 
 
-def show_groups(groups: Sequence[Group], labels: Sequence[str]) -> None:
-    """Print the groups in their order."""
-    show_table(GROUP_COLUMNS, [group_cells(group, label) for group, label in zip(groups, labels, strict=True)])
+def show_groups(groups: Sequence[Group], labels: Sequence[str], folds: Sequence[FoldScores | None]) -> None:
+    """Print the groups in their order, and why folds have no common score."""
+    columns, lines = list(GROUP_COLUMNS), [list(group_cells(*line)) for line in zip(groups, labels, strict=True)]
+    if any(folds):
+        place = 1 + [column.title for column in columns].index("test F1")
+        columns.insert(place, FOLD_COLUMN)
+        for line, scores in zip(lines, folds, strict=True):
+            line.insert(place, fold_cell(scores))
+    show_table(columns, lines)
+    for label, scores in zip(labels, folds, strict=True):
+        if scores and scores.flaw:
+            remark(f"{label} has no out-of-fold score. {scores.flaw}")
+
+
+def show_fold_groups(index: Index, rows: Sequence[Row], policy: str) -> None:
+    """Print the out-of-fold scores of the configs whose folds are among the runs; nothing if none are."""
+    from mhc.index.seed_groups import grouped
+
+    groups = grouped([row for row in rows if row.fold is not None], lambda row: row.grp)
+    if groups:
+        title("All folds of each config")
+        show_groups(groups, group_labels(index, groups, "seed"), fold_scores(index, groups, policy))
+        remark(FOLD_NOTE)
+
+
+def fold_cell(scores: FoldScores | None) -> str:
+    """Return `0.612 (0.590 to 0.633)`."""
+    if scores is None or scores.f1_macro is None:
+        return MISSING
+    interval = scores.f1_macro
+    return f"{score(interval.point)} ({score(interval.low)} to {score(interval.high)})"
 
 
 def group_cells(group: Group, label: str) -> TableRow:
@@ -80,7 +131,7 @@ def group_cells(group: Group, label: str) -> TableRow:
     )
 
 
-def group_record(group: Group, label: str) -> dict[str, object]:
+def group_record(group: Group, label: str, folds: FoldScores | None) -> dict[str, object]:
     """Return a group as `--json` prints it."""
     spreads = {name: getattr(group, name) for name in ("val_accuracy", "val_f1_macro", "accuracy", "f1_macro")}
     return {
@@ -89,5 +140,6 @@ def group_record(group: Group, label: str) -> dict[str, object]:
         "data": group.data,
         "runs": [row.id for row in group.rows],
         **{name: spread and spread._asdict() for name, spread in spreads.items()},
+        "out_of_fold": folds and folds._asdict(),
         "best": group.best.id if group.best else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mhc.cli.output import Column, TableRow, remark, show_table, title
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mhc.index.rows import Row
     from mhc.policy import PromotionPolicy
     from mhc.production.paired_runs import PairedTest
+    from mhc.runs.out_of_fold import OutOfFold
 
 MAX_OTHERS = 10
 """Runs with which the best one is compared."""
@@ -40,10 +42,41 @@ def paired_tests(index: Index, rows: Sequence[Row], policy: PromotionPolicy, *, 
     """
     from mhc.production.paired_runs import paired_test
 
+    many = of_best or len(rows) > 2
+    folds = [row for row in rows if many and row.fold is not None]
+    others = [row for row in rows if row not in folds]
     return [
-        paired_test(split, index.folder(first.path), index.folder(second.path), picked_from=number, policy=policy)
-        for first, second, number in _pairs(rows, of_best=of_best or len(rows) > 2)
-        for split in ("val", "test")
+        *fold_tests(index, folds, policy),
+        *(
+            paired_test(split, index.folder(first.path), index.folder(second.path), picked_from=number, policy=policy)
+            for first, second, number in _pairs(others, of_best=many)
+            for split in ("val", "test")
+        ),
+    ]
+
+
+def fold_tests(index: Index, rows: Sequence[Row], policy: PromotionPolicy) -> list[PairedTest]:
+    """Return the tests of the config that is best on validation, over its folds, against each other one.
+
+    Configs with folds of the same rows are compared; those whose folds cannot be joined are left out, as
+    `list --group seed` says.
+    """
+    from mhc.cli.group_table import group_labels
+    from mhc.errors import MhcError
+    from mhc.index.fold_scores import out_of_fold
+    from mhc.index.seed_groups import grouped
+    from mhc.production.paired_runs import paired_folds
+
+    groups = grouped(rows, lambda row: row.grp)
+    joined: dict[str, list[tuple[str, OutOfFold]]] = {}
+    for group, label in zip(groups, group_labels(index, groups, "seed"), strict=True):
+        with suppress(MhcError):
+            joined.setdefault(group.data, []).append((label, out_of_fold(index, group.rows)))
+    return [
+        paired_folds((label, best), other, model, picked_from=len(models), policy=policy)
+        for models in joined.values()
+        for best, model in models[:1]
+        for label, other in models[1 : MAX_OTHERS + 1]
     ]
 
 

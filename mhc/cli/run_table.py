@@ -54,8 +54,8 @@ def value_column(name: str, position: int) -> Column:
 
 
 def result_cells(row: Row, first: Row) -> TableRow:
-    """Return the cells of RESULT_COLUMNS; `first` is the best run if it has a score."""
-    best = row is first and row.val_f1_macro is not None
+    """Return the cells of RESULT_COLUMNS; `first` is the best run if it has a score, and is not one fold of several."""
+    best = row is first and row.val_f1_macro is not None and row.fold is None
     return (
         Cell(f"{score(row.val_f1_macro)}{' *' if best else ''}", BEST if best else ""),
         score(row.f1_macro),

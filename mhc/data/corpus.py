@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from mhc.data import cleaning, fingerprint, label_forms, labels, splits
+from mhc.data import cleaning, fingerprint, folds, label_forms, labels, splits
 from mhc.data.cache import Ints, ensure_folder, make_private, map_flat, private_folder, read_ints, write_ints
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning, Splitting
 from mhc.data.quality import notes, placeholders
 from mhc.data.sources import Raw, Source
 from mhc.errors import BadInput
-from mhc.facts import SplitFacts
+from mhc.facts import FoldFacts, SplitFacts
 
 log = logging.getLogger("mhc")
 
@@ -37,6 +37,7 @@ class CorpusInfo(msgspec.Struct, frozen=True, kw_only=True):
     cut: dict[str, str]
     cleaning: dict[str, int]
     train_fraction: float
+    folds: FoldFacts | None = None
     notes: list[str] = []
     """What was found in the files and is not as usual."""
     repairs: dict[str, int] = {}
@@ -127,7 +128,7 @@ def prepare(
     rows, dropped = cleaning.clean(raw_splits, options)
     dropped.update(missing)
     rows["train"] = labels.drop_or_refuse_rare(rows["train"], options, dropped)
-    rows, how = splits.cut_missing(rows, splitting)
+    rows, how, cross_validation = cut(rows, splitting)
     rows = labels.drop_or_refuse_unknown(rows, options, dropped)
     rows["train"], fraction = splits.take_share(rows["train"], splitting)
     order = labels.order(rows["train"], names or dict(zip(raw.names, raw.names, strict=True)))
@@ -140,10 +141,18 @@ def prepare(
         cut=how,
         cleaning={reason: count for reason, count in dropped.items() if count},
         train_fraction=fraction,
+        folds=cross_validation,
         notes=[*raw.notes, *merged, *defects, *([small] if small else [])],
         repairs={kind: count for kind, count in repairs.items() if count},
     )
     return info, rows
+
+
+def cut(rows: dict[str, Rows], splitting: Splitting) -> tuple[dict[str, Rows], dict[str, str], FoldFacts | None]:
+    """Return all splits, the origin of each, and the folds if there are any."""
+    if splitting.folds is not None:
+        return folds.cut(rows, splitting)
+    return *splits.cut_missing(rows, splitting), None
 
 
 def notes_of(splits: Mapping[str, Rows], repairs: Counter[str], options: Cleaning) -> list[str]:

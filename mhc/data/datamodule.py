@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytorch_lightning as pl
 
-from mhc.data import corpus, options, token_cache, tokenizer
+from mhc.data import corpus, folds, options, token_cache, tokenizer
 from mhc.data.batch_loader import BatchLoader, RankInfo
 from mhc.data.corpus import Corpus
 from mhc.data.options import Batching, Cleaning, Splitting, Tokenizing
@@ -50,7 +50,7 @@ class TextDataModule(pl.LightningDataModule):
         high_risk: labels that users must be able to rely on; the gates of a promotion check them.
         near_duplicates: share of common word pairs from which a text counts as a near copy; None: near copies are not
             counted.
-        shorthand: keys of the source that are given directly under `data`; the source has read them already.
+        shorthand: keys of the source and of the folds that are given directly under `data`; they are read already.
 
     Raises:
         BadConfig: if a value is not valid; the message names the key.
@@ -75,6 +75,7 @@ class TextDataModule(pl.LightningDataModule):
         refuse_unknown_keys(shorthand, source)
         self.source = source
         self.cleaning = options.read(cleaning, Cleaning, "data.cleaning")
+        folds.check(self.splitting)
         self.splitting = options.read(splitting, Splitting, "data.splitting")
         self.batching = options.read(batching, Batching, "data.batching")
         self.tokenizing = options.read(tokenizer, Tokenizing, "model.tokenizer")
@@ -177,6 +178,7 @@ class TextDataModule(pl.LightningDataModule):
             labels=about.labels,
             splits=splits,
             source=about.origin,
+            folds=about.folds,
             cut=about.cut,
             cleaning=about.cleaning,
             reading=about.notes,
@@ -231,6 +233,6 @@ def refuse_unknown_keys(shorthand: Mapping[str, object], source: Source) -> None
     fields: set[str] = set()
     if dataclasses.is_dataclass(source):
         fields = {field.name for field in dataclasses.fields(source)}
-    unknown = sorted(set(shorthand) - fields)
+    unknown = sorted(set(shorthand) - fields - set(folds.KEYS))
     if unknown:
         raise BadConfig(f"data.{unknown[0]} is not known. {type(source).__name__} has: {', '.join(sorted(fields))}")

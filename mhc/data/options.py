@@ -59,6 +59,12 @@ class Splitting(Strict, frozen=True, kw_only=True):
     """Share of train that is used."""
     max_train_rows: Positive | None
     """Maximum number of rows of train that are used."""
+    folds: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    """Number of parts of train that are each the test split of one training; None: no cross-validation."""
+    fold: Annotated[int, msgspec.Meta(ge=0)] | Literal["all"] | None = None
+    """The fold that is held out, counted over all repeats; all: none is, and every row is in train."""
+    fold_repeats: Positive = 1
+    """How often train is cut into folds, each time in another way."""
 
 
 class Batching(Strict, frozen=True, kw_only=True):

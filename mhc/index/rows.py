@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-VERSION = 6
+VERSION = 7
 """Stored as SQLite's user_version; increase it with every change of SCHEMA or of `mhc.index.update`."""
 
 # configs.sections is JSON: name of a section -> its id in sections. config_keys.words is a JSON list.
@@ -25,7 +25,7 @@ CREATE TABLE runs (
     sweep TEXT, grp TEXT, seed INTEGER, model TEXT, parameters INTEGER,
     accuracy REAL, f1_macro REAL, val_accuracy REAL, val_f1_macro REAL,
     candidate INTEGER, pinned INTEGER NOT NULL, tags TEXT NOT NULL,
-    data TEXT, val_data TEXT, test_data TEXT, checksum INTEGER NOT NULL
+    data TEXT, val_data TEXT, test_data TEXT, fold INTEGER, checksum INTEGER NOT NULL
 );
 CREATE INDEX newest ON runs (created DESC, id);
 CREATE INDEX by_id ON runs (id);
@@ -86,8 +86,11 @@ class Row(NamedTuple):
     data: str | None
     """The name of the data."""
     val_data: str | None
-    """The beginning of the fingerprint of the validation split: scores on val are comparable if it is equal."""
+    """The beginning of the fingerprint of the validation split: scores on val are comparable if it is equal. Of the run
+    of a fold, that of the rows of all folds: means over all folds are comparable."""
     test_data: str | None
+    fold: int | None
+    """The fold that is its test split; None without cross-validation."""
 
 
 DERIVED = (Row._fields.index("shown"), Row._fields.index("reason") + 1)

@@ -95,8 +95,9 @@ class Group(NamedTuple):
 
     @property
     def best(self) -> Row | None:
-        """The completed member with the highest macro-F1 on validation."""
-        scored = [row for row in self.rows if row.shown == "completed" and row.val_f1_macro is not None]
+        """The completed member with the highest macro-F1 on validation; a fold is scored on rows of its own."""
+        completed = [row for row in self.rows if row.shown == "completed" and row.fold is None]
+        scored = [row for row in completed if row.val_f1_macro is not None]
         return max(scored, key=lambda row: row.val_f1_macro or 0.0, default=None)
 
 

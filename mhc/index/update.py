@@ -166,6 +166,8 @@ def row_of(path: str, record: RunRecord) -> Row:
     start = created if started is None else started
     event_times = [time for event in record.history[-3:] if (time := parse_unix(event.at)) is not None]
     test, val = (split or Metrics() for split in (record.metrics.test, record.metrics.val))
+    folds = record.data.folds if record.data else None
+    fold = folds.fold if folds else None
     return Row(
         path=path,
         location=location_of(path).value,
@@ -194,8 +196,9 @@ def row_of(path: str, record: RunRecord) -> Row:
         pinned=record.pinned,
         tags="\n".join(record.tags),
         data=record.data.name if record.data else None,
-        val_data=_fingerprint(record, "val"),
+        val_data=_fingerprint(record, "val") if fold is None or folds is None else folds.fingerprint[:16],
         test_data=_fingerprint(record, "test"),
+        fold=_int64(fold),
     )
 
 

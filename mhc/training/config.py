@@ -20,7 +20,7 @@ CLAIMED_SWEEPS: list[Path] = []
 
 
 def result_values(cfg: DictConfig) -> dict[str, Any]:
-    """Return the values that determine the result, except the seed: data, model and trainer as plain values."""
+    """Return the values that determine the result, except seed and fold: data, model and trainer as plain values."""
     values = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(values, dict)
     groups = {key: values[key] for key in ("data", "model", "trainer")}
@@ -29,12 +29,12 @@ def result_values(cfg: DictConfig) -> dict[str, Any]:
 
 
 def without_seed_and_paths(values: dict[str, Any]) -> dict[str, Any]:
-    """Return `values` without the keys `seed`, `cache_dir` and `default_root_dir`, at any depth."""
+    """Return `values` without the keys `seed`, `cache_dir` and `default_root_dir`, and the number of a fold."""
     ignored = {"seed", "cache_dir", "default_root_dir"}
     return {
         str(key): without_seed_and_paths(value) if isinstance(value, dict) else value
         for key, value in values.items()
-        if key not in ignored
+        if key not in ignored and not (key == "fold" and isinstance(value, int))
     }
 
 
@@ -71,6 +71,11 @@ def claim_or_reuse(parent: Path, outputs: Path, name: str, number: int | None = 
     return interrupted or folders.claim(parent, name, datetime.now(UTC))
 
 
+def fold_range(folds: int | None, repeats: int) -> str:
+    """Return the folds that a sweep runs over, as its overrides have them."""
+    return f"range(0,{(folds or 1) * repeats})"
+
+
 def best_precision(accelerator: str) -> str:
     """Return the fastest precision of this hardware; torch is imported only if the value is needed."""
     from mhc.hardware import best_precision as best
@@ -82,5 +87,6 @@ RESOLVERS: dict[str, Callable[..., str]] = {
     "claim_run": claim_run,
     "claim_sweep": claim_sweep,
     "claim_job": claim_job,
+    "fold_range": fold_range,
     "precision": best_precision,
 }

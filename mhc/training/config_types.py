@@ -35,6 +35,8 @@ TYPES: dict[str, type] = {
     "data.splitting.test": float,
     "data.splitting.train_fraction": float,
     "data.splitting.max_train_rows": int,
+    "data.folds": int,
+    "data.fold_repeats": int,
     "data.batching.tokens": int,
     "data.batching.eval_tokens": int,
     "data.batching.max_rows": int,

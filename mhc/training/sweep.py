@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from mhc import files
 from mhc.cli.context import Context
+from mhc.cli.group_table import show_fold_groups
 from mhc.cli.output import echo, title, warn
 from mhc.cli.run_table import show_runs
 from mhc.errors import MhcError
@@ -67,11 +68,13 @@ def show(sweep: Path) -> None:
         return
     title(f"Sweep {sweep.name}")
     show_runs(rows, labels_of(index, rows))
+    show_fold_groups(index, rows, "default")
     planned = len(planned_jobs(sweep))
     completed = sum(row.shown == "completed" for row in rows)
     not_begun = f", {planned - len(rows)} not begun" if planned > len(rows) else ""
     echo()
-    echo(f"{completed} of {max(planned, len(rows))} jobs completed{not_begun}. *: the best macro-F1 on validation")
+    best = "" if all(row.fold is not None for row in rows) else ". *: the best macro-F1 on validation"
+    echo(f"{completed} of {max(planned, len(rows))} jobs completed{not_begun}{best}")
     echo(f"Compare them with: mhc compare {sweep.name}")
     if completed < max(planned, len(rows)):
         echo(f"Run the others with: python -m mhc.train resume_sweep={sweep.name}")

@@ -104,6 +104,7 @@ def show_comparison(
     Raises:
         Unreadable: if the record of one of them cannot be read.
     """
+    from mhc.cli.group_table import show_fold_groups
     from mhc.cli.output import show_json
     from mhc.cli.paired_table import paired_tests, show_paired_tests
     from mhc.cli.run_table import show_runs
@@ -114,20 +115,21 @@ def show_comparison(
     comparison = compare(index, rows)
     tests = paired_tests(index, rows, load(context.policy).promotion, of_best=by_values)
     if as_json:
-        show_json(comparison_record(index, comparison, tests))
+        show_json(comparison_record(index, comparison, tests, context.policy))
         return
     labels = labels_of(index, rows, asked)
     if by_values:
         show_runs(rows, labels)
+        show_fold_groups(index, rows, context.policy)
     else:
-        show_side_by_side(index, comparison, show_all=show_all)
+        show_side_by_side(index, comparison, context.policy, show_all=show_all)
     folders = (index.folder(row.path).name for row in rows)
     show_paired_tests(tests, dict(zip(folders, labels.texts, strict=True)))
 
 
-def show_side_by_side(index: Index, comparison: Comparison, *, show_all: bool) -> None:
+def show_side_by_side(index: Index, comparison: Comparison, policy: str, *, show_all: bool) -> None:
     """Print what differs, the metrics with the best ones marked, and the seed groups."""
-    from mhc.cli.group_table import group_labels, show_groups
+    from mhc.cli.group_table import fold_scores, group_labels, show_groups
     from mhc.cli.output import title
 
     title("What differs")
@@ -138,7 +140,8 @@ def show_side_by_side(index: Index, comparison: Comparison, *, show_all: bool) -
     show_lines(comparison, metrics, "None recorded.")
     if comparison.groups:
         title("Their seed groups")
-        show_groups(comparison.groups, group_labels(index, comparison.groups, "seed"))
+        labels = group_labels(index, comparison.groups, "seed")
+        show_groups(comparison.groups, labels, fold_scores(index, comparison.groups, policy))
     show_equal_values(comparison, show_all=show_all)
 
 
@@ -192,19 +195,22 @@ def value_cell(line: Line, position: int) -> Cell:
     return Cell(f"{text} *", "bold green") if position in line.best else Cell(text)
 
 
-def comparison_record(index: Index, comparison: Comparison, tests: Sequence[PairedTest]) -> dict[str, object]:
+def comparison_record(
+    index: Index, comparison: Comparison, tests: Sequence[PairedTest], policy: str
+) -> dict[str, object]:
     """Return a comparison as `--json` prints it: the records, and the differences by field and run."""
-    from mhc.cli.group_table import group_labels, group_record
+    from mhc.cli.group_table import fold_scores, group_labels, group_record
     from mhc.cli.paired_table import test_record
     from mhc.index.records import record_dicts
 
     ids = [row.id for row in comparison.rows]
     lines = [*comparison.config, *comparison.metrics]
     labels = group_labels(index, comparison.groups, "seed")
+    folds = fold_scores(index, comparison.groups, policy)
     return {
         "runs": record_dicts(index, comparison.rows),
         "differs": {line.field: dict(zip(ids, line.values, strict=True)) for line in lines if line.differs},
         "best": {line.field: [ids[i] for i in sorted(line.best)] for line in lines if line.best},
-        "groups": [group_record(group, label) for group, label in zip(comparison.groups, labels, strict=True)],
+        "groups": [group_record(*line) for line in zip(comparison.groups, labels, folds, strict=True)],
         "paired": [test_record(test) for test in tests],
     }

@@ -79,7 +79,7 @@ def list_command(
     order = Sort.by(sort, names, reverse=reverse)
     selection = Selection(index, filter_options.parse(now(), names), now())
     if group:
-        show_groups(selection, group, limit, as_json=as_json)
+        show_groups(selection, group, limit, context.policy, as_json=as_json)
     else:
         rows = selection.rows(order, limit)
         show_runs(selection, rows, columns, as_json=as_json)
@@ -184,7 +184,7 @@ def field_cell(path: tuple[str, ...], kind: Kind, value: FieldValue) -> str | Ce
     return format_value(value)
 
 
-def show_groups(selection: Selection, by: str, limit: int, *, as_json: bool) -> None:
+def show_groups(selection: Selection, by: str, limit: int, policy: str, *, as_json: bool) -> None:
     """Print the groups of the selected runs, by data set, best mean macro-F1 on validation first.
 
     Raises:
@@ -197,13 +197,16 @@ def show_groups(selection: Selection, by: str, limit: int, *, as_json: bool) -> 
     groups = grouped(rows, group_table.key_function(selection, rows, by))
     shown = groups[: limit or None]
     labels = group_table.group_labels(selection.index, shown, by)
+    folds = group_table.fold_scores(selection.index, shown, policy)
     if as_json:
-        show_json([group_table.group_record(group, label) for group, label in zip(shown, labels, strict=True)])
+        show_json([group_table.group_record(*line) for line in zip(shown, labels, folds, strict=True)])
         return
     if shown:
-        group_table.show_groups(shown, labels)
+        group_table.show_groups(shown, labels, folds)
     unit = GROUP_UNITS.get(by, f"value of {by}")
     remark(f"{len(groups):,} {unit if len(groups) == 1 else plural(unit)}. {group_table.NOTE}")
+    if any(folds):
+        remark(group_table.FOLD_NOTE)
 
 
 def plural(unit: str) -> str:
