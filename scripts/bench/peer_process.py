@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from scripts.bench import peers, silence
 from scripts.bench.setting import Setting
@@ -27,7 +29,7 @@ class PeerProcess:
     """A second process, in which peers take their turns while this one waits."""
 
     def __init__(self) -> None:
-        self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=silence_libraries)
+        self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=prepare)
 
     def turn_of(self, peer: str) -> Turn:
         """Return the turn of a peer, run in the second process."""
@@ -43,9 +45,22 @@ class PeerProcess:
         self.pool.shutdown()
 
 
-def silence_libraries() -> None:
-    """Silence the libraries of the second process after all imports: Lightning's import resets its loggers."""
+def prepare() -> None:
+    """Silence the libraries of the second process, and end it with the first one, even if that is killed.
+
+    The libraries are silenced after all imports, because Lightning's import resets its loggers. Without the thread, a
+    process whose parent was killed would wait for work for ever.
+    """
     silence.libraries()
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Wait for the end of the parent, and end this process at once."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 SettingKey = tuple[str, str, Path | None, Path, str, tuple[str, ...]]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 from torch import Tensor
+from transformers import PretrainedConfig
 
 from mhc.data.datamodule import TextDataModule
 from mhc.model.classifier import TextClassifier
@@ -80,6 +82,12 @@ class Setting:
     def weights(self) -> dict[str, Tensor]:
         """The initial weights."""
         return {name: value.clone() for name, value in self.classifier().network.state_dict().items()}
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Layers, size of a token's vector, and heads of the encoder."""
+        config = cast(PretrainedConfig, self.classifier().network.config)
+        return config.num_hidden_layers, config.hidden_size, config.num_attention_heads
 
     @property
     def lengths(self) -> list[int]:

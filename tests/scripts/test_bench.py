@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import statistics
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from click.testing import CliRunner
@@ -15,8 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForSequenceClassification
 
 from mhc.model.fast_bert import encoder
-from scripts.bench import peak, show, texts
+from scripts.bench import peak, show, texts, train
 from scripts.bench.clock import Clock
+from scripts.bench.setting import Setting
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_warm_steps_are_not_counted() -> None:
@@ -88,3 +97,50 @@ def test_every_part_has_help_and_json() -> None:
         result = CliRunner().invoke(benchmark, [part, "--help"])
         assert result.exit_code == 0, part
         assert "--json" in result.output
+
+
+def rounds(setting: Setting, budget: float, *, turn_s: float) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    def turn(setting: Setting, seed: int, seconds: float) -> float:
+        time.sleep(turn_s)
+        return 1000.0 + seed
+
+    return train._rounds(setting, {"mhc": turn, "other": turn}, 5, 1.0, lambda line: None, budget)
+
+
+def test_a_budget_ends_the_rounds_but_not_before_the_first(tmp_path: Path) -> None:
+    setting = Setting("short", "micro", None, tmp_path, "32-true")
+    rates, _ = rounds(setting, 0.0, turn_s=0.01)
+    assert {name: len(values) for name, values in rates.items()} == {"mhc": 1, "other": 1}
+    rates, _ = rounds(setting, float("inf"), turn_s=0.0)
+    assert {name: len(values) for name, values in rates.items()} == {"mhc": 5, "other": 5}
+
+
+@pytest.mark.parametrize(("precision", "kinds"), [("32-true", {"fp32"}), ("bf16-mixed", {"fp32", "bf16"})])
+def test_the_peak_is_that_of_the_precision_in_use(tmp_path: Path, precision: str, kinds: set[str]) -> None:
+    rates, peaks = rounds(Setting("peak", "micro", None, tmp_path, precision), 0.0, turn_s=0.0)
+    assert set(peaks) == kinds
+    result = train.Result(rates, peaks, 1e6, 1e6, {})
+    used = peaks["bf16" if "bf16" in kinds else "fp32"][0]
+    assert result.share_of_peak() == pytest.approx(rates["mhc"][0] * 1e6 / used)
+
+
+PARENT = """
+from scripts.bench.peer_process import PeerProcess
+import os, signal
+if __name__ == "__main__":
+    peers = PeerProcess()
+    print(peers.pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_benchmark_leaves_no_process(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    child = int(ended.stdout)
+    assert ended.returncode == -signal.SIGKILL
+    _, alive = psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=30)
+    assert not alive
