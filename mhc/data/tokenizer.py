@@ -43,8 +43,13 @@ class Encoded:
     """[sum of lengths]"""
     lengths: npt.NDArray[np.int64]
     """[texts]: number of ids per text."""
-    truncated: int
-    """Number of texts that were cut at the maximum length."""
+    cut: frozenset[int] = frozenset()
+    """Positions of the texts that are longer than the maximum length, and were cut."""
+
+    @property
+    def truncated(self) -> int:
+        """Number of texts that were cut at the maximum length."""
+        return len(self.cut)
 
 
 class Encoder:
@@ -99,14 +104,14 @@ class Encoder:
         short = [text[:limit] for text in texts] if clipped else texts
         if self.bag is not None:
             ids, lengths, cut = self.bag.encode(short)
-            return Encoded(ids=ids, lengths=lengths, truncated=len(clipped.union(cut)))
+            return Encoded(ids=ids, lengths=lengths, cut=frozenset(clipped.union(cut)))
         assert self.pieces is not None
         encodings = self.pieces.encode_batch_fast(short)
         lists = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         full = np.flatnonzero(lengths >= self.max_tokens).tolist()
         clipped.update(row for row in full if encodings[row].overflowing)
-        return Encoded(ids=flat(lists, int(lengths.sum())), lengths=lengths, truncated=len(clipped))
+        return Encoded(ids=flat(lists, int(lengths.sum())), lengths=lengths, cut=frozenset(clipped))
 
 
 def content_of(token: object) -> str:

@@ -25,10 +25,15 @@ class Prediction:
     """The most probable label of each text; empty for an empty text."""
     probabilities: NDArray[np.float32]
     """[n, k]; a row of nan for an empty text."""
-    truncated: int
-    """Number of texts that were longer than the model reads, and were cut."""
+    cut: frozenset[int]
+    """Positions of the texts that were longer than the model reads, and were cut."""
     empty: int
     """Number of texts without a visible character."""
+
+    @property
+    def truncated(self) -> int:
+        """Number of texts that were cut."""
+        return len(self.cut)
 
 
 class Predictor:
@@ -113,6 +118,6 @@ class Predictor:
         return Prediction(
             labels=labels,
             probabilities=probabilities,
-            truncated=encoded.truncated,
+            cut=frozenset(rows[position] for position in encoded.cut),
             empty=len(texts) - len(rows),
         )

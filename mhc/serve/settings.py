@@ -58,6 +58,10 @@ class Settings:
     """What a client must know; empty: nothing, which is allowed on loopback only."""
     names: tuple[str, ...] = ()
     """Further names of this machine that a Host header may have."""
+    precision: str = "auto"
+    """Of predictions: fp32, bf16, or auto: bf16 if the hardware has it."""
+    device: str = "auto"
+    """Of predictions: auto, cpu, cuda, mps."""
     limits: Limits = field(default_factory=Limits)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """New with each start; proves that a form came from a page of this server."""

@@ -47,7 +47,7 @@ def test_each_family_predicts_in_the_default_precision(
 ) -> None:
     monkeypatch.setattr("mhc.model.scoring.best_precision", lambda device: "bf16-mixed")
     network = encoder.pretrained(3, 60, 0, LABELS, name=str(write_family(tmp_path / family, family)), dropout=0.1)
-    ids = Encoded(ids=np.arange(10, 30, dtype=np.int64), lengths=np.array([12, 8]), truncated=0)
+    ids = Encoded(ids=np.arange(10, 30, dtype=np.int64), lengths=np.array([12, 8]))
     by_default = Scorer(network, pad_id=0, masked=True).probabilities(ids, 3)
     exact = Scorer(network, pad_id=0, masked=True, precision="fp32").probabilities(ids, 3)
     assert np.allclose(by_default, exact, atol=1e-2)

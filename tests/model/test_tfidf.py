@@ -35,7 +35,7 @@ OPTIONS = {"strengths": [0.01, 1, 10], "folds": 4, "enough_rows": 1000}
 
 def encoded(texts: list[str]) -> Encoded:
     ids, lengths, _ = TOKENIZER.encode(texts)
-    return Encoded(ids=ids, lengths=lengths, truncated=0)
+    return Encoded(ids=ids, lengths=lengths)
 
 
 def solved(labels: np.ndarray, *, weights: np.ndarray | None = None, **changes: object) -> TfidfModel:

@@ -173,7 +173,7 @@ def merged(batches: Sequence[Batch]) -> tuple[np.ndarray, Encoded, np.ndarray]:
     _, first = np.unique(rows, return_index=True)
     starts = np.cumsum(lengths) - lengths
     positions = np.concatenate([np.arange(starts[row], starts[row] + lengths[row]) for row in first])
-    return rows[first], Encoded(ids=ids[positions], lengths=lengths[first], truncated=0), labels[first]
+    return rows[first], Encoded(ids=ids[positions], lengths=lengths[first]), labels[first]
 
 
 def columns(batches: Sequence[Batch]) -> Columns:

@@ -1,0 +1,1 @@
+"""Predictions of bundles, for other programs and for a person who tries a text. No text is stored or logged."""
