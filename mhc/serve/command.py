@@ -30,6 +30,7 @@ def serve_command(
     Example: mhc serve --dry-run
     """
     require_libraries()
+    from mhc.cli.run_options import open_index
     from mhc.policy import load
     from mhc.serve import server
 
@@ -47,6 +48,7 @@ def serve_command(
         )
         echo(f"{'Would serve' if dry_run else 'Serving'} {context.outputs} at {address(settings, made)}")
         if not dry_run:
+            open_index(context)  # now and with a bar, if it takes long; not by the first page
             echo("End it with Ctrl-C")
             server.run(settings, listening)
 

@@ -102,16 +102,16 @@ class Live:
         """Open a stream of events."""
         if len(self._pages) >= self._site.settings.limits.streams:
             raise HTTPException(503, "Too many pages are open; close one and reload", {"retry-after": "30"})
+        return StreamingResponse(self._events(), media_type="text/event-stream")
+
+    async def _events(self) -> AsyncIterator[bytes]:
         page: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
-        self._pages.add(page)
         if self._last:
             page.put_nowait(self._last)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._watch())
-        return StreamingResponse(self._events(page), media_type="text/event-stream")
-
-    async def _events(self, page: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+        self._pages.add(page)  # here, because a stream that is never read does not come to its end
         try:
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._watch())
             yield b"retry: 3000\n\n"
             while True:
                 try:

@@ -22,9 +22,9 @@ NOTICE = (
     "person."
 )
 """On every page."""
-NAVIGATION = {"/": "Runs", "/candidates": "Candidates", "/production": "Production"}
+NAVIGATION = {"/": "Runs", "/candidates": "Candidates", "/production": "Production", "/try": "Try a text"}
 NOTHING: Mapping[str, object] = MappingProxyType({})
-MAX_CELL = 400
+MAX_CELL = 4_000
 """Characters of a cell."""
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +45,21 @@ def serve(tmp_path: Path) -> Iterator[Open]:
             return stack.enter_context(client)
 
         yield start
+
+
+@contextmanager
+def serving(home: Path, *words: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start `mhc serve` on a free port, and yield its address and the process."""
+    folders = ["--outputs", str(home / "outputs"), "--models", str(home / "models")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mhc.cli.main", *folders, "serve", "--port", "0", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        address = re.search(r" at (http://\S+)", process.stdout.readline())
+        assert address is not None
+        yield address[1], process
+    finally:
+        process.kill()
+        process.communicate()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -12,36 +13,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mhc.cli.command_table import COMMANDS
 from mhc.serve import command
+from tests.serve.conftest import serving
 from tests.support.builders import a_run
 from tests.support.typed import typed
 
 RUN = "attention_20261120_120000_a1b2"
-
-
-@contextmanager
-def serving(home: Path, *words: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Start `mhc serve` on a free port, and yield its address and the process."""
-    folders = ["--outputs", str(home / "outputs"), "--models", str(home / "models")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mhc.cli.main", *folders, "serve", "--port", "0", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        address = re.search(r" at (http://\S+)", process.stdout.readline())
-        assert address is not None
-        yield address[1], process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def get(url: str, **headers: str) -> tuple[int, str]:
@@ -82,6 +68,54 @@ def test_headers_that_come_too_slowly_close_the_connection(tmp_path: Path) -> No
         with socket.create_connection((host, int(port)), timeout=30) as large:
             large.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 100_000)
             assert large.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+def test_thousand_requests_in_a_second_are_each_answered(tmp_path: Path) -> None:
+    a_run(tmp_path / "outputs", RUN)
+    with serving(tmp_path) as (address, process):
+        host, port = re.findall(r"//([\d.]+):(\d+)", address)[0]
+        assert get(address)[0] == 200
+        before = psutil.Process(process.pid).memory_info().rss
+
+        def ask(number: int) -> Counter[int]:
+            connection = http.client.HTTPConnection(host, int(port), timeout=60)
+            statuses: Counter[int] = Counter()
+            for turn in range(number):
+                connection.request("GET", "/static/page.css" if turn % 8 else "/")
+                answer = connection.getresponse()
+                answer.read()
+                statuses[answer.status] += 1
+            connection.close()
+            return statuses
+
+        with ThreadPoolExecutor(8) as threads:
+            total = sum(threads.map(ask, [125] * 8), Counter())
+        assert total.total() == 1000
+        assert set(total) <= {200, 429}  # on a slow machine they take longer than a second, and none is refused
+        assert total[200] >= 200
+        assert psutil.Process(process.pid).memory_info().rss - before < 50_000_000
+        time.sleep(1)
+        assert get(address)[0] == 200
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 100000000", "Transfer-Encoding: chunked"])
+def test_body_of_100_megabytes_is_refused_early(tmp_path: Path, header: str) -> None:
+    with serving(tmp_path) as (address, process):
+        host, port = re.findall(r"//([\d.]+):(\d+)", address)[0]
+        before = psutil.Process(process.pid).memory_info().rss
+        with socket.create_connection((host, int(port)), timeout=60) as attack:
+            kind = "Content-Type: application/x-www-form-urlencoded"
+            attack.sendall(f"POST /actions/pin HTTP/1.1\r\nHost: {host}:{port}\r\n{kind}\r\n{header}\r\n\r\n".encode())
+            part = b"a" * 65_536
+            sent = 0
+            with suppress(OSError):  # the server closes the connection while we are writing
+                while sent < 100_000_000 and not select.select([attack], [], [], 0)[0]:
+                    attack.sendall(part if "Length" in header else b"10000\r\n" + part + b"\r\n")
+                    sent += len(part)
+            assert sent < 10_000_000
+            assert attack.recv(100).startswith(b"HTTP/1.1 413")
+        assert psutil.Process(process.pid).memory_info().rss - before < 50_000_000
+        assert get(f"{address}health")[0] == 200
 
 
 def test_server_for_others_makes_a_token_and_prints_it_once(tmp_path: Path) -> None:

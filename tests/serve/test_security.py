@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
+from mhc.serve.app import application
+from mhc.serve.explained import Explained
 from mhc.serve.rates import Rates
-from mhc.serve.security import POLICY
-from mhc.serve.settings import Limits
+from mhc.serve.security import POLICY, Guard
+from mhc.serve.settings import Limits, Settings
 from tests.serve.conftest import Open
 
+CANARY = "the quick canary of a post"
 TOKEN = "a-token-that-nobody-guesses"
 
 
@@ -20,7 +33,7 @@ def test_every_answer_has_the_headers_of_the_guard(client: TestClient) -> None:
         headers = client.get(path).headers
         assert headers["content-security-policy"] == POLICY
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
     assert "unsafe" not in POLICY
 
@@ -124,3 +137,68 @@ def test_forms_of_another_start_are_not_accepted(serve: Open) -> None:
     one, other = (serve(token=TOKEN).app.state.settings for _ in range(2))  # type: ignore[attr-defined]
     assert one.form_key != other.form_key
     assert one.cookie != other.cookie
+
+
+def test_bug_shows_and_logs_places_and_no_value(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(request: Request) -> Response:
+        raise ValueError(f"cannot parse {CANARY!r}")
+
+    app = Starlette(routes=[Route("/", broken)], middleware=[Middleware(Explained, settings)])
+    answer = TestClient(app).get("/")
+    assert (answer.status_code, "This is a bug in mhc" in answer.text) == (500, True)
+    assert "test_security.py" in caplog.text
+    assert CANARY not in answer.text + caplog.text
+
+
+async def ask(guard: Guard, receive: Receive, **changes: object) -> int:
+    """Send one request through the guard, and return the status of the answer."""
+    headers = [(b"host", b"127.0.0.1")]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "client": ("127.0.0.1", 1), **changes}
+    statuses = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await guard(scope, receive, send)
+    return statuses[0]
+
+
+def test_requests_beyond_the_room_are_refused_not_queued(settings: Settings) -> None:
+    async def check() -> list[int]:
+        free, waiting = asyncio.Event(), asyncio.Event()
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            waiting.set()
+            await free.wait()
+            await PlainTextResponse("done")(scope, receive, send)
+
+        guard = Guard(slow, dataclasses.replace(settings, limits=Limits(concurrent=1)), Counter())
+        first = asyncio.create_task(ask(guard, nothing))
+        await waiting.wait()
+        refused = await ask(guard, nothing)
+        free.set()
+        return [refused, await first, await ask(guard, nothing)]
+
+    assert asyncio.run(check()) == [503, 200, 200]
+
+
+async def nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def test_body_that_stops_coming_ends_the_request(settings: Settings) -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    limited = dataclasses.replace(settings, limits=Limits(body_seconds=0.05))
+    app = application(limited)
+    guard = Guard(app, limited, Counter())
+    form = [(b"host", b"127.0.0.1"), (b"content-type", b"application/x-www-form-urlencoded")]
+    assert asyncio.run(ask(guard, never, path="/login", headers=form)) == 408
+
+
+def test_websocket_is_refused(client: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live"):
+        pass

@@ -63,7 +63,7 @@ def sections_of(index: Index, ids: Sequence[str], policy: str) -> list[Section]:
         Section(
             title="What differs",
             blocks=[
-                _grid("Values of config, data, model and code", comparison, differing),
+                *([_grid("Values of config, data, model and code", comparison, differing)] if differing else []),
                 Paragraph(text=f"{same} other values are the same."),
             ],
         ),
