@@ -14,7 +14,7 @@ from mhc.errors import BadConfig, sentence_of
 from mhc.facts import unmarked_high_risk
 from mhc.policy import Policy, name_of
 from mhc.production import gates
-from mhc.production.measure import measure
+from mhc.production.measure import measure, no_test_split
 from mhc.record import Promotion, RunRecord, Status
 from mhc.runs.live import LiveRun
 
@@ -36,9 +36,10 @@ class FlagForPromotion(Callback):
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record the verdict of a run without a test split, which is never tested."""
-        data = self.run.record().data
-        if data is not None and "test" not in data.splits:
-            self.run.note_promotion(Promotion(candidate=False, reason="the data has no test split to judge on"))
+        record = self.run.record()
+        if record.data is not None and "test" not in record.data.splits:
+            reason = no_test_split(record) if record.refit else "the data has no test split to judge on"
+            self.run.note_promotion(Promotion(candidate=False, reason=reason))
 
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

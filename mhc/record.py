@@ -199,6 +199,33 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the bundles built from this run."""
 
 
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """The ends of an interval."""
+
+    low: float
+    high: float
+    confidence: float
+    """0 to 1, such as 0.95."""
+
+
+class Refit(msgspec.Struct, frozen=True, kw_only=True):
+    """The score of a run that was trained on the rows of all folds: that of the folds."""
+
+    sweep: str
+    """The id of the cross-validation."""
+    runs: list[str] = []
+    """The ids of the folds."""
+    rows: int = 0
+    passes: int = 1
+    """Predictions of each row: one for each repeat of the folds and each seed."""
+    epochs: int | None = None
+    """The median of the best epochs of the folds, for which the run was trained."""
+    metrics: Metrics = Metrics()
+    """Over all rows, each predicted by a training that had held it out; the mean over the passes."""
+    accuracy: Bounds | None = None
+    f1_macro: Bounds | None = None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `run.json`. Changed only through `mhc.runs.store`."""
 
@@ -223,6 +250,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     process: Process | None = None
     failure: Failure | None = None
     lineage: Lineage = Lineage()
+    refit: Refit | None = None
+    """None unless the run was trained on all rows after a cross-validation."""
     smoke: Smoke = Smoke()
     data: DataFacts | None = None
     model: ModelFacts | None = None

@@ -10,7 +10,7 @@ from mhc.report.formatting import format_interval, format_mean
 from mhc.report.tables import MISSING, score
 
 if TYPE_CHECKING:
-    from mhc.index.fold_scores import FoldScores
+    from mhc.analysis.fold_scores import FoldScores
     from mhc.index.index import Index
     from mhc.index.rows import Row
     from mhc.index.seed_groups import Group
@@ -46,7 +46,7 @@ def fold_scores(index: Index, groups: Sequence[Group], policy: str) -> list[Fold
     """
     if not any(row.fold is not None for group in groups for row in group.rows):
         return [None] * len(groups)
-    from mhc.index.fold_scores import fold_scores as scores_of  # here, because of numpy
+    from mhc.analysis.fold_scores import fold_scores as scores_of  # here, because of numpy
     from mhc.policy import load
 
     rules = load(policy).promotion

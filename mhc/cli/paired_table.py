@@ -61,9 +61,9 @@ def fold_tests(index: Index, rows: Sequence[Row], policy: PromotionPolicy) -> li
     Configs with folds of the same rows are compared; those whose folds cannot be joined are left out, as
     `list --group seed` says.
     """
+    from mhc.analysis.fold_scores import out_of_fold
     from mhc.cli.group_table import group_labels
     from mhc.errors import MhcError
-    from mhc.index.fold_scores import out_of_fold
     from mhc.index.seed_groups import grouped
     from mhc.production.paired_runs import paired_folds
 

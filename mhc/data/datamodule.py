@@ -197,9 +197,9 @@ class TextDataModule(pl.LightningDataModule):
         loader.shuffle = not overfit  # overfitting needs the same batches in every epoch
         return loader
 
-    def val_dataloader(self) -> BatchLoader:
-        """Return the batches of val."""
-        return self.loader("val")
+    def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
+        """Return the batches of val; an empty list, which Lightning takes for no validation, if there is no val."""
+        return self.loader("val") if "val" in self.tokens else []
 
     def test_dataloader(self) -> BatchLoader:
         """Return the batches of test."""

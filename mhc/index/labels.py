@@ -14,7 +14,7 @@ from mhc.index.rows import Row
 
 NO_RESULT = frozenset({
     "paths", "hydra", "callbacks", "logger", "policy", "name", "description", "note", "tags", "category",
-    "auto_archive", "report", "summary", "check_promotion", "resume", "resume_sweep", "test", "reuse_memory",
+    "auto_archive", "report", "summary", "check_promotion", "resume", "resume_sweep", "refit", "test", "reuse_memory",
 })  # fmt: skip
 """Sections of the config that change no result; a value in them is part of a label only if the user has set it."""
 SEED = ("seed",)

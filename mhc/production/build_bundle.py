@@ -17,6 +17,7 @@ from mhc.production import bundle, decision, export, gates, model_card, rescore
 from mhc.production.decision import Anchor, ConsistencyCheck, PromotionRecord, Request
 from mhc.production.ledger import Writer
 from mhc.record import RECORD_FILE, Gate, RunRecord, encode
+from mhc.runs import evidence
 
 if TYPE_CHECKING:
     from mhc.data.datamodule import TextDataModule
@@ -185,7 +186,7 @@ def _write_run_files(run: Path, record: RunRecord, folder: Path) -> None:
     if (run / ".hydra" / "config.yaml").is_file():
         text = files.yaml_text(run / ".hydra" / "config.yaml")
         (folder / bundle.CONFIG).write_text(reduction.reduced_config(text), encoding="utf-8")
-    for name in ("evaluation/test.npz", "evaluation/val.npz"):
+    for name in ("evaluation/test.npz", "evaluation/val.npz", f"evaluation/{evidence.FOLDS_FILE}"):
         if (run / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(run / name, folder / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_evidence(folder: Path, record: RunRecord) -> Evidence | str:
     """Return the evidence of the whole test split, or the reason why there is no valid one."""
     split = record.data.splits.get("test") if record.data else None
     if record.data is None or split is None:
-        return "the run has no test split"
+        return no_test_split(record)
     try:
         test = evidence.read(folder / "evaluation" / "test.npz")
     except MhcError as problem:
@@ -136,13 +137,24 @@ def test_evidence(folder: Path, record: RunRecord) -> Evidence | str:
     return test
 
 
+def no_test_split(record: RunRecord) -> str:
+    """Return that the run has no test split, and of one that was trained on all rows, what its score is."""
+    if record.refit is None:
+        return "the run has no test split"
+    score = record.refit.metrics.f1_macro or 0.0
+    return (
+        f"the run was trained on all rows and has no test split of its own: macro-F1 {score:.3f} is that of the folds "
+        f"of {record.refit.sweep}, which are other models; give data.test to the cross-validation"
+    )
+
+
 def validation_evidence(folder: Path) -> Evidence | None:
-    """Return the evidence of validation; None if there is no valid one."""
-    try:
-        validation = evidence.read(folder / "evaluation" / "val.npz")
-    except MhcError:
-        return None
-    return validation if len(validation) else None
+    """Return the evidence of validation, or the out-of-fold one of a run without val; None if there is no valid one."""
+    for name in ("val.npz", evidence.FOLDS_FILE):
+        with suppress(MhcError):
+            validation = evidence.read(folder / "evaluation" / name)
+            return validation if len(validation) else None
+    return None
 
 
 def scores(test: Evidence, validation: Evidence | None, policy: PromotionPolicy) -> Scores:

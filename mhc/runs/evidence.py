@@ -23,9 +23,11 @@ from mhc.errors import BadInput, NotFound, Unreadable
 from mhc.runs import atomic
 from mhc.runs.evidence_key import key
 
-__all__ = ["ID_BYTES", "Evidence", "Paired", "example_id", "fingerprint", "key", "pair", "read", "write"]
+__all__ = ["FOLDS_FILE", "ID_BYTES", "Evidence", "Paired", "example_id", "fingerprint", "key", "pair", "read", "write"]
 
 ID_BYTES = 16
+FOLDS_FILE = "folds.npz"
+"""Beside `val.npz` and `test.npz` of a run that was trained on all rows: the predictions of the folds before it."""
 _ARRAYS = ("ids", "labels", "probabilities", "label_names")
 _MAX_HEADER = 4096
 _REMEDY = "Write it again with: python -m mhc.evaluate"

@@ -17,7 +17,7 @@ import msgspec
 from mhc import disk, distributed, timestamps
 from mhc.errors import MhcError
 from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
-from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, RunRecord, Status, Sweep
+from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, Refit, RunRecord, Status, Sweep
 from mhc.runs import atomic, checkpoints, failure, heartbeat, own_folder, process_control, store
 from mhc.runs.liveness import HEARTBEAT, this_process, with_derived_status
 from mhc.terminal import quantity
@@ -62,6 +62,7 @@ class LiveRun:
         lineage: Lineage,
         liveness: LivenessPolicy,
         now: datetime,
+        refit: Refit | None = None,
     ) -> Self:
         """Record the run of this process as running, in its claimed folder, and start its heartbeat.
 
@@ -76,7 +77,7 @@ class LiveRun:
             record = RunRecord(
                 id=run.folder.name, name=name, description=description, tags=list(tags), note=note, seed=seed,
                 category_said=category_said, sweep=sweep, group=group, lineage=lineage, created_at=at, started_at=at,
-                status=Status.RUNNING, process=this_process(),
+                status=Status.RUNNING, process=this_process(), refit=refit,
                 history=[Event(at=at, what="registered", by=WRITER)],
             )  # fmt: skip
             store.create_reserved(run.folder, record)

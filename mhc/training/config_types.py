@@ -24,6 +24,7 @@ TYPES: dict[str, type] = {
     "check_promotion": bool,
     "resume": str,
     "resume_sweep": str,
+    "refit": str,
     "test": bool,
     "reuse_memory": bool,
     "paths.outputs": str,

@@ -20,7 +20,7 @@ from mhc.hardware import reuse_memory
 from mhc.index import Runs
 from mhc.index.summary import sentences
 from mhc.provenance import lineage
-from mhc.record import RECORD_FILE, Category, Sweep
+from mhc.record import RECORD_FILE, Category, Refit, Sweep
 from mhc.runs import folders, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
@@ -104,7 +104,9 @@ def resume_run(cfg: DictConfig, folder: Path, datamodule: TextDataModule) -> flo
     return train(cfg, run, checkpoint, datamodule)
 
 
-def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep | None) -> LiveRun:
+def register_run(
+    cfg: DictConfig, folder: Path, overrides: list[str], sweep: Sweep | None, refit: Refit | None = None
+) -> LiveRun:
     """Write the record of the run before any heavy import, so that every failure is recorded."""
     recorded_config.write_config(folder, cfg, HydraConfig.get() if HydraConfig.initialized() else None)
     group = lineage.config_hash(config.result_values(cfg))
@@ -117,6 +119,7 @@ def register_run(cfg: DictConfig, folder: Path, overrides: list[str], sweep: Swe
         seed=cfg.seed,
         category_said=Category(cfg.category) if cfg.category in list(Category) else None,
         sweep=sweep,
+        refit=refit,
         group=group,
         lineage=lineage.gather(
             folder,
@@ -180,20 +183,6 @@ def load_data(cfg: DictConfig) -> TextDataModule:
     return datamodule
 
 
-def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
-    """Save the tokenizer and the network's config with the checkpoints, which cannot be loaded without them.
-
-    A run can then be loaded after the source of its pretrained encoder is gone.
-    """
-    from transformers import PreTrainedModel
-
-    own_folder.make(folder, folder / "tokenizer")
-    datamodule.tokenizer.save_pretrained(folder / "tokenizer")
-    network = model.network
-    if isinstance(network, PreTrainedModel) and type(network).__module__.startswith("transformers."):
-        network.config.save_pretrained(folder / "network")
-
-
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Build the Trainer with its callbacks and loggers; its checkpoints stay in the folder of the run."""
     from mhc.report.loggers import guarded
@@ -209,8 +198,10 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 def evaluate_best(trainer: pl.Trainer, model: TextClassifier, datamodule: TextDataModule) -> None:
     """Score the best checkpoint on validation and test, or the last weights if there is no checkpoint."""
     best = getattr(trainer.checkpoint_callback, "best_model_path", "") or None
-    trainer.validate(model, datamodule, ckpt_path=best, verbose=False)
-    if "test" in datamodule.facts().splits:
+    splits = datamodule.facts().splits
+    if "val" in splits:
+        trainer.validate(model, datamodule, ckpt_path=best, verbose=False)
+    if "test" in splits:
         trainer.test(model, datamodule, ckpt_path=best, verbose=False)
 
 

@@ -37,6 +37,13 @@ def planned_jobs(sweep: Path) -> list[list[str]]:
         return []
 
 
+def runs_on_cluster(sweep: Path) -> bool:
+    """Return whether the jobs of a sweep are sent to SLURM, so that this machine may not be one that trains."""
+    plan = sweep / "multirun.yaml"
+    with files.reading(plan):
+        return "submitit" in str(OmegaConf.create(files.yaml_text(plan)).hydra.launcher.get("_target_"))
+
+
 @contextmanager
 def shown_at_end(sweep: Path | None = None) -> Iterator[None]:
     """Print the result of the sweep when the block ends, even by an error: the failed jobs are part of it.
