@@ -33,7 +33,7 @@ def render(promotion: PromotionRecord, record: RunRecord) -> str:
         _use(promotion, record),
         _limits(),
         _data(record),
-        _results(promotion),
+        _results(promotion, record),
         _gates(promotion),
         _approval(promotion, record),
     ]
@@ -100,6 +100,7 @@ def _use(promotion: PromotionRecord, record: RunRecord) -> str:
             f"or with mhc:\n\n```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} words."
         )
     if not promotion.standalone:
+    if not promotion.standalone:
     if record.model and record.model.architecture == "EmbeddingLinear":
         return (
             "## How to use\n\nThis is logistic regression on the vectors of a frozen encoder of transformers, which is in "
@@ -158,7 +159,7 @@ def _data(record: RunRecord) -> str:
     )
 
 
-def _results(promotion: PromotionRecord) -> str:
+def _results(promotion: PromotionRecord, record: RunRecord) -> str:
     scores = promotion.scores
     if scores is None:
         return "## Results\n\n**The test split was not scored.**"

@@ -183,6 +183,20 @@ def load_data(cfg: DictConfig) -> TextDataModule:
     return datamodule
 
 
+def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
+    """Save the tokenizer and the network's config with the checkpoints, which cannot be loaded without them.
+
+    A run can then be loaded after the source of its pretrained encoder is gone.
+    """
+    from transformers import PreTrainedModel
+
+    own_folder.make(folder, folder / "tokenizer")
+    datamodule.tokenizer.save_pretrained(folder / "tokenizer")
+    network = model.network
+    if isinstance(network, PreTrainedModel) and type(network).__module__.startswith("transformers."):
+        network.config.save_pretrained(folder / "network")
+
+
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Build the Trainer with its callbacks and loggers; its checkpoints stay in the folder of the run."""
     from mhc.report.loggers import guarded
