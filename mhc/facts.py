@@ -103,6 +103,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Hub name or folder name of the initial weights; None if trained from scratch."""
     attention: str | None = None
     """How transformers computes attention: sdpa (fused by torch), or eager; None for other networks."""
+    own_forward: str | None = None
+    """Why an encoder is computed by transformers on every device, with `model.fast: auto`; None if it is not."""
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):

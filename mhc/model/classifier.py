@@ -77,7 +77,7 @@ class TextClassifier(pl.LightningModule):
         self._row_mean: RowMean | None = None
         self._epoch_rows: int = 0
         self._collectors = {"val": Collector(), "test": Collector()}
-        self._facts = self._describe()
+        self._facts = self._describe(encoder.obstacle(network) if fast == "auto" else "")
 
     def facts(self) -> ModelFacts:
         """Return the model's entry in the record; its parameters are counted before a strategy shards them."""
@@ -234,8 +234,8 @@ class TextClassifier(pl.LightningModule):
         norm = clip(gradient_clip_val) if clip else clip_norm(optimizer, gradient_clip_val)
         self._log_at_interval("train/grad_norm", norm)
 
-    def _describe(self) -> ModelFacts:
-        """Return the model's entry in the record."""
+    def _describe(self, obstacle: str) -> ModelFacts:
+        """Return the model's entry in the record; `obstacle` is why the fast forward does not apply."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
         config = getattr(self.network, "config", None)
         return ModelFacts(
@@ -246,6 +246,7 @@ class TextClassifier(pl.LightningModule):
             max_tokens=self.max_tokens,
             pretrained=getattr(config, "name_or_path", "") or None,
             attention=getattr(config, "_attn_implementation", None),
+            own_forward=f"Computed by transformers: {obstacle}" if obstacle and config is not None else None,
         )
 
 

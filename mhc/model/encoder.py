@@ -1,11 +1,11 @@
 """Encoders of transformers for sequence classification: of the BERT family from a config, or any pretrained one.
 
 Both are a `PreTrainedModel` whose config contains the label names, so that `save_pretrained` writes a folder that
-`transformers.pipeline("text-classification")` reads. Attention is torch's fused scaled dot product if transformers has
-it for the architecture, else its own ("eager"); the record of the run names it. Attention dropout is 0, because any
-other value disables the fused kernel. `num_labels`, `vocab_size` and `pad_id` are those of the data and its tokenizer,
-`labels` the class names in the order of the logits, `dropout` the probability in the hidden layers and the head while
-training.
+`transformers.pipeline("text-classification")` reads; with a pooling of ours a pretrained one is a `PooledEncoder`.
+Attention is torch's fused scaled dot product if transformers has it for the architecture, else its own ("eager"); the
+record of the run names it. Attention dropout is 0, because any other value disables the fused kernel. `num_labels`,
+`vocab_size` and `pad_id` are those of the data and its tokenizer, `labels` the class names in the order of the logits,
+`dropout` the probability in the hidden layers and the head while training.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
@@ -25,7 +27,12 @@ from transformers.utils.logging import disable_progress_bar
 from mhc import files
 from mhc.data import remote_code
 from mhc.errors import BadConfig, NotFound, Unreadable
+from mhc.model.adaptation import lora as lora_options
+from mhc.model.adaptation import pooled
+from mhc.model.adaptation.pooled import PooledEncoder
+from mhc.model.adaptation.preparation import prepare
 
+Network: TypeAlias = PreTrainedModel | PooledEncoder
 REMEDY = (
     "Give the hub name of an encoder while online, or the folder that contains it: model.network.name=/path/to/folder"
 )
@@ -93,34 +100,55 @@ def pretrained(
     revision: str | None = None,
     offline: bool = False,
     trust_remote_code: bool = False,
-) -> PreTrainedModel:
+    pooling: str = pooled.OWN,
+    lora: object = None,
+    **changes: Any,
+) -> Network:
     """Return an encoder with pretrained weights and a newly initialised head, in float32.
 
     `name` is a hub name, or a local folder, for which the hub is not contacted; `revision` a tag or commit of the hub;
     `offline` uses the local cache only; `trust_remote_code` runs the code that the model brings along (auto_map), which
-    is never asked for on a terminal.
+    is never asked for on a terminal; `pooling` is own (the head of transformers), mean, cls or max; `lora` the options
+    of adapters, None for none; `changes` are `freeze_layers`, `reinit_layers` and `gradient_checkpointing` of
+    `mhc.model.adaptation.preparation.prepare`.
 
     Raises:
         NotFound: if there is neither such a folder nor such a model of the hub.
         Unreadable: if it cannot be loaded.
-        BadConfig: if its vocabulary is smaller than the tokenizer's, or it needs its own code and is not trusted.
+        BadConfig: if its vocabulary is smaller than the tokenizer's, it needs its own code and is not trusted, or an
+            option does not apply to it.
     """
     if not isinstance(trust_remote_code, bool):
         raise BadConfig(f"model.network.trust_remote_code is {trust_remote_code!r}; it must be true or false")
-    folder = Path(name)  # a path as it is: `~` is not expanded, as in data.train
-    source = str(folder) if folder.is_dir() else name
-    local = offline or folder.is_dir()
+    pooled.check(pooling)
+    values = {"pad_token_id": pad_id, **label_names(num_labels, labels)}
+    local = offline or Path(name).is_dir()  # a path as it is: `~` is not expanded, as in data.train
     origin = {"revision": revision, "local_files_only": local, "trust_remote_code": trust_remote_code}
+    network = _load(name, values, dropout, origin, pooling)
+    _check_vocabulary(name, network.config.vocab_size, vocab_size)
+    network = network.float().train()  # transformers returns it in eval mode, in which dropout does nothing
+    prepare(network, adapters=lora_options.read(lora), **changes)
+    return network
+
+
+def _load(
+    name: str, values: Mapping[str, object], dropout: float, origin: Mapping[str, object], pooling: str
+) -> Network:
+    """Load config and weights from a folder or the hub, and add the head."""
+    folder = Path(name)
+    source = str(folder) if folder.is_dir() else name
     disable_progress_bar()
     with _reading(name, folder):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
-        _set_values(config, {"pad_token_id": pad_id, **label_names(num_labels, labels)}, dropout)
-        network = AutoModelForSequenceClassification.from_pretrained(
-            source, config=config, ignore_mismatched_sizes=True, **origin
-        )
-    _check_vocabulary(name, network.config.vocab_size, vocab_size)
-    return network.float().train()  # transformers returns it in eval mode, in which dropout does nothing
+        _set_values(config, values, dropout)
+        if pooling == pooled.OWN:
+            return AutoModelForSequenceClassification.from_pretrained(
+                source, config=config, ignore_mismatched_sizes=True, **origin
+            )
+        encoder = AutoModel.from_pretrained(source, config=config, **origin)
+    pooled.refuse_first_token(encoder, pooling)
+    return PooledEncoder(encoder, pooling, dropout)
 
 
 @contextmanager

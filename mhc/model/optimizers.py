@@ -10,6 +10,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from mhc.errors import BadConfig
+from mhc.model.adaptation import layers
 
 Groups = list[dict[str, list[nn.Parameter] | float]]
 
@@ -22,16 +23,25 @@ def adamw(
     betas: tuple[float, float] = (0.9, 0.98),
     eps: float = 1e-8,
     decay_embeddings: bool = True,
+    layer_decay: float = 1.0,
 ) -> Optimizer:
     """Return AdamW (Loshchilov and Hutter 2019) in one fused kernel per step.
 
+    `lr` is that of the head; each layer of an encoder below it has `layer_decay` times the rate of the one above, the
+    embeddings that of a layer below the lowest (Howard and Ruder 2018; Clark et al. 2020).
+
     Raises:
-        BadConfig: if `lr` or `eps` is not above 0.
+        BadConfig: if `lr` or `eps` is not above 0, `layer_decay` not above 0 and at most 1, or the network has no
+            layers.
     """
     for key, value in (("lr", lr), ("eps", eps)):
         if not value > 0:
             raise BadConfig(f"model.optimizer.{key} is {value}; it must be above 0")
+    if not 0 < layer_decay <= 1:
+        raise BadConfig(f"model.optimizer.layer_decay is {layer_decay}; it must be above 0 and at most 1")
     groups = parameter_groups(network, weight_decay, decay_embeddings=decay_embeddings)
+    if layer_decay != 1:
+        groups = by_layer(groups, network, lr, layer_decay)
     beta1, beta2 = betas
     return AdamW(groups, lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
 
@@ -65,6 +75,22 @@ def parameter_groups(network: nn.Module, weight_decay: float, *, decay_embedding
                 (undecayed if exempt or name == "bias" else decayed).append(parameter)
     groups: Groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def by_layer(groups: Groups, network: nn.Module, lr: float, layer_decay: float) -> Groups:
+    """Return the groups, each split by the depth of its parameters, with the learning rate of that depth."""
+    depths = layers.depths(network, f"model.optimizer.layer_decay is {layer_decay}")
+    top = max(depths.values())
+    result: Groups = []
+    for group in groups:
+        inner: dict[int, list[nn.Parameter]] = {}
+        parameters = group["params"]
+        assert isinstance(parameters, list)
+        for parameter in parameters:
+            inner.setdefault(depths[id(parameter)], []).append(parameter)
+        rates = {depth: lr * layer_decay ** (top - depth) for depth in sorted(inner, reverse=True)}
+        result += [group | {"params": inner[depth], "lr": rate} for depth, rate in rates.items()]
+    return result
 
 
 def clip_norm(optimizer: Optimizer, max_norm: float) -> Tensor:

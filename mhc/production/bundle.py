@@ -27,9 +27,15 @@ PENDING = ".pending"
 WEIGHTS = "model.safetensors"
 CALIBRATION = "calibration.json"
 LOAD_SCRIPT = "load.py"
-"""Loads a linear model without mhc. mhc never runs it, and accepts only the one that it writes."""
-LOAD_SCRIPTS = frozenset({"14f36dc2b0de27a0163b690bb2b3fa1bdd52ea5a227402a90f767d9173b67277"})
-"""The sha256 of that script, of this version and of earlier ones."""
+"""Loads a model that transformers has no class for without mhc. mhc never runs it, and accepts only those it writes."""
+LOAD_SCRIPTS = frozenset(
+    {
+        "14f36dc2b0de27a0163b690bb2b3fa1bdd52ea5a227402a90f767d9173b67277",  # load_linear.py, without an encoder
+        "4c6ac55041c82491ce9aca6f4276936dd7f935b606db2c182d8959ffb9f46c07",  # load_linear.py
+        "fb227fd39fcfd6c8a97e792ff6cc7703c2a9f4119aa2c796762bfb092d970fc1",  # load_encoder.py
+    }
+)
+"""The sha256 of those scripts, of this version and of earlier ones."""
 UNTRACKED = (".safetensors", ".onnx", ".onnx.data")
 """Suffixes of the files that a git clone of a models folder does not have."""
 

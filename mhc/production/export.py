@@ -21,7 +21,7 @@ from mhc.data.tokenizer import Encoder
 from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
 from mhc.model.tfidf.model import TfidfModel
-from mhc.production import linear_bundle
+from mhc.production import encoder_bundle, linear_bundle
 from mhc.production.bundle import CALIBRATION, WEIGHTS
 
 if TYPE_CHECKING:
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float32]
 BATCH = 16
+
+
+def _class_of_user(network: object) -> type | None:
+    """Return the class of a network, its encoder or its config that is neither of transformers nor of mhc, if any."""
+    parts = (network, getattr(network, "base_model", network), getattr(network, "config", network))
+    kinds = [type(part) for part in parts]
+    return next((kind for kind in kinds if not kind.__module__.startswith(("mhc.", "transformers."))), None)
 
 
 def standalone(trained: Loaded) -> bool:
@@ -67,8 +74,9 @@ def write(trained: Loaded, folder: Path, temperature: float) -> None:
     Raises:
         Refused: if only the user's own code could load the folder.
     """
-    if not standalone(trained) and not type(trained.network).__module__.startswith("mhc."):
-        kind = f"{type(trained.network).__module__}.{type(trained.network).__qualname__}"
+    own_class = _class_of_user(trained.network)
+    if own_class:
+        kind = f"{own_class.__module__}.{own_class.__qualname__}"
         raise Refused(
             f"the network {kind} is a class of your own, and a bundle contains no code: only networks of transformers "
             f"and of mhc can be served from one. Use the run itself: python -m mhc.predict run={trained.name}"
@@ -79,7 +87,7 @@ def write(trained: Loaded, folder: Path, temperature: float) -> None:
     else:
         network = copy.deepcopy(trained.network).cpu().float().eval()
         folded = _divide_last_layer(network, len(trained.labels), temperature)
-        (_save_transformers if standalone(trained) else _save_bag)(network, trained, folder)
+        (_save_encoder if trained.masked else _save_bag)(network, trained, folder)
     calibration = {
         "temperature": 1.0 if folded else temperature,
         "fitted_temperature": temperature,
@@ -105,13 +113,19 @@ def _divide_last_layer(network: torch.nn.Module, classes: int, temperature: floa
     return True
 
 
-def _save_transformers(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
+def _save_encoder(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
+    """Save an encoder of transformers, with a head of its own or of ours, and its tokenizer."""
     from transformers import AutoTokenizer, PreTrainedModel
 
-    assert isinstance(network, PreTrainedModel)
+    from mhc.model.adaptation.pooled import PooledEncoder
+
+    assert isinstance(network, PreTrainedModel | PooledEncoder)
     network.config.id2label = dict(enumerate(trained.labels))
     network.config.label2id = {label: number for number, label in enumerate(trained.labels)}
-    network.save_pretrained(str(folder))
+    if isinstance(network, PooledEncoder):
+        encoder_bundle.write(network, trained, folder)
+    else:
+        network.save_pretrained(str(folder))
     tokenizer = AutoTokenizer.from_pretrained(
         str(trained.tokenizer_folder), local_files_only=True, trust_remote_code=False
     )
@@ -141,6 +155,8 @@ def scorer_of(trained: Loaded) -> tuple[Callable[[Path, Sequence[str], int], Pro
     """Return what scores a bundle of the network with as little of mhc as possible, and its name."""
     if isinstance(trained.network, TfidfModel):
         return linear_bundle.score_alone, "its load.py alone"
+    if trained.masked and not standalone(trained):
+        return encoder_bundle.score_alone, "its load.py alone"
     return (score_with_transformers, "transformers alone") if standalone(trained) else (score_with_mhc, "mhc")
 
 
@@ -177,6 +193,8 @@ def score_network(trained: Loaded, texts: Sequence[str]) -> Probabilities:
     network = trained.network.float().eval()
     if standalone(trained):
         return _by_transformers(network, trained.tokenizer_folder, texts, trained.max_tokens)
+    if trained.masked:
+        return encoder_bundle.score_network(trained, texts)
     return _by_ngrams(network, trained.tokenizer_folder, texts)
 
 

@@ -14,7 +14,7 @@ from mhc.data import ngrams
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
-from mhc.production import bundle, ledger, linear_bundle, state
+from mhc.production import bundle, encoder_bundle, ledger, linear_bundle, state
 from mhc.record import RECORD_FILE, RunRecord
 from mhc.runs import checkpoints, folders, resolve, store
 
@@ -70,9 +70,11 @@ def from_run(folder: Path) -> Loaded:
     max_tokens = int(cfg.model.tokenizer.max_tokens)
     config = folder / "network"
     empty = (
-        _network_from_config(config) if config.is_dir() else _build_network(cfg, labels, tokenizer_folder, max_tokens)
+        encoder_bundle.empty_network(config)
+        if config.is_dir()
+        else _build_network(cfg, labels, tokenizer_folder, max_tokens)
     )
-    filled = fill(empty, checkpoint_weights(path), path)
+    filled = _filled(empty, path, cfg.model.network)
     network = filled.model() if isinstance(filled, TfidfLinear) else filled
     return Loaded(
         network=network,
@@ -130,22 +132,25 @@ def recorded_model(folder: Path) -> DictConfig:
     return cfg
 
 
-def _network_from_config(folder: Path) -> nn.Module:
-    """Build an encoder without its weights from the config that its training saved.
-
-    The source of a pretrained encoder is not needed.
+def _filled(empty: nn.Module, path: Path, options: DictConfig) -> nn.Module:
+    """Return the network with the weights of a checkpoint; adapters are merged into them.
 
     Raises:
-        Unreadable: if the config is damaged.
+        BadConfig: if the run has adapters, and peft is not installed.
+        Unreadable: if the weights do not fit the network.
     """
+    if options.get("lora") is None:
+        return fill(empty, checkpoint_weights(path), path)
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    with files.reading(f"The network in {folder}", "Choose another run"), torch.random.fork_rng(devices=[]):
-        files.require_regular_files(folder)
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        network: nn.Module = AutoModelForSequenceClassification.from_config(config)
-    return network
+    from mhc.model.adaptation import lora
+    from mhc.model.adaptation.preparation import prepare
+
+    with torch.random.fork_rng(devices=[]):
+        adapters = lora.read(dict(options.lora))
+        if not lora.has_adapters(empty):
+            prepare(empty, freeze_layers=options.get("freeze_layers", 0), adapters=adapters)
+    return lora.merged(fill(empty, checkpoint_weights(path), path))
 
 
 def _build_network(cfg: DictConfig, labels: list[str], tokenizer_folder: Path, max_tokens: int) -> nn.Module:
@@ -220,45 +225,7 @@ def _network(folder: Path, labels: list[str]) -> nn.Module | TfidfModel:
     """Return a network of mhc or of transformers; the tokenizer's file tells which."""
     if (folder / tfidf.FILE).is_file():
         return linear_bundle.read(folder, labels)
-    return _bag(folder, labels) if (folder / ngrams.FILE).is_file() else _transformer(folder)
-
-
-def _transformer(folder: Path) -> nn.Module:
-    """Build the network from its config; the loader of transformers is 30 times slower, and used only if names differ.
-
-    Raises:
-        Unreadable: if transformers cannot build the network.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    path = folder / bundle.WEIGHTS
-    with files.reading(f"The network of the bundle {folder}"), torch.random.fork_rng(devices=[]):
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        network: nn.Module = AutoModelForSequenceClassification.from_config(config)
-    weights = safe_weights(path)
-    if set(weights) == set(network.state_dict()):
-        return fill(network.float(), weights, path)
-    return _by_transformers(folder)
-
-
-def _by_transformers(folder: Path) -> nn.Module:
-    from transformers import AutoModelForSequenceClassification
-    from transformers.utils import logging
-
-    from mhc.model.log_filters import quieten
-
-    quieten()
-    logging.disable_progress_bar()
-    with files.reading(f"The network of the bundle {folder}"):
-        network: nn.Module = AutoModelForSequenceClassification.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype="float32",
-        )
-    return network.eval()
+    return _bag(folder, labels) if (folder / ngrams.FILE).is_file() else encoder_bundle.read(folder)
 
 
 def _bag(folder: Path, labels: list[str]) -> nn.Module:

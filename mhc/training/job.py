@@ -27,7 +27,7 @@ from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status
 from mhc.runs.process_control import must_be_resumable
 from mhc.runs.signals import recording, signals_deferred
-from mhc.training import completed, config, exit_codes, passes, recorded_config
+from mhc.training import architecture, completed, config, exit_codes, passes, recorded_config
 from mhc.training.resume_check import refuse_changed_data
 from mhc.training.sweep_process import end_job, end_with_parent
 
@@ -157,7 +157,7 @@ def fit_and_evaluate(
     datamodule = datamodule or load_data(cfg)
     model = build_model(cfg, datamodule)
     if distributed.rank() == 0:
-        save_architecture(Path(cfg.paths.run), datamodule, model)
+        architecture.save(Path(cfg.paths.run), datamodule, model)
     passes.settle(cfg, len(datamodule.loader("train", train=True)))
     trainer = build_trainer(cfg)
     with distributed.replaying_ranks(Path(cfg.paths.run), recorded_config.credentials(cfg)):
@@ -181,20 +181,6 @@ def load_data(cfg: DictConfig) -> TextDataModule:
     datamodule: TextDataModule = build(cfg.data)
     datamodule.prepare()
     return datamodule
-
-
-def save_architecture(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> None:
-    """Save the tokenizer and the network's config with the checkpoints, which cannot be loaded without them.
-
-    A run can then be loaded after the source of its pretrained encoder is gone.
-    """
-    from transformers import PreTrainedModel
-
-    own_folder.make(folder, folder / "tokenizer")
-    datamodule.tokenizer.save_pretrained(folder / "tokenizer")
-    network = model.network
-    if isinstance(network, PreTrainedModel) and type(network).__module__.startswith("transformers."):
-        network.config.save_pretrained(folder / "network")
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:

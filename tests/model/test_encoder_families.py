@@ -17,7 +17,7 @@ from mhc.model.scoring import Scorer
 from tests.support.encoder_families import FAMILIES, POSITIONS, write_family
 from tests.support.learning import LABELS, Data, a_classifier, a_trainer
 
-SDPA = {"albert", "distilbert", "electra", "gpt2", "modernbert", "qwen2", "roberta", "xlm-roberta"}
+SDPA = {"albert", "bert", "distilbert", "electra", "gpt2", "modernbert", "qwen2", "roberta", "xlm-roberta"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -86,6 +86,13 @@ def test_card_of_a_tfidf_bundle_names_its_script() -> None:
     assert "transformers.pipeline" not in card
 
 
+def test_card_of_a_pooled_encoder_names_its_script() -> None:
+    model = ModelFacts(name="pretrained", architecture="PooledEncoder", parameters=10, trainable_parameters=10)
+    card = rendered(msgspec.structs.replace(a_record(), model=model), standalone=False)
+    assert 'python load.py "..."' in card
+    assert "`transformers.pipeline` refuses it" in card
+
+
 def test_forced_promotion_shows_at_the_top() -> None:
     failed = Gate(name="accuracy", verdict="failed", reason="too low")
     text = rendered(forced=True, gates=[failed], why="a demonstration")

@@ -23,6 +23,7 @@ BERT = {
 ENDS = {"bos_token_id": 2, "eos_token_id": 3}
 FAMILIES: dict[str, dict[str, Any]] = {
     "albert": BERT | {"embedding_size": 16},
+    "bert": BERT,
     "big_bird": BERT | {"attention_type": "original_full", "block_size": 8},
     "deberta-v2": BERT | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": POSITIONS},

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from mhc.data.synthetic import Synthetic
+from mhc.inference.predictor import Predictor
 from mhc.record import Category, RunRecord, Status
 from mhc.runs import folders, store
+from tests.support.encoder_families import write_family
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -209,3 +211,25 @@ def test_fine_tuned_run_predicts_without_its_pretrained_source(tmp_path: Path) -
     assert shown.returncode == 0, shown.stderr
     assert record.data is not None
     assert any(label in shown.stdout for label in record.data.labels)
+
+
+def test_run_with_adapters_is_promoted_and_predicts(tmp_path: Path) -> None:
+    source = write_family(tmp_path / "encoder", "bert")
+    train(
+        tmp_path, "data.rows=160", "model=pretrained", f"model.network.name={source}", "model.tokenizer.max_tokens=16",
+        "model.network.pooling=mean", "model.network.lora={rank: 4}", "model.network.freeze_layers=1",
+        "model.optimizer.layer_decay=0.9", "trainer=cpu", "trainer.max_epochs=1", "logger=csv", "report=false",
+    )  # fmt: skip
+    folder, record = only_run(tmp_path)
+    assert record.model is not None
+    assert record.model.own_forward == "Computed by transformers: it has adapters (lora)"
+    words = [sys.executable, "-m", "mhc.cli.main", "promote", record.id, "--by", "ada", "--reason", "x", "--force"]
+    environment = os.environ | {"MHC_OUTPUTS": f"{tmp_path}/outputs", "MHC_MODELS": f"{tmp_path}/models"}
+    promoted = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+    assert "scored again by its load.py alone have the same probabilities" in promoted.stdout, promoted.stderr
+    shutil.rmtree(source)
+    [bundle] = (tmp_path / "models" / "production").iterdir()
+    texts = ["some words", "others"]
+    by_run = Predictor.load(run=folder, precision="fp32", device="cpu").raw(texts)
+    by_bundle = Predictor.load(bundle=bundle, precision="fp32", device="cpu").raw(texts)
+    assert by_run.argmax(1).tolist() == by_bundle.argmax(1).tolist()

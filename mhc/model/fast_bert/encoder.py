@@ -3,8 +3,9 @@
 The network remains a module of transformers. Compared with its own forward, this one
 - runs embeddings, linear layers, norms and feed-forward on [real tokens, hidden_size]: padding is computed in attention
   only;
-- computes only the part of the last layer that the classifier reads, the first token of each text. The outputs of the
-  other tokens are never read and get no gradient; their keys and values are not computed for one query either;
+- computes only the part of the last layer that the head of transformers reads, the first token of each text (a
+  `PooledEncoder` reads all). The outputs of the other tokens are never read and get no gradient; their keys and values
+  are not computed for one query either;
 - computes query, key and value in one product, and casts each weight once per step, without autocast in between;
 - writes the backward of a layer out, so that sums are accumulated in place and nothing is stored or copied without use;
 - computes attention by batched matrix products: for texts of up to 512 tokens on a CPU 2 to 3 times as fast, forward
@@ -15,19 +16,23 @@ The network remains a module of transformers. Compared with its own forward, thi
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
 
 from mhc.errors import BadConfig
+from mhc.model.adaptation.pooled import PooledEncoder
 from mhc.model.fast_bert.attention import Layout, first_token_attention, flash_attention
 from mhc.model.fast_bert.dropout import DropoutPool
 from mhc.model.fast_bert.layer import encoder_layer
 from mhc.model.fast_bert.linear import linear
 from mhc.model.fast_bert.packing import Packing
 
+Network: TypeAlias = BertForSequenceClassification | PooledEncoder
 MIN_PADDING = 0.03
 """Fraction of padding from which removing it costs less than computing it; measured on 2 cores."""
 
@@ -60,18 +65,30 @@ def devices(setting: str, network: nn.Module) -> frozenset[str]:
 
 def is_supported(network: nn.Module) -> bool:
     """Return whether `logits` computes the same as the network's own forward."""
-    if type(network) is not BertForSequenceClassification:
-        return False
+    return not obstacle(network)
+
+
+def obstacle(network: nn.Module) -> str:
+    """Return why `logits` cannot compute a network; empty if it computes the same as the network's own forward."""
+    pooled = isinstance(network, PooledEncoder)
+    if type(network) is not BertForSequenceClassification and not (pooled and type(network.encoder) is BertModel):
+        return "it is not of the BERT family"
     config: BertConfig = network.config
-    return (
+    plain = (
         config.hidden_act == "gelu"
         and not config.attention_probs_dropout_prob
         and not config.is_decoder
         and config.problem_type in (None, "single_label_classification")
     )
+    if not plain:
+        return "its config has other settings than BERT's"
+    if any(hasattr(module, "base_layer") for module in network.modules()):
+        return "it has adapters (lora)"
+    checkpointed = any(getattr(module, "gradient_checkpointing", False) for module in network.modules())
+    return "its backward computes the layers again (gradient_checkpointing)" if checkpointed else ""
 
 
-def logits(network: BertForSequenceClassification, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+def logits(network: Network, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
     """Return logits [texts, classes] in float32 (or the weights' own type).
 
     Under autocast the whole encoder runs in autocast's type, otherwise in that of the weights.
@@ -82,33 +99,38 @@ def logits(network: BertForSequenceClassification, input_ids: Tensor, attention_
         attention_mask: [texts, seq_len]; None: there is no padding.
     """
     device = input_ids.device.type
-    weight = network.bert.embeddings.word_embeddings.weight
+    bert: BertModel = network.base_model
+    weight = bert.embeddings.word_embeddings.weight
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
     packing = Packing.of(input_ids, attention_mask, MIN_PADDING, dtype)
     with torch.autocast(device, enabled=False):
-        hidden = _embed(network, input_ids, packing, dtype)
+        hidden = _embed(bert, input_ids, packing, dtype)
         pool = _dropout_pool(network, hidden)
         if pool:
             hidden = hidden * pool.take(hidden)
-        *layers, last = network.bert.encoder.layer
         layout = Layout(packing, network.config.num_attention_heads, dtype) if packing.cu_seqlens is None else None
+
+        def all_tokens(layer: BertLayer, hidden: Tensor) -> Tensor:
+            return encoder_layer(hidden, layer, layout, pool) if layout else _flash_layer(layer, hidden, packing, pool)
+
+        *layers, last = bert.encoder.layer
         for layer in layers:
-            if layout:
-                hidden = encoder_layer(hidden, layer, layout, pool)
-            else:
-                hidden = _flash_layer(layer, hidden, packing, pool)
+            hidden = all_tokens(layer, hidden)
+        if isinstance(network, PooledEncoder):
+            hidden = packing.unpack(all_tokens(last, hidden)).view(*input_ids.shape, -1).to(weight.dtype)
+            return network.classify(hidden, torch.ones_like(input_ids) if attention_mask is None else attention_mask)
         return _classify(network, _last_layer(last, hidden, packing, pool).to(weight.dtype))
 
 
-def _dropout_pool(network: BertForSequenceClassification, hidden: Tensor) -> DropoutPool | None:
+def _dropout_pool(network: Network, hidden: Tensor) -> DropoutPool | None:
     """Return the dropout masks of this step; None if nothing is dropped."""
     dropout_p = network.config.hidden_dropout_prob
     return DropoutPool(hidden, dropout_p) if network.training and dropout_p else None
 
 
-def _embed(network: BertForSequenceClassification, input_ids: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
+def _embed(bert: BertModel, input_ids: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
     """Return the embeddings of the packed tokens after their layer norm, [tokens, hidden_size]."""
-    embeddings = network.bert.embeddings
+    embeddings = bert.embeddings
     words = functional.embedding(packing.pack(input_ids.reshape(-1)), embeddings.word_embeddings.weight)
     positions = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
     hidden = words + functional.embedding(packing.positions(), positions)

@@ -1,0 +1,1 @@
+"""How a pretrained encoder is fine-tuned: its pooling, frozen and re-initialised layers, adapters."""
