@@ -85,7 +85,8 @@ def _about(promotion: PromotionRecord, record: RunRecord) -> str:
     model = record.model
     size = f" with {model.parameters:,} parameters" if model else ""
     kind = f"{text(model.architecture)}{size}" if model else "A classifier"
-    start = f", fine-tuned from {text(model.pretrained)}" if model and model.pretrained else ""
+    how = "with the vectors of" if model and model.architecture == "EmbeddingLinear" else "fine-tuned from"
+    start = f", {how} {text(model.pretrained)}" if model and model.pretrained else ""
     description = f"\n\n{text(record.description)}" if record.description else ""
     labels = ", ".join(text(label) for label in promotion.labels)
     return f"{kind}{start}. It sorts a text into one of: {labels}.{description}"
@@ -99,20 +100,12 @@ def _use(promotion: PromotionRecord, record: RunRecord) -> str:
             'the folder of this file:\n\n```\npython load.py "..."\n```\n\n'
             f"or with mhc:\n\n```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} words."
         )
-    if record.model and record.model.architecture == "PooledEncoder":
-        return (
-            "## How to use\n\nThis is an encoder of transformers with a linear layer on its pooled output, for which "
-            "transformers has no class: `transformers.pipeline` refuses it. With torch and transformers, from the "
-            f'folder of this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n{with_mhc}\n```\n\n'
-            f"Texts are cut at {promotion.max_tokens} tokens."
-        )
-    if not promotion.standalone:
     if record.model and record.model.architecture == "EmbeddingLinear":
         return (
-            "## How to use\n\nThis is logistic regression on the vectors of a frozen encoder of transformers, which is in "
-            "the folder `encoder`, with TF-IDF beside them if there is a `tfidf.json`. With torch and transformers alone, "
-            f'from the folder of this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n{with_mhc}\n'
-            "```\n\n"
+            "## How to use\n\nThis is logistic regression on the vectors of a frozen encoder of transformers, which is "
+            "in the folder `encoder`, with TF-IDF beside them if there is a `tfidf.json`. With torch and transformers "
+            f'alone, from the folder of this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n'
+            f"{with_mhc}\n```\n\n"
             f"The encoder reads at most {promotion.max_tokens} tokens of a text."
         )
     if record.model and record.model.architecture == "PooledEncoder":
@@ -122,6 +115,7 @@ def _use(promotion: PromotionRecord, record: RunRecord) -> str:
             f'folder of this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n{with_mhc}\n```\n\n'
             f"Texts are cut at {promotion.max_tokens} tokens."
         )
+    if not promotion.standalone:
         return (
             "## How to use\n\nThis is a bag of n-grams, not a model of transformers: `transformers.pipeline` cannot "
             f"load it. Use it with mhc:\n\n```\n{with_mhc}\n```"
