@@ -39,7 +39,7 @@ def application(settings: Settings) -> Starlette:
         site.close()
 
     app = Starlette(
-        routes=[*predictions.routes(), *routes_of(site)],
+        routes=[*predictions.routes(), *routes_of(site, predictions)],
         middleware=[Middleware(Guard, settings, site.answers), Middleware(Explained, settings)],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
@@ -48,10 +48,10 @@ def application(settings: Settings) -> Starlette:
     return app
 
 
-def routes_of(site: Site) -> list[Route]:
+def routes_of(site: Site, predictions: Predictions) -> list[Route]:
     """Return the addresses; an id in an address is looked up in the index, and is never a part of a path."""
     live, run = Live(site), Run(site)
-    health = Health(site, live)
+    health = Health(site, live, predictions.metrics)
     return [
         Route("/", Runs(site).answer),
         Route("/runs/{run_id}", run.answer, name="run"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -18,8 +18,8 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Health:
     """The two addresses for programs that watch the server."""
 
-    def __init__(self, site: Site, live: Live) -> None:
-        self._site, self._live = site, live
+    def __init__(self, site: Site, live: Live, predictions: Callable[[], dict[str, float]]) -> None:
+        self._site, self._live, self._predictions = site, live, predictions
         self._started = time.monotonic()
 
     async def health(self, request: Request) -> Response:
@@ -43,6 +43,7 @@ class Health:
         yield "# TYPE mhc_answers_total counter"
         answers = sorted(self._site.answers.items())
         yield from (f'mhc_answers_total{{code="{code}"}} {count}' for code, count in answers)
+        yield from (f"{name} {value:.10g}" for name, value in self._predictions().items())
 
 
 def _gauge(name: str, meaning: str, value: float) -> list[str]:

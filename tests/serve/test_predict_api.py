@@ -194,3 +194,16 @@ def test_texts_are_in_no_file_and_no_log(tmp_path: Path, models: Path, caplog: p
 def test_page_of_another_server_gets_no_prediction(client: TestClient) -> None:
     answer = client.post("/predict", json={"texts": [CANARY]}, headers={"origin": "https://example.org"})
     assert answer.status_code == 403
+
+
+def test_metrics_count_requests_texts_and_batches(models: Path) -> None:
+    with a_client(models) as client:
+        predicted(client, ["river", "stone"])
+        client.post("/predict", json={"texts": []})
+        lines = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if "predict" in line)
+    assert lines['mhc_predict_requests_total{path="/predict",status="200"}'] == "1"
+    assert lines['mhc_predict_requests_total{path="/predict",status="400"}'] == "1"
+    assert lines[f'mhc_predict_texts_total{{bundle="{LINEAR}"}}'] == "2"
+    assert lines[f'mhc_predict_batches_total{{bundle="{LINEAR}"}}'] == "1"
+    assert lines[f'mhc_predict_waiting_texts{{bundle="{LINEAR}"}}'] == "0"
+    assert 0 < float(lines['mhc_predict_seconds_sum{path="/predict"}']) < 100

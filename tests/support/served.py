@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -58,19 +59,14 @@ def a_linear_bundle(folder: Path, seed: int = 0) -> Path:
 
 
 def promote(models: Path, name: str, alias: str) -> None:
-    """Enter a bundle into the ledger, by itself or as what the alias means from now on."""
-    folder = bundle.folder_of(models, name)
-    entry = ledger.draft("promoted", "ada", "a test")
+    """Enter a bundle into the ledger, as what the alias means from now on."""
+    checksums = bundle.sha256(bundle.folder_of(models, name) / bundle.CHECKSUMS)
+    run = "words_20261120_120000_a1b2"
+    enter(models, "promoted", labels=list(LABELS), bundle=name, alias=alias, run=run, checksums=checksums)
+
+
+def enter(models: Path, what: str, **fields: Any) -> None:
+    """Append an entry about the task of `LABELS` to the ledger."""
+    draft = msgspec.structs.replace(ledger.draft(what, "ada", "a test"), task=task_of(LABELS), **fields)
     with ledger.changing(models, NOW) as writer:
-        writer.append(
-            msgspec.structs.replace(
-                entry,
-                task=task_of(LABELS),
-                labels=list(LABELS),
-                bundle=name,
-                alias=alias,
-                run="words_20261120_120000_a1b2",
-                checksums=bundle.sha256(folder / bundle.CHECKSUMS),
-            ),
-            NOW,
-        )
+        writer.append(draft, NOW)

@@ -95,8 +95,11 @@ class TfidfTokenizer:
 
     def split(self, text: str) -> list[str]:
         """Return the parts of a text between white space, all of them, after masking and lower-casing."""
-        plain = masking.mask(text) if self.mask else text
-        plain = plain.lower() if self.lowercase else plain
+        return self.parts(masking.mask(text) if self.mask else text)
+
+    def parts(self, masked: str) -> list[str]:
+        """Return the parts of a masked text; each is of one of its words, and digits are parts of their own."""
+        plain = masked.lower() if self.lowercase else masked
         return (DIGIT.sub(r" \g<0> ", plain) if self.split_digits else plain).split()
 
     def encode(self, texts: Sequence[str]) -> tuple[Ints, Ints, list[int]]:

@@ -10,6 +10,7 @@ from mhc.serve.prediction import schema
 from mhc.serve.prediction.api import Api
 from mhc.serve.prediction.bundles import Bundles
 from mhc.serve.prediction.counts import Counts
+from mhc.serve.prediction.try_it import PATH, TryIt
 from mhc.serve.settings import PREDICT, Settings
 
 
@@ -32,6 +33,7 @@ class Predictions:
         return [
             Route(PREDICT, api.predict, methods=["POST"]),
             Route(schema.SCHEMA, api.describe),
+            Route(PATH, TryIt(self.settings, self.bundles, self.counts).answer, methods=["GET", "POST"]),
         ]
 
     def metrics(self) -> dict[str, float]:
