@@ -9,10 +9,11 @@ import click
 
 from mhc.cli.context import Context
 from mhc.cli.output import echo
-from mhc.errors import NotFound
+from mhc.errors import BadInput, NotFound
 from mhc.serve.settings import Settings, is_loopback, is_unspecified
 
 LIBRARIES = ("starlette", "uvicorn")
+MIN_TOKEN = 16
 
 
 @click.command("serve")
@@ -30,6 +31,8 @@ def serve_command(
     Example: mhc serve --dry-run
     """
     require_libraries()
+    if token and len(token) < MIN_TOKEN:
+        raise BadInput(f"The token has {len(token)} characters. Give at least {MIN_TOKEN}, or none to get one")
     from mhc.cli.run_options import open_index
     from mhc.policy import load
     from mhc.serve import server

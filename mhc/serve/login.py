@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mhc.serve.forms import fields_of, first
 from mhc.serve.rendering import message, page
-from mhc.serve.security import COOKIE, same
+from mhc.serve.security import same
 from mhc.serve.settings import Settings
 
 
@@ -28,5 +28,5 @@ class Login:
         if self._settings.token and not same(token, self._settings.token):
             return message(self._settings, "The token is wrong", 401, title="Not logged in", back="/login")
         answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, self._settings.cookie, httponly=True, samesite="strict")
+        answer.set_cookie(self._settings.cookie_name, self._settings.cookie, httponly=True, samesite="strict")
         return answer

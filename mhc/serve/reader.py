@@ -28,6 +28,7 @@ class Reader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"mhc-{name}")
         self._index: Index | None = None
         self._until = 0.0
+        self._expired = False
 
     async def read(self, task: Callable[[Index], T]) -> T:
         """Return the result of `task`, which receives the index."""
@@ -39,7 +40,7 @@ class Reader:
 
     def expire(self) -> None:
         """Bring the index up to date before the next task, because a run was changed."""
-        self._until = 0.0
+        self._expired = True
 
     def close(self) -> None:
         """End the thread after its current task."""
@@ -47,9 +48,9 @@ class Reader:
 
     def _with_index(self, task: Callable[[Index], T]) -> T:
         started = time.monotonic()
-        if self._index is None or started >= self._until:
-            self._until = float("inf")
+        if self._index is None or self._expired or started >= self._until:
+            self._expired = False
             self._index = Index(self._context.outputs, self._context.models, self._context.liveness)
             now = time.monotonic()
-            self._until = min(self._until, now + max(FRESH, SHARE * (now - started)))
+            self._until = now + max(FRESH, SHARE * (now - started))
         return task(self._index)

@@ -12,12 +12,12 @@ import asyncio
 import hmac
 import time
 from collections import Counter
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, cookie_parser
 from starlette.responses import PlainTextResponse
 
 from mhc.serve.rates import Rates
@@ -26,7 +26,6 @@ from mhc.serve.settings import PREDICT, Settings, is_loopback
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "mhc_session"
 READING = ("GET", "HEAD")
 OPEN = ("/login", "/health", "/static/")
 """Paths that need no token: they show nothing of the runs."""
@@ -135,7 +134,10 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-            await send(message)
+            try:
+                await asyncio.wait_for(send(message), self._settings.limits.answer_seconds)
+            except TimeoutError:
+                raise ClientDisconnect from None
 
         return with_headers
 
@@ -179,18 +181,10 @@ def check_token(scope: Scope, headers: Headers, settings: Settings) -> None:
     kind, _, value = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and same(value.strip(), settings.token):
         return
-    if same(cookie_of(headers), settings.cookie):
+    if same(cookie_parser(headers.get("cookie", "")).get(settings.cookie_name, ""), settings.cookie):
         return
-    raise Refusal(401, "Open the address with the token that mhc serve has printed", www_authenticate="Bearer")
-
-
-def cookie_of(headers: Headers) -> str:
-    """Return the value of the session cookie; an empty text without one."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    hint = "Open the address with the token that mhc serve has printed, or /login"
+    raise Refusal(401, hint, www_authenticate="Bearer")
 
 
 def same(one: str, other: str) -> bool:

@@ -24,10 +24,12 @@ class Limits:
     """Of a request for predictions."""
     header_bytes: int = 32_768
     """Of the first line and the headers."""
-    header_seconds: float = 10.0
+    header_seconds: float = 5.0
     """Time to send them."""
     body_seconds: float = 30.0
     """Time between two parts of a body."""
+    answer_seconds: float = 30.0
+    """Time within which a client takes a part of an answer."""
     per_second: float = 100.0
     """Requests of one client, on average."""
     burst: int = 200
@@ -76,6 +78,11 @@ class Settings:
     def form_key(self) -> str:
         """The value that every form of a page carries."""
         return self._proof("form")
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of that cookie; browsers do not tell the ports of a machine apart."""
+        return f"mhc_session_{self.port}"
 
     @property
     def cookie(self) -> str:

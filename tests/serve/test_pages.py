@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mhc.record import Gate
+from mhc.serve.pages.runs import Query
 from mhc.serve.rendering import NOTICE
 from tests.support.builders import a_run, a_tree
 from tests.support.measured import a_measured_run
@@ -200,3 +201,17 @@ def test_damaged_record_is_a_sentence(client: TestClient, tmp_path: Path) -> Non
     assert [answer.status_code for answer in answers] == [200, 500]
     assert all("cannot be read" in answer.text or "damaged" in answer.text for answer in answers)
     assert not [answer for answer in answers if CANARY in answer.text]
+
+
+ODD = [
+    "(" * 500, "not " * 240 + "tags has a", "lr = 1 or " * 90 + "lr = 2", "lr ~ (a+)+$", "9" * 300, "1e999", "-1", "0",
+    "config", "metrics", "history", "imported.x", "a.b.c.d", "tags", "val", "'", '"', "%", "\\", "\u00df", "\x00", "\n",
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("field", [field for field in Query._fields if field != "reverse"])
+def test_no_value_of_a_filter_breaks_the_page(client: TestClient, field: str) -> None:
+    for value in ODD:
+        answer = client.get("/", params={field: value})
+        assert answer.status_code in (200, 400), (field, value)

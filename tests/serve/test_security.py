@@ -73,7 +73,7 @@ def test_without_the_token_nothing_is_shown(serve: Open) -> None:
         assert client.get(path).status_code == 401
         assert client.post(path).status_code == 401
     assert client.get("/", headers={"authorization": "Bearer wrong"}).status_code == 401
-    assert client.get("/", headers={"cookie": f"mhc_session={TOKEN}"}).status_code == 401
+    assert client.get("/", headers={"cookie": f"mhc_session_8000={TOKEN}"}).status_code == 401
 
 
 def test_token_is_shown_by_header_or_once_by_login(serve: Open) -> None:
@@ -202,3 +202,17 @@ def test_body_that_stops_coming_ends_the_request(settings: Settings) -> None:
 def test_websocket_is_refused(client: TestClient) -> None:
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live"):
         pass
+
+
+def test_client_that_does_not_read_is_let_go(settings: Settings) -> None:
+    async def check() -> None:
+        async def stuck(message: Message) -> None:
+            await asyncio.Event().wait()
+
+        limited = dataclasses.replace(settings, limits=Limits(answer_seconds=0.05))
+        guard = Guard(application(limited), limited, Counter())
+        headers = [(b"host", b"127.0.0.1")]
+        scope = {"type": "http", "method": "GET", "path": "/static/page.css", "headers": headers, "client": ("a", 1)}
+        await asyncio.wait_for(guard(scope, nothing, stuck), 20)
+
+    asyncio.run(check())
