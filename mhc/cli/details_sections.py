@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -240,7 +241,7 @@ def history(record: RunRecord) -> None:
 
 def files(folder: Path) -> None:
     """List the files of the folder with their sizes, the largest first."""
-    sizes = sorted(_file_sizes(folder), key=lambda pair: -pair[1])
+    sizes = sorted(file_sizes(folder), key=lambda pair: -pair[1])
     title(f"Files: {format_size(sum(size for _, size in sizes))} in {len(sizes)}")
     rows = [(name, format_size(size)) for name, size in sizes[:MAX_FILES]]
     show_table((Column("file", min_width=20, cut_middle=True), Column("size", right=True)), rows)
@@ -249,8 +250,10 @@ def files(folder: Path) -> None:
         echo(f"and {len(rest)} more, {format_size(sum(size for _, size in rest))}", "dim")
 
 
-def _file_sizes(folder: Path) -> Iterator[tuple[str, int]]:
+def file_sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield the files of a folder, relative to it, with their sizes in bytes."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent) / name
-            yield clean(path.relative_to(folder)), path.lstat().st_size
+            with suppress(FileNotFoundError):  # a running run replaces files
+                yield clean(path.relative_to(folder)), path.lstat().st_size

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +23,7 @@ import pytest
 
 from mhc.cli.command_table import COMMANDS
 from mhc.serve import command
+from mhc.serve.settings import Limits
 from tests.serve.conftest import serving
 from tests.support.builders import a_run
 from tests.support.typed import typed
@@ -51,8 +52,12 @@ def test_server_answers_follows_a_run_and_ends_by_ctrl_c(tmp_path: Path) -> None
             a_run(tmp_path / "outputs", "focal_20261120_130000_c3d4")
             second = next(line for line in events if line.startswith(b"data: "))
             assert json.loads(second[6:])["total"] == 2
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) in (0, 130)
+            with ExitStack() as others:
+                for _ in range(Limits().streams - 1):
+                    others.enter_context(urllib.request.urlopen(f"{address}live", timeout=20))
+                assert get(f"{address}live")[0] == 503
+                process.send_signal(signal.SIGINT)
+                assert process.wait(timeout=20) in (0, 130)
         assert process.stderr is not None
         assert process.stderr.read().strip() == ""
 

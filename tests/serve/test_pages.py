@@ -116,7 +116,7 @@ def test_run_page_shows_scores_gates_and_record(client: TestClient) -> None:
     for part in (
         "Metrics of the best checkpoint", "Confusion matrix on test", "Recall per class on test", "Reliability on val",
         "suicidal on test: recall and precision by threshold", "macro-F1 on validation", "0.62 is at least 0.55",
-        "What happened to the run", "python -m mhc.train model=baseline", "Most confident of",
+        "What happened to the run", "train.log", "python -m mhc.train model=baseline", "Most confident of",
     ):  # fmt: skip
         assert part.lower() in text.lower(), part
 

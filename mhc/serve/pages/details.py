@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mhc.analysis.overview import overview
+from mhc.cli.details_sections import file_sizes
 from mhc.errors import Unreadable
 from mhc.index.index import Index
 from mhc.index.rows import Row
@@ -35,6 +36,8 @@ class Details(NamedTuple):
     row: Row
     record: RunRecord
     document: Document
+    files: list[tuple[str, int]]
+    """Paths within its folder, and sizes."""
     drawn: dict[str, bytes]
     """Figures that were drawn, by name."""
 
@@ -54,7 +57,7 @@ class Run:
         values = {
             "run": details.row,
             "record": details.record,
-            "sections": [*details.document.sections, *record.sections(details.record)],
+            "sections": [*details.document.sections, *record.sections(details.record, details.files)],
             "notices": details.document.notices[1:],
             "archived": details.row.location not in ("active", "production"),
         }
@@ -88,7 +91,8 @@ class Run:
         if key not in self._kept:
             registry = self._site.context.registry()
             shown = overview(index, [row], registry, title=row.id, now=now(), whole_history=False)
-            self._kept[key] = Details(row, shown.runs[0].record, whole.of_run(shown), {})
+            files = list(file_sizes(index.folder(row.path)))
+            self._kept[key] = Details(row, shown.runs[0].record, whole.of_run(shown), files, {})
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mhc.analysis.overview import private
+from mhc.cli.details_sections import MAX_FILES
 from mhc.record import RunRecord
 from mhc.report.data_notes import data_notes
 from mhc.report.document import Block, Column, Grid, Section
 from mhc.report.formatting import format_duration, format_size, format_time
 from mhc.report.tables import MISSING, score
+from mhc.terminal import quantity
 
 FACT_COLUMNS = (Column("fact"), Column("value"))
 
 
-def sections(record: RunRecord) -> list[Section]:
+def sections(record: RunRecord, files: Sequence[tuple[str, int]]) -> list[Section]:
     """Return the sections that have something to show."""
     made = [
         Section(title="Notes", blocks=list(_grid("Notes and groups", _annotations(record)))),
         Section(title="Timing", blocks=list(_grid("Timing and checkpoint", _timing(record)))),
         Section(title="Origin", blocks=list(_grid("Code, configuration and machine", _lineage(record)))),
         Section(title="History", blocks=[_history(record)] if record.history else []),
+        Section(title="Files", blocks=[_files(files)] if files else []),
     ]
     return [section for section in made if section.blocks]
 
@@ -80,3 +83,10 @@ def _history(record: RunRecord) -> Grid:
     rows = [(format_time(event.at)[:19], event.what, event.by, private(event.why)) for event in record.history]
     columns = (Column("at (UTC)"), Column("what"), Column("by"), Column("why"))
     return Grid(caption="What happened to the run, oldest first", columns=columns, rows=rows)
+
+
+def _files(files: Sequence[tuple[str, int]]) -> Grid:
+    ordered = sorted(files, key=lambda pair: -pair[1])
+    caption = f"{quantity(len(files), 'file')}, {format_size(sum(size for _, size in files))}; the largest first"
+    rows = [(name, format_size(size)) for name, size in ordered[:MAX_FILES]]
+    return Grid(caption=caption, columns=(Column("file"), Column("size", number=True)), rows=rows)
