@@ -18,7 +18,7 @@ import pytorch_lightning as pl
 from mhc.data import corpus, folds, options, token_cache, tokenizer
 from mhc.data.batch_loader import BatchLoader, RankInfo
 from mhc.data.corpus import Corpus
-from mhc.data.options import Batching, Cleaning, Splitting, Tokenizing
+from mhc.data.options import Basics, Batching, Cleaning, Splitting, Tokenizing
 from mhc.data.sources import Source
 from mhc.data.token_cache import TokenSplit
 from mhc.errors import BadConfig
@@ -74,16 +74,16 @@ class TextDataModule(pl.LightningDataModule):
         super().__init__()
         refuse_unknown_keys(shorthand, source)
         self.source = source
+        values = {"seed": seed, "near_duplicates": near_duplicates, "high_risk": high_risk}
+        basics = options.read(values, Basics, "data")
+        self.seed, self.near_duplicates, self.high_risk = basics.seed, basics.near_duplicates, basics.high_risk
         self.cleaning = options.read(cleaning, Cleaning, "data.cleaning")
         folds.check(self.splitting)
         self.splitting = options.read(splitting, Splitting, "data.splitting")
         self.batching = options.read(batching, Batching, "data.batching")
         self.tokenizing = options.read(tokenizer, Tokenizing, "model.tokenizer")
         self.cache = Path(cache_dir)
-        self.seed = seed
         self.label_names = {str(value): str(name) for value, name in (label_names or {}).items()}
-        self.high_risk = list(high_risk)
-        self.near_duplicates = near_duplicates
         self.prepared = False
 
     def prepare(self) -> None:

@@ -18,6 +18,17 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of a node; a missing or misspelt key is an error that names it."""
 
 
+class Basics(Strict, frozen=True, kw_only=True):
+    """Single values of the data."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+    """Of the order of the batches."""
+    near_duplicates: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] | None
+    """Share of common word pairs from which a text counts as a near copy; None: near copies are not counted."""
+    high_risk: list[str]
+    """Labels that users must be able to rely on."""
+
+
 class Cleaning(Strict, frozen=True, kw_only=True):
     """What is masked, and which rows are dropped."""
 
@@ -125,6 +136,8 @@ def read(values: Mapping[str, object], kind: type[Node], key: str) -> Node:
     Raises:
         BadConfig: if a value is not valid, or a key is missing or misspelt; the message names the key.
     """
+    if not isinstance(values, Mapping):
+        raise BadConfig(f"{key} is {values!r}; it must be a mapping of {', '.join(kind.__struct_fields__)}")
     try:
         return msgspec.convert(dict(values), kind)
     except msgspec.ValidationError as error:

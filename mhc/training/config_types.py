@@ -31,6 +31,8 @@ TYPES: dict[str, type] = {
     "paths.models": str,
     "paths.cache": str,
     "paths.run": str,
+    "data.seed": int,
+    "data.near_duplicates": float,
     "data.cleaning.min_rows_per_label": int,
     "data.splitting.val": float,
     "data.splitting.test": float,

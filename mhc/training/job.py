@@ -27,7 +27,7 @@ from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status
 from mhc.runs.process_control import must_be_resumable
 from mhc.runs.signals import recording, signals_deferred
-from mhc.training import architecture, completed, config, exit_codes, passes, recorded_config
+from mhc.training import architecture, completed, config, exit_codes, passes, recorded_config, structure
 from mhc.training.resume_check import refuse_changed_data
 from mhc.training.sweep_process import end_job, end_with_parent
 
@@ -250,7 +250,7 @@ def check(cfg: DictConfig) -> None:
     """Check the values that the types of the schema cannot; called after registration, so that a failure is recorded.
 
     Raises:
-        BadConfig: if a value is invalid.
+        BadConfig: if a value is invalid, or is in the place of a node that builds an object.
         BadInput: if a text has control characters, is too long, or is not UTF-8.
     """
     if cfg.category is not None and cfg.category not in list(Category):
@@ -262,6 +262,7 @@ def check(cfg: DictConfig) -> None:
     if cfg.seed < 0:
         raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
     user_text.check_run(cfg.name, cfg.description, cfg.note, cfg.tags)
+    structure.check(cfg)
     policy.from_values(plain(cfg.policy), "policy")
 
 

@@ -111,7 +111,7 @@ def run(work: Path, *, quick: bool) -> list[Outcome]:
     failures = []
     with contextlib.chdir(work):
         for number in range(count):
-            words = generated(rng, keys[number % len(BASES)])
+            words = generated(rng, keys[number % len(BASES)], number // len(BASES))
             problem = attempt([*BASES[number % len(BASES)], *FAST, *words], work)
             if problem:
                 failures.append(f"{' '.join(word[:80] for word in words)}: {problem}")
@@ -144,12 +144,12 @@ def all_keys(base: Sequence[str]) -> list[str]:
     return keys
 
 
-def generated(rng: random.Random, keys: list[str]) -> list[str]:
-    """Return one to three words: a known, mistyped or odd key with any value."""
+def generated(rng: random.Random, keys: list[str], number: int) -> list[str]:
+    """Return one to three words: a known, mistyped or odd key with any value; the first key is each one in turn."""
     words = []
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+    for place in range(rng.choice((1, 1, 1, 2, 3))):
         kind = rng.random()
-        key = rng.choice(keys)
+        key = rng.choice(keys) if place else keys[number % len(keys)]
         if kind < 0.05:
             words.append(rng.choice(ODD_WORDS))
         elif kind < 0.15:
