@@ -215,3 +215,13 @@ def test_no_value_of_a_filter_breaks_the_page(client: TestClient, field: str) ->
     for value in ODD:
         answer = client.get("/", params={field: value})
         assert answer.status_code in (200, 400), (field, value)
+
+
+def test_hostile_id_is_text_wherever_it_is_shown(client: TestClient, tmp_path: Path) -> None:
+    folder = a_run(tmp_path / "outputs", GOOD, candidate=True, gates=[PASSED])
+    record = folder / "run.json"
+    record.write_text(record.read_text().replace(GOOD, GOOD + r"\"><img src=x onerror=alert(1)>"))
+    for path in ("/", "/candidates", "/metrics", f"/runs/{GOOD}%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E"):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert "<img src=x" not in answer.text
