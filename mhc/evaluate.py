@@ -124,9 +124,7 @@ def clean_as_in_training(cfg: DictConfig, loaded: Loaded, overrides: Sequence[st
 
 def masks(loaded: Loaded) -> bool:
     """Return whether the model masks the texts that it is given, so that it is scored on what it was trained for."""
-    from mhc.data.tokenizer import Encoder
-
-    return Encoder(loaded.tokenizer_folder, loaded.max_tokens).masks
+    return loaded.encoder().masks
 
 
 def metrics_of(

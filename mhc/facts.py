@@ -119,6 +119,33 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     recall: dict[str, float] = {}
 
 
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """The ends of an interval."""
+
+    low: float
+    high: float
+    confidence: float
+    """0 to 1, such as 0.95."""
+
+
+class Refit(msgspec.Struct, frozen=True, kw_only=True):
+    """The score of a run that was trained on the rows of all folds: that of the folds."""
+
+    sweep: str
+    """The id of the cross-validation."""
+    runs: list[str] = []
+    """The ids of the folds."""
+    rows: int = 0
+    passes: int = 1
+    """Predictions of each row: one for each repeat of the folds and each seed."""
+    epochs: int | None = None
+    """The median of the best epochs of the folds, for which the run was trained."""
+    metrics: Metrics = Metrics()
+    """Over all rows, each predicted by a training that had held it out; the mean over the passes."""
+    accuracy: Bounds | None = None
+    f1_macro: Bounds | None = None
+
+
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Durations and counts of one run."""
 

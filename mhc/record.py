@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
+from mhc.facts import DataFacts, Metrics, ModelFacts, Refit, Smoke, Timing
 
 RECORD_FILE = "run.json"
 """The name of the record in a run's folder."""
@@ -199,31 +199,24 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the bundles built from this run."""
 
 
-class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """The ends of an interval."""
+class EnsembleMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A run whose probabilities an ensemble averages; the ensemble has a copy of its model."""
 
-    low: float
-    high: float
-    confidence: float
-    """0 to 1, such as 0.95."""
-
-
-class Refit(msgspec.Struct, frozen=True, kw_only=True):
-    """The score of a run that was trained on the rows of all folds: that of the folds."""
-
-    sweep: str
-    """The id of the cross-validation."""
-    runs: list[str] = []
-    """The ids of the folds."""
-    rows: int = 0
-    passes: int = 1
-    """Predictions of each row: one for each repeat of the folds and each seed."""
-    epochs: int | None = None
-    """The median of the best epochs of the folds, for which the run was trained."""
-    metrics: Metrics = Metrics()
-    """Over all rows, each predicted by a training that had held it out; the mean over the passes."""
-    accuracy: Bounds | None = None
-    f1_macro: Bounds | None = None
+    run: str
+    """Its id."""
+    folder: str
+    """Name of its folder in `ensemble/members`."""
+    model: str = ""
+    checkpoint: str = ""
+    """SHA-256 of its checkpoint."""
+    weight: float
+    temperature: float
+    """At which it is averaged, fitted on val as the weights are."""
+    category: Category | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    has_diff: bool = False
+    """Whether all its uncommitted changes of code were in its folder."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,6 +245,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage = Lineage()
     refit: Refit | None = None
     """None unless the run was trained on all rows after a cross-validation."""
+    ensemble: list[EnsembleMember] = []
+    """The members of an ensemble; empty for other runs."""
     smoke: Smoke = Smoke()
     data: DataFacts | None = None
     model: ModelFacts | None = None

@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mhc.retention", "mhc.inference", "mhc.migrate", "mhc.analysis", "mhc.audit"),
     ("callbacks", "mhc.cli"),
     ("mhc.training", "mhc.serve"),
-    ("mhc.train", "mhc.predict", "mhc.evaluate"),
+    ("mhc.train", "mhc.predict", "mhc.evaluate", "mhc.ensemble"),
     ("scripts",),
 )  # fmt: skip
 """From the ground up. An import goes to a lower floor or stays in its unit; the names in one string are one unit."""

@@ -14,7 +14,7 @@ from mhc.index.rows import Row
 from mhc.record import Promotion, RunRecord
 from mhc.report.advice import result_notes
 from mhc.report.data_notes import data_notes
-from mhc.report.folds import refit_sentence
+from mhc.report.folds import members_sentence, refit_sentence
 from mhc.report.formatting import format_age, format_duration, format_number, format_size, format_time
 from mhc.report.tables import (
     MISSING,
@@ -130,6 +130,9 @@ def metrics(record: RunRecord) -> None:
     if record.refit:
         echo()
         echo(refit_sentence(record.refit))
+    if record.ensemble:
+        echo()
+        echo(members_sentence(record.ensemble))
     if not splits:
         return
     title("Metrics of the best checkpoint")

@@ -78,8 +78,8 @@ class TextDataModule(pl.LightningDataModule):
         basics = options.read(values, Basics, "data")
         self.seed, self.near_duplicates, self.high_risk = basics.seed, basics.near_duplicates, basics.high_risk
         self.cleaning = options.read(cleaning, Cleaning, "data.cleaning")
-        folds.check(self.splitting)
         self.splitting = options.read(splitting, Splitting, "data.splitting")
+        folds.check(self.splitting)
         self.batching = options.read(batching, Batching, "data.batching")
         self.tokenizing = options.read(tokenizer, Tokenizing, "model.tokenizer")
         self.cache = Path(cache_dir)

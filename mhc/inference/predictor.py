@@ -52,11 +52,9 @@ class Predictor:
     def __init__(
         self, loaded: Loaded, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None
     ) -> None:
-        from mhc.data.tokenizer import Encoder
-
         self.name, self.label_names, self.temperature = loaded.name, list(loaded.labels), loaded.temperature
         self.repairs = loaded.repairs
-        self.encode = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
+        self.encode = loaded.encoder()
         self.scorer = loaded.scorer(precision=precision, device=device, batch_tokens=batch_tokens)
 
     @classmethod

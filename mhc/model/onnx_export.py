@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mhc.data.tokenizer import Encoder
 from mhc.errors import BadConfig, MhcError
+from mhc.model.ensemble import Ensemble
 from mhc.model.tfidf.model import TfidfModel
 from mhc.model.weights import Loaded
 
@@ -57,6 +58,8 @@ def export(loaded: Loaded, folder: Path) -> Path:
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise BadConfig(f"An export to ONNX needs {', '.join(missing)}. Install with: pip install 'mhc[onnx]'")
+    if isinstance(loaded.network, Ensemble):
+        raise BadConfig(f"{loaded.name} is an ensemble, which is no single network. Export its members")
     if not loaded.masked or isinstance(loaded.network, TfidfModel):
         raise BadConfig(f"{loaded.name} is a bag of n-grams, which cannot be exported to ONNX. Export an encoder")
     network = Logits(loaded.network.float().cpu().eval())

@@ -7,7 +7,7 @@ imported with the first network that needs it: a linear model does not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING
 from mhc import files
 from mhc.data import ngrams, tokenizer
 from mhc.data.tfidf import tokenizer as tfidf
+from mhc.data.tokenizer import Encoder
 from mhc.errors import BadConfig, NotFound, Unreadable
 from mhc.hardware import PRECISIONS
+from mhc.model.ensemble import Ensemble, EnsembleEncoder, EnsembleScorer
 from mhc.model.tfidf.model import TfidfModel
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerFast
 
@@ -36,7 +40,7 @@ PREFIX = "network."
 class Loaded:
     """Trained network with its tokenizer, labels and temperature."""
 
-    network: nn.Module | TfidfModel
+    network: nn.Module | TfidfModel | Ensemble
     """In float32, in evaluation mode, on the CPU."""
     tokenizer_folder: Path
     labels: list[str]
@@ -60,14 +64,27 @@ class Loaded:
         """Tokenizer of transformers, or of n-grams; all have `save_pretrained`."""
         return tokenizer.load(self.tokenizer_folder)
 
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return probabilities [n, k] of normalised texts in float32, without the temperature."""
+        scorer = self.scorer(precision="fp32", device="cpu")
+        return scorer.probabilities(self.encoder()(texts), len(self.labels))
+
+    def encoder(self) -> Encoder:
+        """Return what encodes texts for the scorer."""
+        if isinstance(self.network, Ensemble):
+            return EnsembleEncoder(self.network)
+        return Encoder(self.tokenizer_folder, self.max_tokens)
+
     def scorer(
         self, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None
-    ) -> Scorer | TfidfModel:
+    ) -> Scorer | TfidfModel | EnsembleScorer:
         """Return what computes probabilities from token ids; the network is used, not copied.
 
         Raises:
             BadConfig: if there is no such precision or device, or `batch_tokens` is below 1.
         """
+        if isinstance(self.network, Ensemble):
+            return EnsembleScorer(self.network, precision=precision, device=device, batch_tokens=batch_tokens)
         if isinstance(self.network, TfidfModel):
             return on_cpu(self.network, precision, device)
         from mhc.model.scoring import Scorer

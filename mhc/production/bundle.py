@@ -33,6 +33,7 @@ LOAD_SCRIPTS = frozenset(
         "14f36dc2b0de27a0163b690bb2b3fa1bdd52ea5a227402a90f767d9173b67277",  # load_linear.py, without an encoder
         "4c6ac55041c82491ce9aca6f4276936dd7f935b606db2c182d8959ffb9f46c07",  # load_linear.py
         "fb227fd39fcfd6c8a97e792ff6cc7703c2a9f4119aa2c796762bfb092d970fc1",  # load_encoder.py
+        "4995d059085cd6ed431a1d859a7e5629b0e47e8e2ca4864e22867ddcc519255a",  # ensemble/load_members.py
     }
 )
 """The sha256 of those scripts, of this version and of earlier ones."""
@@ -43,6 +44,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ALLOWED = (*UNTRACKED, ".json", ".txt", ".md", ".npz", ".yaml", ".diff", ".jinja", ".model", ".sha256", ".spm")
 """Suffixes of the files that a bundle may contain: no pickle, no code but our own `LOAD_SCRIPT`, no archive."""
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_SCRIPT = re.compile(rf"(?:members/[^/]+/)?{re.escape(LOAD_SCRIPT)}")
+"""Where a bundle may have a script: at its top, and at that of each member of an ensemble."""
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 SHA256_DIGITS = 64
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -168,7 +171,7 @@ def hazards(folder: Path) -> list[str]:
     for path in sorted(files(folder)):
         if (folder / path).is_symlink():
             problems.append(f"{path!r} is a link")
-        elif path == LOAD_SCRIPT:
+        elif _SCRIPT.fullmatch(path):
             if sha256(folder / path) not in LOAD_SCRIPTS:
                 problems.append(f"{path} is not the script that mhc writes")
         elif not path.endswith(ALLOWED) or not _PATH.fullmatch(path):

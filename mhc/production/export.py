@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mhc.data import ngrams
-from mhc.data.tokenizer import Encoder
 from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
+from mhc.model.ensemble import Ensemble
 from mhc.model.tfidf.model import TfidfModel
 from mhc.production import encoder_bundle, linear_bundle
 from mhc.production.bundle import CALIBRATION, WEIGHTS
+from mhc.production.ensemble import folder as members
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,7 @@ def _class_of_user(network: object) -> type | None:
 def standalone(trained: Loaded) -> bool:
     """Return whether transformers alone can load the folder: whether the network's config is one of its classes."""
     network = trained.network
-    if isinstance(network, TfidfModel):
+    if isinstance(network, TfidfModel | Ensemble):
         return False
     from transformers import PreTrainedModel
 
@@ -81,7 +82,10 @@ def write(trained: Loaded, folder: Path, temperature: float) -> None:
             f"the network {kind} is a class of your own, and a bundle contains no code: only networks of transformers "
             f"and of mhc can be served from one. Use the run itself: python -m mhc.predict run={trained.name}"
         )
-    if isinstance(trained.network, TfidfModel):
+    if isinstance(trained.network, Ensemble):
+        members.copy(trained.network, folder)
+        folded = False
+    elif isinstance(trained.network, TfidfModel):
         linear_bundle.write(trained.network, trained.tokenizer_folder, trained.labels, folder, temperature)
         folded = True
     else:
@@ -153,6 +157,8 @@ def _save_bag(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
 
 def scorer_of(trained: Loaded) -> tuple[Callable[[Path, Sequence[str], int], Probabilities], str]:
     """Return what scores a bundle of the network with as little of mhc as possible, and its name."""
+    if isinstance(trained.network, Ensemble):
+        return members.score_alone, "its load.py alone"
     if isinstance(trained.network, TfidfModel):
         return linear_bundle.score_alone, "its load.py alone"
     if trained.masked and not standalone(trained):
@@ -187,9 +193,8 @@ def score_with_mhc(folder: Path, texts: Sequence[str], max_tokens: int) -> Proba
 
 def score_network(trained: Loaded, texts: Sequence[str]) -> Probabilities:
     """Return probabilities [n, k] of normalised texts by a loaded network in float32, without a temperature."""
-    if isinstance(trained.network, TfidfModel):
-        encoded = Encoder(trained.tokenizer_folder, trained.max_tokens)(texts)
-        return trained.network.probabilities(encoded, len(trained.labels))
+    if isinstance(trained.network, TfidfModel | Ensemble):
+        return trained.probabilities(texts)
     network = trained.network.float().eval()
     if standalone(trained):
         return _by_transformers(network, trained.tokenizer_folder, texts, trained.max_tokens)

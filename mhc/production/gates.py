@@ -27,6 +27,7 @@ from mhc.production.decision import (
     unknown,
     verdict,
 )
+from mhc.production.ensemble.gate import members
 from mhc.production.gate_rules.test_split import leakage, test_texts
 from mhc.record import Category, Content, Gate, Promotion, Status
 from mhc.statistics import paired_comparison
@@ -227,6 +228,7 @@ def calibration(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
 
 GATES: tuple[Rule, ...] = (
     origin,
+    members,
     quality,
     recall,
     reference,

@@ -6,6 +6,7 @@ may have any origin: it is checked, and nothing in it is executed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
 from mhc.production import bundle, encoder_bundle, ledger, linear_bundle, state
+from mhc.production.ensemble import folder as members
 from mhc.record import RECORD_FILE, RunRecord
 from mhc.runs import checkpoints, folders, resolve, store
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
 
+    from mhc.model.ensemble import Ensemble
     from mhc.model.tfidf.model import TfidfModel
 
 
@@ -61,6 +64,8 @@ def from_run(folder: Path) -> Loaded:
     from mhc.model.tfidf.network import TfidfLinear
 
     record = store.read(folder)
+    if record.ensemble:
+        return _ensemble_of_run(folder, record)
     labels = record.data.labels if record.data else []
     path = checkpoint_of(folder, record)
     if not labels:
@@ -84,6 +89,13 @@ def from_run(folder: Path) -> Loaded:
         name=record.id,
         repairs=record.data is not None and record.data.repaired,
     )
+
+
+def _ensemble_of_run(folder: Path, record: RunRecord) -> Loaded:
+    """Load the members that the run has copies of, checked against their checksums."""
+    checksums = checkpoint_of(folder, record)
+    bundle.require_intact(checksums.parent, checkpoints.sha256(checksums))
+    return replace(_from_folder(checksums.parent, record.id), repairs=record.data is not None and record.data.repaired)
 
 
 def checkpoint_of(folder: Path, record: RunRecord) -> Path:
@@ -202,15 +214,26 @@ def from_bundle(folder: Path, checksums: str | None = None) -> Loaded:
     if not folder.is_dir():
         raise NotFound(f"There is no bundle {folder}. List the champions with: mhc champion")
     bundle.require_intact(folder, checksums)
+    return _from_folder(folder, folder.name)
+
+
+def _from_folder(folder: Path, name: str) -> Loaded:
+    """Load a bundle, or a member of an ensemble, whose files have been checked."""
     config = json_object(folder / "config.json")
     labels = labels_of(config, folder / "config.json")
+    network: nn.Module | TfidfModel | Ensemble
+    if members.is_ensemble(config):
+        network = ensemble = members.read(folder, labels, lambda part: _from_folder(part, part.name))
+        longest = max(member.encoder().max_tokens for member in ensemble.members)
+    else:
+        network, longest = _network(folder, labels), _max_tokens(folder)
     return Loaded(
-        network=_network(folder, labels),
+        network=network,
         tokenizer_folder=folder,
         labels=labels,
-        max_tokens=_max_tokens(folder),
+        max_tokens=longest,
         temperature=_temperature(folder),
-        name=folder.name,
+        name=name,
         repairs=_repairs(folder),
     )
 

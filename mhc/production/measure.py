@@ -78,7 +78,7 @@ def _of_the_run_alone(
     return GateInputs(
         record=record,
         checkpoint_flaw=checkpoint_flaw(folder, record),
-        has_diff=_has_diff(folder, record),
+        has_diff=has_diff(folder, record),
         near_copies=_near_copies(record) if near_copies is None else near_copies,
         answers=dict(answers),
     )
@@ -259,7 +259,7 @@ def _near_copies(record: RunRecord) -> int | None:
     return split.near_duplicates if split else None
 
 
-def _has_diff(folder: Path, record: RunRecord) -> bool:
+def has_diff(folder: Path, record: RunRecord) -> bool:
     """Return whether all uncommitted changes of code are beside the run."""
     contents = {change.content for change in record.lineage.git_changes}
     if Content.LEFT_OUT in contents:

@@ -94,6 +94,8 @@ def _about(promotion: PromotionRecord, record: RunRecord) -> str:
 
 def _use(promotion: PromotionRecord, record: RunRecord) -> str:
     with_mhc = f'python -m mhc.predict bundle={promotion.name} text="..."'
+    if record.ensemble:
+        return _ensemble(record, with_mhc)
     if record.model and record.model.architecture == "TfidfLinear":
         return (
             "## How to use\n\nThis is TF-IDF and logistic regression. With Python, numpy and safetensors alone, from "
@@ -127,6 +129,17 @@ def _use(promotion: PromotionRecord, record: RunRecord) -> str:
         'classify("...")\n```\n\n'
         f"or with mhc, which also cleans the text as in training (NFC, control characters, white space):\n\n"
         f"```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} tokens."
+    )
+
+
+def _ensemble(record: RunRecord, with_mhc: str) -> str:
+    """Return how to use an ensemble, and its members."""
+    rows = [[part.folder, part.run, f"{part.weight:.3f}", f"{part.temperature:.3g}"] for part in record.ensemble]
+    return (
+        "## How to use\n\nThis is an ensemble: the weighted mean of the probabilities of the models in `members`. With "
+        f'what these need, from the folder of this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n'
+        f"{with_mhc}\n```\n\n{_table(['member', 'run', 'weight', 'temperature'], rows)}\n\n"
+        "Weights and temperatures were fitted on validation; the temperatures are part of the members' weights."
     )
 
 

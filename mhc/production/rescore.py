@@ -41,12 +41,11 @@ def rescore_bundle(
     Raises:
         MhcError: if the texts of those examples, or the bundle, cannot be read.
     """
-    from mhc.data.tokenizer import Encoder
     from mhc.production.loading import from_bundle
 
     test_texts = texts_of(test, texts(run, "test"), evidence.key(models))
     loaded = from_bundle(bundle.folder_of(models, name), state.resolve(state.fold(entries), name).checksums)
-    encoder = Encoder(loaded.tokenizer_folder, loaded.max_tokens)
+    encoder = loaded.encoder()
     scorer = loaded.scorer(precision="fp32", device="cpu")
     clean = [clean_text(text, repair=loaded.repairs) for text in test_texts]
     position = {label: number for number, label in enumerate(loaded.labels)}

@@ -58,6 +58,11 @@ def recipe(record: RunRecord, folder: Path, diff: bytes | None) -> Recipe:
     lineage = record.lineage
     if lineage.imported_from:
         raise Refused(f"Run {record.id} was imported from another tracker; how to reproduce it is not recorded")
+    if record.ensemble:
+        runs = " ".join(member.run for member in record.ensemble)
+        raise Refused(
+            f"Run {record.id} is an ensemble. Reproduce its members, and average them: python -m mhc.ensemble {runs}"
+        )
     words = [word for word in lineage.overrides if not word.lstrip("+~").startswith(WITHOUT_EFFECT)]
     if odd := next((word for word in words if word.startswith("-") or not word.isprintable()), None):
         raise Refused(f"The recorded override {odd[:80]!r} is not one that Hydra accepts; nothing is run")

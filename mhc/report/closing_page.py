@@ -10,7 +10,7 @@ from rich.text import Text
 from mhc.record import RunRecord
 from mhc.report.advice import advice, result_notes
 from mhc.report.data_notes import data_notes
-from mhc.report.folds import refit_sentence
+from mhc.report.folds import members_sentence, refit_sentence
 from mhc.report.tables import Table, class_table, gate_table, metrics_table, rich_table, tempered_error, with_remedy
 from mhc.terminal import quantity
 
@@ -67,6 +67,8 @@ def conclusion(record: RunRecord, *, gates: bool = False) -> Text:
         lines.append(f"{record.category}: {record.category_reason}")
     if record.refit:
         lines.append(refit_sentence(record.refit))
+    if record.ensemble:
+        lines.append(members_sentence(record.ensemble))
     judged = record.promotion.gates
     missed = [gate for gate in judged if gate.verdict != "passed"]
     if record.promotion.candidate:

@@ -1,8 +1,11 @@
-"""The score of a run that was trained on all rows, as a sentence. Pure."""
+"""What a run is made of, as a sentence: the folds before a training on all rows, the members of an ensemble. Pure."""
 
 from __future__ import annotations
 
-from mhc.record import Refit
+from collections.abc import Sequence
+
+from mhc.facts import Refit
+from mhc.record import EnsembleMember
 
 
 def refit_sentence(refit: Refit) -> str:
@@ -14,3 +17,9 @@ def refit_sentence(refit: Refit) -> str:
         f"trained on all rows; its score is that of the folds of {refit.sweep}: macro-F1 {f1_macro:.3f}{interval}, "
         f"accuracy {accuracy:.3f}, on {refit.rows:,} rows, each predicted by a model that had not seen it in training"
     )
+
+
+def members_sentence(members: Sequence[EnsembleMember]) -> str:
+    """Return the members of an ensemble with their weights."""
+    parts = ", ".join(f"{member.run} ({member.weight:.3f})" for member in members)
+    return f"an ensemble, with weights fitted on val, of {parts}; it has copies of their models"

@@ -16,8 +16,8 @@ import msgspec
 
 from mhc import disk, distributed, timestamps
 from mhc.errors import MhcError
-from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke, Timing
-from mhc.record import Category, Checkpoint, Event, Lineage, Promotion, Refit, RunRecord, Status, Sweep
+from mhc.facts import DataFacts, Metrics, ModelFacts, Refit, Smoke, Timing
+from mhc.record import Category, Checkpoint, EnsembleMember, Event, Lineage, Promotion, RunRecord, Status, Sweep
 from mhc.runs import atomic, checkpoints, failure, heartbeat, own_folder, process_control, store
 from mhc.runs.liveness import HEARTBEAT, this_process, with_derived_status
 from mhc.terminal import quantity
@@ -63,6 +63,7 @@ class LiveRun:
         liveness: LivenessPolicy,
         now: datetime,
         refit: Refit | None = None,
+        ensemble: Sequence[EnsembleMember] = (),
     ) -> Self:
         """Record the run of this process as running, in its claimed folder, and start its heartbeat.
 
@@ -77,7 +78,7 @@ class LiveRun:
             record = RunRecord(
                 id=run.folder.name, name=name, description=description, tags=list(tags), note=note, seed=seed,
                 category_said=category_said, sweep=sweep, group=group, lineage=lineage, created_at=at, started_at=at,
-                status=Status.RUNNING, process=this_process(), refit=refit,
+                status=Status.RUNNING, process=this_process(), refit=refit, ensemble=list(ensemble),
                 history=[Event(at=at, what="registered", by=WRITER)],
             )  # fmt: skip
             store.create_reserved(run.folder, record)

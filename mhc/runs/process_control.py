@@ -84,7 +84,7 @@ def must_be_resumable(record: RunRecord, folder: Path) -> None:
 
     Raises:
         Conflict: if it is alive.
-        Refused: if it is completed, imported from another tracker, or archived.
+        Refused: if it is completed, archived, an ensemble, or imported from another tracker.
     """
     if folder.parent.name in ARCHIVES or folder.parent.parent.name in ARCHIVES:
         raise Refused(f"Run {record.id} is archived. Restore it first with: mhc restore {record.id}")
@@ -96,6 +96,10 @@ def must_be_resumable(record: RunRecord, folder: Path) -> None:
     if record.status is Status.COMPLETED:
         raise Refused(
             f"Run {record.id} is completed; there is nothing to resume. Show it with: mhc details {record.id}"
+        )
+    if record.ensemble:
+        raise Refused(
+            f"Run {record.id} is an ensemble, which is not trained. Make it again with: python -m mhc.ensemble"
         )
     if record.status is Status.UNKNOWN or record.lineage.imported_from:
         raise Refused(f"Run {record.id} was imported from another tracker and cannot be resumed. Start it again")

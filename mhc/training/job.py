@@ -16,11 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from mhc import distributed, policy, streams, user_text
 from mhc.errors import BadConfig, MhcError
+from mhc.facts import Refit
 from mhc.hardware import reuse_memory
 from mhc.index import Runs
 from mhc.index.summary import sentences
 from mhc.provenance import lineage
-from mhc.record import RECORD_FILE, Category, Refit, Sweep
+from mhc.record import RECORD_FILE, Category, Sweep
 from mhc.runs import folders, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun

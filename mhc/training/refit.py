@@ -20,8 +20,8 @@ from omegaconf import DictConfig
 
 from mhc import policy
 from mhc.errors import BadConfig, BadInput
-from mhc.facts import Metrics
-from mhc.record import Bounds, Refit, RunRecord
+from mhc.facts import Bounds, Metrics, Refit
+from mhc.record import RunRecord
 from mhc.runs import checkpoints, evidence, folders, out_of_fold, resolve, store, sweeps
 from mhc.runs.out_of_fold import FoldRun, OutOfFold
 from mhc.runs.signals import signals_deferred

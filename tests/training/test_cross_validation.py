@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from mhc.errors import BadConfig, BadInput
+from mhc.facts import Refit
 from mhc.metrics import measure
 from mhc.policy import load
 from mhc.production import gates
 from mhc.production.measure import measure as inputs_of
-from mhc.record import Refit, RunRecord
+from mhc.record import RunRecord
 from mhc.runs import evidence, folders, store
 from mhc.training import refit
 from mhc.training.config import fold_range, without_seed_and_paths
