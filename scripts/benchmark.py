@@ -1,6 +1,6 @@
 """Measure how fast mhc is compared with its alternatives: `python scripts/benchmark.py train --quick`.
 
-Parts: train, predict, startup, memory, quality, linear, cli, life. Run it on an idle machine.
+Parts: train, predict, serve, startup, memory, quality, linear, cli, life. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -105,6 +105,30 @@ def predict(*, rounds: int, texts: int, quick: bool, json_path: Path | None) -> 
     console.print(part.table(result))
     if json_path:
         show.add_json(json_path, "predict", result.plain())
+
+
+@benchmark.command()
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--seconds", default=5.0, show_default=True, help="Length of a turn.")
+@click.option("--quick", is_flag=True, help="Two rounds of two seconds.")
+@JSON
+def serve(*, rounds: int, seconds: float, quick: bool, json_path: Path | None) -> None:
+    """Measure POST /predict of mhc serve by eight clients beside mhc.predict: a linear model and MiniLM.
+
+    Example: python scripts/benchmark.py serve --json serve.json
+    """
+    from scripts.bench import serve as part
+    from scripts.bench import show
+
+    rounds, seconds = (2, 2.0) if quick else (rounds, seconds)
+    with tempfile.TemporaryDirectory() as work:
+        bundles = part.train(Path(work))
+        outputs, models = Path(work, "outputs"), Path(work, "models")
+        results = part.run(outputs, models, bundles, rounds=rounds, seconds=seconds, report=console.print)
+    console.print(part.table(results))
+    if json_path:
+        show.add_json(json_path, "serve", {kind: rates.plain() for kind, rates in results.items()})
+    sys.exit(0 if all(rates.passed(kind) for kind, rates in results.items()) else 1)
 
 
 @benchmark.command()

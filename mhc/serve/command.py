@@ -10,6 +10,7 @@ import click
 from mhc.cli.context import Context
 from mhc.cli.output import echo
 from mhc.errors import BadInput, NotFound
+from mhc.hardware import PRECISIONS
 from mhc.serve.settings import Settings, is_loopback, is_unspecified
 
 LIBRARIES = ("starlette", "uvicorn")
@@ -21,10 +22,20 @@ MIN_TOKEN = 16
 @click.option("--port", type=click.IntRange(0, 65535), help="[8000, or the next free one]")
 @click.option("--token", envvar="MHC_TOKEN", default="", help="What a client must know. [made if others can connect]")
 @click.option("--name", "names", multiple=True, metavar="NAME", help="A further name of this machine in its URL.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", help="Of predictions, as of mhc.predict.")
+@click.option("--device", default="auto", help="Of predictions: auto, cpu, cuda, mps.")
 @click.option("--dry-run", is_flag=True, help="Print the address, and serve nothing.")
 @click.pass_obj
 def serve_command(
-    context: Context, *, host: str, port: int | None, token: str, names: tuple[str, ...], dry_run: bool
+    context: Context,
+    *,
+    host: str,
+    port: int | None,
+    token: str,
+    names: tuple[str, ...],
+    precision: str,
+    device: str,
+    dry_run: bool,
 ) -> None:
     """Show the runs as a local page that follows them: filter, compare, promote. Ends with Ctrl-C.
 
@@ -48,6 +59,8 @@ def serve_command(
             port=listening.getsockname()[1],
             token=token or made,
             names=(*names, *own_names(host)),
+            precision=precision,
+            device=device,
         )
         echo(f"{'Would serve' if dry_run else 'Serving'} {context.outputs} at {address(settings, made)}")
         if not dry_run:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import msgspec
 import numpy as np
@@ -20,7 +23,7 @@ from mhc.production import bundle
 from mhc.serve.app import application
 from mhc.serve.prediction import schema
 from mhc.serve.settings import Settings
-from tests.serve.conftest import ADDRESS
+from tests.serve.conftest import ADDRESS, serving
 from tests.support.served import ENCODER, LINEAR, a_linear_bundle, a_models_folder, promote
 from tests.support.trained import some_texts
 
@@ -207,3 +210,26 @@ def test_metrics_count_requests_texts_and_batches(models: Path) -> None:
     assert lines[f'mhc_predict_batches_total{{bundle="{LINEAR}"}}'] == "1"
     assert lines[f'mhc_predict_waiting_texts{{bundle="{LINEAR}"}}'] == "0"
     assert 0 < float(lines['mhc_predict_seconds_sum{path="/predict"}']) < 100
+
+
+def test_server_prints_no_text_and_computes_as_asked(tmp_path: Path, models: Path) -> None:
+    shutil.copytree(models, tmp_path / "models")
+    texts = [CANARY, *TEXTS]
+    expected = Predictor.load(bundle=LINEAR, models=models).predict(texts)
+    with serving(tmp_path, "--precision", "fp32", "--device", "cpu") as (address, process):
+        body = json.dumps({"texts": texts}).encode()
+        with urlopen(Request(f"{address}predict", body, {"Content-Type": "application/json"}), timeout=60) as answer:
+            assert np.abs(numbers(json.load(answer)) - expected.probabilities).max() <= 1e-6
+        with pytest.raises(HTTPError) as refusal:
+            urlopen(Request(f"{address}predict?text={CANARY}", body, {"Content-Type": "text/plain"}), timeout=60)
+        refusal.value.close()
+        process.send_signal(signal.SIGINT)
+        printed = process.communicate(timeout=20)
+    assert process.returncode in (0, 130)
+    assert CANARY not in "".join(printed)
+
+
+def test_predictions_use_the_device_of_the_settings(tmp_path: Path, models: Path) -> None:
+    with a_client(models, device="cuda") as client:
+        answer = client.post("/predict", json={"texts": ["river"]})
+    assert "device=cuda" in answer.json()["error"]

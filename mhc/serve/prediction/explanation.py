@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mhc.data.cleaning import clean_text
 from mhc.data.tfidf.tokenizer import TfidfTokenizer
+from mhc.data.tokenizer_training import CHARACTERS_PER_TOKEN
 from mhc.inference.predictor import Predictor
 from mhc.model.tfidf.contributions import contributions
 from mhc.model.tfidf.model import TfidfModel
@@ -65,9 +66,10 @@ async def explanation(bundles: Bundles, served: Served, text: str, label: str) -
     if isinstance(model, TfidfModel) and isinstance(tokenizer, TfidfTokenizer):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(bundles.computing, exact, predictor, model, tokenizer, text, label)
-    words = clean_text(text, repair=predictor.repairs).split()
+    clean = clean_text(text, repair=predictor.repairs)
+    words = clean[: predictor.encode.max_tokens * CHARACTERS_PER_TOKEN].split()  # the rest is never read
     shorter = without_each(words, MOST_LEFT_OUT) if len(words) > 1 else []
-    answer = await asyncio.wrap_future(served.batches.submit([text, *shorter]))
+    answer = await asyncio.wrap_future(served.batches.submit([" ".join(words), *shorter]))
     column = predictor.label_names.index(label)
     whole, *rest = answer.probabilities[:, column].tolist()
     effects = [Word(text=word, effect=whole - without) for word, without in zip(words, rest, strict=False)]
@@ -77,7 +79,7 @@ async def explanation(bundles: Bundles, served: Served, text: str, label: str) -
         unit=LEFT_OUT,
         meaning=LEFT_OUT_MEANING,
         tested=len(rest),
-        total=len(words),
+        total=len(clean.split()),
     )
 
 
