@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -108,6 +109,15 @@ def test_words_that_moved_it_are_shown_on_request(client: TestClient, name: str,
     effects = [float(row[3]) for row in words]
     assert [abs(effect) for effect in effects] == sorted((abs(effect) for effect in effects), reverse=True)
     assert [row[1] for row in words] == ["for it" if effect > 0 else "against it" for effect in effects]
+
+
+def test_shares_of_words_and_base_are_the_log_odds(client: TestClient, models: Path) -> None:
+    probabilities = np.log(Predictor.load(bundle=LINEAR, models=models)([TEXT])[1][0])
+    page = tried(client, bundle=LINEAR, explain="1")
+    base = re.search(r"Every text has ([+-][\d.]+)\.", page)
+    assert base
+    effects = [float(row[3]) for row in Rows(page).rows if len(row) == 4 and row[0] != "word"]
+    assert sum(effects) + float(base[1]) == pytest.approx(probabilities.max() - probabilities.mean(), abs=4e-3)
 
 
 def test_effect_of_a_word_of_an_encoder_is_its_absence(client: TestClient, models: Path) -> None:

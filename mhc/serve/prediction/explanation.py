@@ -19,8 +19,8 @@ MOST_LEFT_OUT = 100
 MOST_SHOWN = 15
 EXACT = "Share of the log odds"
 EXACT_MEANING = (
-    "The score of the label above the average of all labels is the sum of these shares over all words, and of a share "
-    "that every text has. The share of an n-gram is divided among the words that it covers."
+    "The score of the label above the average of all labels is the sum of these shares over all words, and of the "
+    "share of the label itself, which every text has. The share of an n-gram is divided among the words that it covers."
 )
 LEFT_OUT = "Change of the probability"
 LEFT_OUT_MEANING = (
@@ -48,6 +48,8 @@ class Explanation:
     tested: int
     """Words whose effect was computed, the first ones of the text."""
     total: int
+    base: float | None = None
+    """The share that every text has; None if the words were left out."""
 
     @property
     def largest(self) -> float:
@@ -96,6 +98,7 @@ def exact(predictor: Predictor, model: TfidfModel, tokenizer: TfidfTokenizer, te
         meaning=EXACT_MEANING,
         tested=len(words),
         total=len(words),
+        base=float(shares.bias[column] - shares.bias.mean()) / predictor.temperature,
     )
 
 
