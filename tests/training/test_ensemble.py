@@ -113,7 +113,7 @@ def test_members_without_evidence_are_scored_again(made: Made, tmp_path: Path) -
     assert np.abs(again.probabilities - before.probabilities).max() < 2e-2
 
 
-def test_member_of_unknown_code_or_of_a_debug_run_is_a_failed_gate(made: Made) -> None:
+def test_member_of_unknown_code_or_a_debug_run_fails_the_gate(made: Made) -> None:
     policy = load().promotion
     inputs = measure(made.folder, made.record, outputs=made.outputs, models=made.models, policy=policy)
     weak, strong = made.record.ensemble
@@ -151,7 +151,7 @@ def test_runs_that_cannot_be_averaged_are_refused(other: RunRecord, sentence: st
         refuse_unlike([ONE, other])
 
 
-def test_ensemble_of_an_ensemble_and_a_run_named_twice_are_refused(made: Made) -> None:
+def test_ensemble_as_member_and_run_named_twice_are_refused(made: Made) -> None:
     with pytest.raises(Refused, match=f"is an ensemble itself. Name its members: {WEAK} {STRONG}"):
         average(made.wish._replace(runs=[made.folder.name, WEAK]))
     with pytest.raises(BadInput, match=f"The run {WEAK} is named twice"):
