@@ -1,7 +1,7 @@
-"""Make the pictures of the README from real runs: `make screenshots`. Needs Chromium for the report.
+"""Make the pictures of the README from real runs: `make screenshots`. Needs Chromium for the report and the page.
 
 Trains a small sweep on the embedded data in a temporary folder, then draws what `mhc list` and `mhc compare` print on
-a terminal of 100 columns, and the page of `mhc report`.
+a terminal of 100 columns, the file of `mhc report`, and the page of `mhc serve` while a run is trained.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +38,8 @@ def main() -> None:
         for name, words in {"list": ["list"], "compare": ["compare", "--where", "name = rates"]}.items():
             draw(terminal_output(place, words), f"mhc {' '.join(words)}", IMAGES / f"{name}.svg")
         mhc(place, "report", "--all", "-o", "report.html")
-        photograph(place / "report.html", IMAGES / "report.png")
+        photograph((place / "report.html").as_uri(), IMAGES / "report.png", height=1300)
+        photograph_server(place, IMAGES / "serve.png")
 
 
 def train(place: Path, *words: str) -> None:
@@ -87,7 +89,27 @@ def draw(output: str, title: str, file: Path) -> None:
     file.write_text(console.export_svg(title=title) + "\n")
 
 
-def photograph(page: Path, file: Path) -> None:
+def photograph_server(place: Path, file: Path) -> None:
+    """Write a picture of the page of `mhc serve` while a run is trained."""
+    words = ("-m", "mhc.train", "model=micro", "model.epochs=30", "name=running", "trainer=cpu", "report=false")
+    training = subprocess.Popen([sys.executable, *words], cwd=place, env=environment(), stdout=subprocess.DEVNULL)
+    serve = [sys.executable, "-m", "mhc.cli.main", "serve", "--port", "0"]
+    server = subprocess.Popen(serve, cwd=place, env=environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().rpartition(" at ")[2].strip()
+        while not any("epoch 3/" in log.read_text() for log in place.glob("outputs/running_*/train.log")):
+            if training.poll() is not None:
+                sys.exit("The training has ended before its third epoch")
+            time.sleep(0.5)
+        photograph(address, file, height=900)
+    finally:
+        for process in (server, training):
+            process.terminate()
+            process.wait()
+
+
+def photograph(address: str, file: Path, height: int) -> None:
     """Write a picture of the first screen of a page.
 
     Raises:
@@ -96,8 +118,8 @@ def photograph(page: Path, file: Path) -> None:
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
         sys.exit(f"There is no Chromium ({', '.join(BROWSERS)}), so {file.name} was not made. Install it and try again")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1440,1300"]
-    subprocess.run([browser, *options, f"--screenshot={file}", page.as_uri()], check=True, capture_output=True)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size=1440,{height}"]
+    subprocess.run([browser, *options, f"--screenshot={file}", address], check=True, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,7 @@ def serve_command(
     Example: mhc serve --dry-run
     """
     require_libraries()
-    if token and len(token) < MIN_TOKEN:
-        raise BadInput(f"The token has {len(token)} characters. Give at least {MIN_TOKEN}, or none to get one")
+    check_token(token)
     from mhc.cli.run_options import open_index
     from mhc.policy import load
     from mhc.serve import server
@@ -78,6 +77,16 @@ def require_libraries() -> None:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise NotFound(f"mhc serve needs {', '.join(missing)}. Install what it needs with: pip install 'mhc[serve]'")
+
+
+def check_token(token: str) -> None:
+    """Check that a token, if one is given, cannot be guessed.
+
+    Raises:
+        BadInput: if it is too short.
+    """
+    if token and len(token) < MIN_TOKEN:
+        raise BadInput(f"The token has {len(token)} characters. Give at least {MIN_TOKEN}, or none to get one")
 
 
 def own_names(host: str) -> tuple[str, ...]:
