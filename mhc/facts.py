@@ -27,6 +27,8 @@ class SplitFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Real tokens, without padding; None for a bag of words."""
     truncated: int | None = None
     """Texts cut at the model's maximal length."""
+    windowed: int | None = None
+    """Texts read in several windows; None if texts are not read in windows."""
     placeholders: int | None = None
     """Texts such as [removed] or nan; None in records of earlier versions."""
     most_repeated: int | None = None
@@ -103,6 +105,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Hub name or folder name of the initial weights; None if trained from scratch."""
     attention: str | None = None
     """How transformers computes attention: sdpa (fused by torch), or eager; None for other networks."""
+    long_texts: str | None = None
+    """How texts of more than `max_tokens` are read: cut, head_tail or windows; None in records of earlier versions."""
     own_forward: str | None = None
     """Why an encoder is computed by transformers on every device, with `model.fast: auto`; None if it is not."""
 

@@ -19,7 +19,10 @@ Rows = npt.NDArray[np.int64]
 """[B]: positions within the split."""
 
 Batch = dict[str, torch.Tensor]
-"""input_ids [B, T], attention_mask [B, T] (not for n-grams), labels [B], rows [B] (position within the split)."""
+"""input_ids [B, T], attention_mask [B, T] (not for n-grams), labels [B], rows [B] (position within the split).
+
+If texts are read in windows, input_ids and attention_mask are [W, T], and texts [W] are positions within the batch.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class BatchLoader:
         self.shuffle = train
         self.batch_sampler = Epochs()
         self.lengths = batching.padded(split.lengths, options.pad_multiple)
+        self.first = first_windows(split)
 
     def __len__(self) -> int:
         """Return the number of batches of this process; the same in every epoch."""
@@ -82,7 +86,7 @@ class BatchLoader:
         max_rows = (
             self.options.max_rows if self.train else max(1, self.options.eval_tokens // self.options.pad_multiple)
         )
-        batches = make_batches(self.lengths, tokens, max_rows, shuffle)
+        batches = make_batches(self.lengths[self.first], tokens, max_rows, shuffle, self.split.windows)
         return batching.share_of(batches, self.rank_info.rank, self.rank_info.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -96,20 +100,40 @@ class BatchLoader:
 
     def build(self, rows: Rows) -> Batch:
         """Return one padded batch."""
-        lengths = self.split.lengths[rows]
-        width = int(self.lengths[rows].max())
+        parts, texts = windows_of(rows, self.first, self.split.windows)
+        lengths = self.split.lengths[parts]
+        width = int(self.lengths[parts].max())
         columns = np.arange(width)
         mask = columns < lengths[:, None]
-        positions = np.where(mask, self.split.starts[rows][:, None] + columns, 0)
+        positions = np.where(mask, self.split.starts[parts][:, None] + columns, 0)
         ids = np.where(mask, self.split.ids[positions] if len(self.split.ids) else 0, self.split.pad_id)
         batch = {
             "input_ids": torch.from_numpy(ids.astype(np.int64, copy=False)),
             "labels": torch.from_numpy(self.split.labels[rows].astype(np.int64)),
             "rows": torch.from_numpy(rows),
         }
+        if texts is not None:
+            batch["texts"] = torch.from_numpy(texts)
         if self.masked:
             batch["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
         return {name: tensor.pin_memory() for name, tensor in batch.items()} if self.pin else batch
+
+
+def first_windows(split: TokenSplit) -> Rows:
+    """Return [rows]: the position of the first window of each text, which is its longest."""
+    if split.windows is None:
+        return np.arange(len(split.lengths))
+    return np.cumsum(split.windows) - split.windows
+
+
+def windows_of(rows: Rows, first: Rows, windows: Rows | None) -> tuple[Rows, Rows | None]:
+    """Return the positions of all windows of some texts, and the position in `rows` of the text of each window."""
+    if windows is None:
+        return rows, None
+    counts = windows[rows]
+    texts = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(texts)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return first[rows][texts] + within, texts
 
 
 def prefetch(plan: list[Rows], build: Callable[[Rows], Batch], depth: int) -> Iterator[Batch]:

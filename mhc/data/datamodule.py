@@ -110,7 +110,7 @@ class TextDataModule(pl.LightningDataModule):
             self.corpus.authors("train"),
             mask=self.cleaning.mask,
         )
-        encoder = tokenizer.Encoder(self.tokenizer_folder, self.tokenizing.max_tokens)
+        encoder = tokenizer.Encoder(self.tokenizer_folder, self.tokenizing.max_tokens, self.tokenizing.reading)
         self.vocab_size, self.pad_id = encoder.vocab_size, encoder.pad_id
         folder = token_cache.ensure(self.corpus, encoder, self.cache)
         self.tokens: dict[str, TokenSplit] = token_cache.read(folder, self.corpus)
@@ -169,6 +169,7 @@ class TextDataModule(pl.LightningDataModule):
                 facts,
                 tokens=len(self.tokens[name].ids) if counted else None,
                 truncated=self.tokens[name].truncated,
+                windowed=self.tokens[name].windowed,
             )
             for name, facts in about.splits.items()
         }

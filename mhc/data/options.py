@@ -95,7 +95,18 @@ class Batching(Strict, frozen=True, kw_only=True):
     """Number of batches that a thread builds ahead; 0: batches are built on request."""
 
 
-class Tokenizing(Strict, frozen=True, kw_only=True):
+class LongTexts(Strict, frozen=True, kw_only=True):
+    """How texts of more than `max_tokens` are read."""
+
+    long_texts: Literal["cut", "head_tail", "windows"] = "cut"
+    """cut: their beginning; head_tail: beginning and end; windows: overlapping windows, whose logits are averaged."""
+    window_stride: Annotated[int, msgspec.Meta(ge=0)] = 64
+    """Tokens that two neighbouring windows share, as `stride` of transformers."""
+    max_windows: Positive = 8
+    """Windows of a text at most; a longer text is cut."""
+
+
+class Tokenizing(LongTexts, frozen=True, kw_only=True):
     """The node `model.tokenizer`."""
 
     kind: Literal["wordpiece", "bpe", "pretrained", "ngrams", "tfidf"]
@@ -120,6 +131,16 @@ class Tokenizing(Strict, frozen=True, kw_only=True):
     """Words of the longest word n-gram."""
     subwords: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
     """Letters of the longest character n-gram of a word; 0: none."""
+    features: tuple[Literal["encoder", "tfidf"], ...] = ("encoder", "tfidf")
+    """Of kind embedding: the ids of a text are those of the encoder's tokens, and those of n-grams with `tfidf`."""
+    max_words: Positive = 2048
+    """Of kind embedding: words of a text whose n-grams are counted; `max_tokens` are the encoder's."""
+
+    @property
+    def reading(self) -> LongTexts:
+        """How long texts are read."""
+        names = LongTexts.__struct_fields__
+        return LongTexts(**{name: getattr(self, name) for name in names})
 
     @property
     def bag(self) -> bool:

@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 from mhc.data import fingerprint, masking, ngrams, remote_code
 from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
+from mhc.data.long_texts import encoding
 from mhc.data.ngrams import NgramTokenizer
-from mhc.data.options import Tokenizing
+from mhc.data.options import LongTexts, Tokenizing
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.data.tfidf.tokenizer import TfidfTokenizer
 from mhc.data.tokenizer_training import Authors
@@ -31,6 +32,7 @@ MAX_BYTES = 1 << 28
 """Size of the largest file of a tokenizer."""
 ADDED_OPTIONS = {"min_texts": 1, "split_digits": False, "trust_remote_code": False}
 """Options that records of older versions do not have, with their defaults."""
+CUT = LongTexts()
 VERSION = 1
 """Version of the training; a new version invalidates older folders of the cache."""
 
@@ -42,9 +44,11 @@ class Encoded:
     ids: npt.NDArray[np.int64]
     """[sum of lengths]"""
     lengths: npt.NDArray[np.int64]
-    """[texts]: number of ids per text."""
+    """[texts], or [windows]: number of ids per text, or per window of a text."""
     cut: frozenset[int] = frozenset()
     """Positions of the texts that are longer than the maximum length, and were cut."""
+    windows: npt.NDArray[np.int64] | None = None
+    """[texts]: number of windows per text; None: each text is one."""
 
     @property
     def truncated(self) -> int:
@@ -57,17 +61,20 @@ class Encoder:
 
     Raises:
         Unreadable: if the folder has no tokenizer.
+        BadConfig: if its texts cannot be read as `reading` has it.
     """
 
-    def __init__(self, folder: Path, max_tokens: int) -> None:
+    def __init__(self, folder: Path, max_tokens: int, reading: LongTexts = CUT) -> None:
         self.folder = folder
         self.max_tokens = max_tokens
+        self.reading = reading
         self.bag = bag_of(folder)
+        encoding.check(reading, bag=self.bag is not None)
         self.pieces: Tokenizer | None = None
         if self.bag is None:
             self.pieces = pieces_of(folder)
             self.pieces.no_padding()
-            self.pieces.enable_truncation(max_tokens)
+            encoding.prepare(self.pieces, max_tokens, reading)
 
     @property
     def vocab_size(self) -> int:
@@ -99,6 +106,9 @@ class Encoder:
 
     def __call__(self, texts: Sequence[str]) -> Encoded:
         """Return the ids of normalised texts, computed on all cores."""
+        if self.pieces is not None and self.reading.long_texts != CUT.long_texts:
+            ids, lengths, windows, cut_rows = encoding.encode(self.pieces, texts, self.max_tokens, self.reading)
+            return Encoded(ids=ids, lengths=lengths, cut=cut_rows, windows=windows)
         limit = self.max_tokens * training.CHARACTERS_PER_TOKEN
         clipped = {row for row, text in enumerate(texts) if len(text) > limit}
         short = [text[:limit] for text in texts] if clipped else texts
@@ -107,26 +117,16 @@ class Encoder:
             return Encoded(ids=ids, lengths=lengths, cut=frozenset(clipped.union(cut)))
         assert self.pieces is not None
         encodings = self.pieces.encode_batch_fast(short)
-        lists = [encoding.ids for encoding in encodings]
+        lists = [each.ids for each in encodings]
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         full = np.flatnonzero(lengths >= self.max_tokens).tolist()
         clipped.update(row for row in full if encodings[row].overflowing)
-        return Encoded(ids=flat(lists, int(lengths.sum())), lengths=lengths, cut=frozenset(clipped))
+        return Encoded(ids=encoding.flat(lists, int(lengths.sum())), lengths=lengths, cut=frozenset(clipped))
 
 
 def content_of(token: object) -> str:
     """Return a special token of `tokenizer_config.json`: a string, or a mapping with options of matching."""
     return str(token["content"]) if isinstance(token, dict) else str(token)
-
-
-def flat(lists: list[list[int]], total: int) -> npt.NDArray[np.int64]:
-    """Return lists of numbers as one array."""
-    result = np.empty(total, np.int64)
-    start = 0
-    for numbers in lists:
-        result[start : start + len(numbers)] = numbers
-        start += len(numbers)
-    return result
 
 
 def pieces_of(folder: Path) -> Tokenizer:
@@ -184,6 +184,7 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
         files = sorted(path for path in Path(options.name).iterdir() if is_tokenizer_file(path))
         content = fingerprint.of_files(files)
     unused = {"ngrams", "subwords"} if options.kind in ("wordpiece", "bpe") else set()
+    unused |= set(LongTexts.__struct_fields__)
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
     values = {name: getattr(options, name) for name in options.__struct_fields__ if name not in unused}
     return f"{options.kind}-{fingerprint.of_values([VERSION, values, content, *(masking.PATTERNS if mask else [])])}"

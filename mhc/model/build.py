@@ -49,7 +49,7 @@ def classifier(
     """
     torch.manual_seed(seed)
     network = parts["network"](len(labels), vocab_size, pad_id, labels)
-    max_tokens = parts["tokenizer"].get("max_tokens")
+    max_tokens, long_texts = (parts["tokenizer"].get(key) for key in ("max_tokens", "long_texts"))
     if isinstance(max_tokens, int):
         refuse_longer_texts(network, max_tokens)
     return module_for(parts)(
@@ -60,6 +60,7 @@ def classifier(
         name=parts["name"],
         seed=seed,
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+        long_texts=long_texts if isinstance(long_texts, str) else None,
     )
 
 

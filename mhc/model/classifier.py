@@ -17,11 +17,16 @@ from mhc.errors import BadConfig, MhcError
 from mhc.facts import Metrics, ModelFacts
 from mhc.model.fast_bert import encoder
 from mhc.model.optimizers import clip_norm
+from mhc.model.pooling import mean_by_text
 from mhc.model.results import Collector, Meter, SplitResult
 from mhc.model.row_mean import RowMean, total_weight
 
 Batch = dict[str, Tensor]
-"""input_ids [batch, tokens], attention_mask [batch, tokens] (missing for n-grams), labels [batch], rows [batch]."""
+"""input_ids [batch, tokens], attention_mask [batch, tokens] (missing for n-grams), labels [batch], rows [batch].
+
+If texts are read in windows, input_ids and attention_mask have a row for each, and texts [windows] is the position of
+its text in the batch.
+"""
 
 OptimizerFactory = Callable[[nn.Module], Optimizer]
 ScheduleFactory = Callable[[Optimizer, int], LRScheduler]
@@ -46,6 +51,7 @@ class TextClassifier(pl.LightningModule):
         seed: of dropout. The random numbers of a step depend on seed, step and process alone, so that a resumed
             training draws the same numbers as an uninterrupted one.
         max_tokens: longest text, for the record.
+        long_texts: how longer texts are read, for the record.
         fast: on which devices `mhc.model.fast_bert.encoder` computes the network: auto, always or never.
     """
 
@@ -61,6 +67,7 @@ class TextClassifier(pl.LightningModule):
         name: str,
         seed: int,
         max_tokens: int | None = None,
+        long_texts: str | None = None,
         fast: str = "auto",
     ) -> None:
         super().__init__()
@@ -70,6 +77,7 @@ class TextClassifier(pl.LightningModule):
         self.name = name
         self.seed = seed
         self.max_tokens = max_tokens
+        self.long_texts = long_texts
         self.fast_devices = encoder.devices(fast, network)
         self.results: dict[str, SplitResult] = {}
         self.meter = Meter()
@@ -84,11 +92,16 @@ class TextClassifier(pl.LightningModule):
         return self._facts
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits [batch, classes].
+        """Return logits [batch, classes]; those of a text that is read in windows are the mean over them.
 
         Raises:
             BadConfig: if the network returns anything else.
         """
+        logits, texts = self._network_logits(batch), batch.get("texts")
+        return logits if texts is None else mean_by_text(logits, texts, len(batch["rows"]))
+
+    def _network_logits(self, batch: Batch) -> Tensor:
+        """Return logits [rows of input_ids, classes]."""
         if batch["input_ids"].device.type in self.fast_devices:
             return encoder.logits(self.network, batch["input_ids"], batch.get("attention_mask"))
         output = self.network(**{key: batch[key] for key in NETWORK_INPUTS if batch.get(key) is not None})
@@ -244,6 +257,7 @@ class TextClassifier(pl.LightningModule):
             parameters=sum(size for size, _ in sizes),
             trainable_parameters=sum(size for size, trainable in sizes if trainable),
             max_tokens=self.max_tokens,
+            long_texts=self.long_texts,
             pretrained=getattr(config, "name_or_path", "") or None,
             attention=getattr(config, "_attn_implementation", None),
             own_forward=f"Computed by transformers: {obstacle}" if obstacle and config is not None else None,

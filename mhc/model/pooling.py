@@ -29,5 +29,17 @@ def maximum(hidden: Tensor, mask: Tensor) -> Tensor:
     return hidden.masked_fill(~real, -float("inf")).amax(1).masked_fill(~real.any(1), 0.0)
 
 
+def mean_by_text(logits: Tensor, texts: Tensor, count: int) -> Tensor:
+    """Return [count, classes]: the mean of the rows of each text.
+
+    Args:
+        logits: [rows, classes].
+        texts: [rows] position of the text of each row, each of 0 to count - 1 at least once.
+        count: number of texts.
+    """
+    members = (texts == torch.arange(count, device=texts.device)[:, None]).to(logits.dtype)
+    return (members @ logits) / members.sum(1, keepdim=True)
+
+
 POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "cls": cls, "max": maximum}
 """Pooling functions by their name in a configuration."""

@@ -73,17 +73,18 @@ class Scorer:
         Args:
             texts: token ids of n texts.
             classes: number of classes.
-            on_batch: called after every batch with its number of rows.
+            on_batch: called after every batch with its number of texts; a text in windows counts with its first.
         """
         result = np.empty((len(texts.lengths), classes), np.float32)
+        first = np.ones(len(result), bool) if texts.windows is None else _first_windows(texts.windows)
         starts = np.cumsum(texts.lengths) - texts.lengths
         with torch.inference_mode():
             for rows in batches(texts.lengths, self.batch_tokens):
                 logits = self._logits(texts.ids, starts[rows], texts.lengths[rows])
-                result[rows] = logits.float().softmax(dim=1).cpu().numpy()
+                result[rows] = logits.float().log_softmax(dim=1).cpu().numpy()
                 if on_batch:
-                    on_batch(len(rows))
-        return result
+                    on_batch(int(first[rows].sum()))
+        return _of_texts(result, texts.windows)
 
     def _logits(self, ids: Ints, starts: Ints, lengths: Ints) -> Tensor:
         """Return logits [batch, classes] of the texts that begin at `starts` of `ids`; the longest text is first."""
@@ -101,6 +102,24 @@ class Scorer:
         output = self.network(input_ids=tokens, **({} if mask is None else {"attention_mask": mask}))
         logits: Tensor = output if isinstance(output, Tensor) else output.logits
         return logits
+
+
+def _first_windows(windows: Ints) -> NDArray[np.bool_]:
+    """Return [sum of windows]: whether a window is the first of its text."""
+    result = np.zeros(int(windows.sum()), bool)
+    result[np.cumsum(windows) - windows] = True
+    return result
+
+
+def _of_texts(scores: NDArray[np.float32], windows: Ints | None) -> NDArray[np.float32]:
+    """Return probabilities [texts, classes] from the logarithms of those of their windows.
+
+    They are the softmax of the mean logits: logarithms differ from logits by a constant per window.
+    """
+    if windows is not None and len(windows):
+        sums = np.add.reduceat(scores, np.cumsum(windows) - windows, axis=0)
+        scores = (sums / windows[:, None]).astype(np.float32)
+    return torch.from_numpy(scores).softmax(dim=1).numpy()
 
 
 def batches(lengths: Ints, batch_tokens: int) -> Iterator[Ints]:

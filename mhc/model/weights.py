@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mhc import files
 from mhc.data import ngrams, tokenizer
+from mhc.data.options import LongTexts
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.data.tokenizer import Encoder
 from mhc.errors import BadConfig, NotFound, Unreadable
@@ -46,7 +47,9 @@ class Loaded:
     labels: list[str]
     """Class names in the order of the outputs."""
     max_tokens: int
-    """Longest text including special tokens; longer ones are truncated."""
+    """Longest text including special tokens; longer ones are read as `reading` has it."""
+    reading: LongTexts = tokenizer.CUT
+    """How longer texts are read."""
     temperature: float = 1.0
     """Not yet applied to the outputs: see `mhc.model.calibration`."""
     name: str = ""
@@ -73,7 +76,7 @@ class Loaded:
         """Return what encodes texts for the scorer."""
         if isinstance(self.network, Ensemble):
             return EnsembleEncoder(self.network)
-        return Encoder(self.tokenizer_folder, self.max_tokens)
+        return Encoder(self.tokenizer_folder, self.max_tokens, self.reading)
 
     def scorer(
         self, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None

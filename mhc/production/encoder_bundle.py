@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mhc import files
 from mhc.data import cleaning
-from mhc.data.tokenizer import Encoder
+from mhc.data.options import LongTexts
 from mhc.errors import Unreadable
 from mhc.model.weights import fill, json_object, safe_weights
 from mhc.production.bundle import LOAD_SCRIPT, WEIGHTS
@@ -98,9 +100,31 @@ def write(network: PooledEncoder, trained: Loaded, folder: Path) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
     pooled.save_config(network, folder)
-    settings = {"max_tokens": trained.max_tokens, "invisible": cleaning.INVISIBLE.pattern}
+    write_script(trained, folder)
+
+
+def write_script(trained: Loaded, folder: Path) -> None:
+    """Write the script that loads the network, and its settings."""
+    reading = msgspec.to_builtins(trained.reading)
+    settings = {"max_tokens": trained.max_tokens, **reading, "invisible": cleaning.INVISIBLE.pattern}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     shutil.copyfile(SCRIPT, folder / LOAD_SCRIPT)
+
+
+def reading_of(folder: Path) -> LongTexts:
+    """Return how the model of a bundle reads long texts.
+
+    Raises:
+        Unreadable: if its settings are damaged.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        return LongTexts()
+    with files.reading(path):
+        values = json_object(path)
+        return msgspec.convert(
+            {name: values[name] for name in LongTexts.__struct_fields__ if name in values}, LongTexts
+        )
 
 
 def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
@@ -119,5 +143,5 @@ def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[
 
 def score_network(trained: Loaded, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return probabilities [n, k] of normalised texts by the network of a run, in float32, without a temperature."""
-    encoded = Encoder(trained.tokenizer_folder, trained.max_tokens)(texts)
+    encoded = trained.encoder()(texts)
     return trained.scorer(precision="fp32", device="cpu").probabilities(encoded, len(trained.labels))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mhc.data import ngrams
+from mhc.data.tokenizer import CUT
 from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
 from mhc.model.ensemble import Ensemble
@@ -42,9 +43,9 @@ def _class_of_user(network: object) -> type | None:
 
 
 def standalone(trained: Loaded) -> bool:
-    """Return whether transformers alone can load the folder: whether the network's config is one of its classes."""
+    """Return whether transformers alone scores texts by the folder: it has a class for the network, and cuts texts."""
     network = trained.network
-    if isinstance(network, TfidfModel | Ensemble):
+    if isinstance(network, TfidfModel | Ensemble) or trained.reading.long_texts != CUT.long_texts:
         return False
     from transformers import PreTrainedModel
 
@@ -130,6 +131,8 @@ def _save_encoder(network: torch.nn.Module, trained: Loaded, folder: Path) -> No
         encoder_bundle.write(network, trained, folder)
     else:
         network.save_pretrained(str(folder))
+        if trained.reading.long_texts != CUT.long_texts:
+            encoder_bundle.write_script(trained, folder)
     tokenizer = AutoTokenizer.from_pretrained(
         str(trained.tokenizer_folder), local_files_only=True, trust_remote_code=False
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mhc import files
 from mhc.data import ngrams
+from mhc.data.options import LongTexts
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
@@ -86,6 +87,7 @@ def from_run(folder: Path) -> Loaded:
         tokenizer_folder=tokenizer_folder,
         labels=labels,
         max_tokens=max_tokens,
+        reading=_reading(cfg),
         name=record.id,
         repairs=record.data is not None and record.data.repaired,
     )
@@ -142,6 +144,12 @@ def recorded_model(folder: Path) -> DictConfig:
     if not isinstance(cfg, DictConfig) or target is None:
         raise Unreadable(f"{path} does not describe the network (model.network). Choose another run")
     return cfg
+
+
+def _reading(cfg: DictConfig) -> LongTexts:
+    """Return how the run reads long texts; runs recorded before there was a choice cut them."""
+    options, names = cfg.model.tokenizer, LongTexts.__struct_fields__
+    return LongTexts(**{name: options[name] for name in names if options.get(name) is not None})
 
 
 def _filled(empty: nn.Module, path: Path, options: DictConfig) -> nn.Module:
@@ -232,6 +240,7 @@ def _from_folder(folder: Path, name: str) -> Loaded:
         tokenizer_folder=folder,
         labels=labels,
         max_tokens=longest,
+        reading=encoder_bundle.reading_of(folder),
         temperature=_temperature(folder),
         name=name,
         repairs=_repairs(folder),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mhc.facts import ModelFacts
 from mhc.markup import markdown as text
 from mhc.production.decision import PromotionRecord
 from mhc.record import RunRecord
@@ -20,6 +21,12 @@ REPAIRED = (
     "HTML entities were decoded, HTML tags removed and letters of a wrong encoding mended in training. mhc does the "
     "same with every text; a program without mhc has to give the model texts that are clean."
 )
+LONG_TEXTS = {
+    "head_tail": "Of a text of more than {} tokens, a quarter of that many is read from its beginning, the rest from "
+    "its end.",
+    "windows": "A text of more than {} tokens is read in overlapping windows, whose logits are averaged.",
+}
+"""How texts are read that are not cut at their beginning, by the name in the record."""
 NOT_MASKED = "URLs, e-mail addresses, user handles and phone numbers were not masked in training."
 
 
@@ -94,14 +101,14 @@ def _about(promotion: PromotionRecord, record: RunRecord) -> str:
 
 def _use(promotion: PromotionRecord, record: RunRecord) -> str:
     with_mhc = f'python -m mhc.predict bundle={promotion.name} text="..."'
-    if record.ensemble:
-        return _ensemble(record, with_mhc)
     if record.model and record.model.architecture == "TfidfLinear":
         return (
             "## How to use\n\nThis is TF-IDF and logistic regression. With Python, numpy and safetensors alone, from "
             'the folder of this file:\n\n```\npython load.py "..."\n```\n\n'
             f"or with mhc:\n\n```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} words."
         )
+    if record.ensemble:
+        return _ensemble(record, with_mhc)
     if record.model and record.model.architecture == "EmbeddingLinear":
         return (
             "## How to use\n\nThis is logistic regression on the vectors of a frozen encoder of transformers, which is "
@@ -110,13 +117,8 @@ def _use(promotion: PromotionRecord, record: RunRecord) -> str:
             f"{with_mhc}\n```\n\n"
             f"The encoder reads at most {promotion.max_tokens} tokens of a text."
         )
-    if record.model and record.model.architecture == "PooledEncoder":
-        return (
-            "## How to use\n\nThis is an encoder of transformers with a linear layer on its pooled output, for which "
-            "transformers has no class: `transformers.pipeline` refuses it. With torch and transformers, from the "
-            f'folder of this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n{with_mhc}\n```\n\n'
-            f"Texts are cut at {promotion.max_tokens} tokens."
-        )
+    if record.model and (record.model.architecture == "PooledEncoder" or record.model.long_texts in LONG_TEXTS):
+        return _encoder_script(record.model, promotion.max_tokens, with_mhc)
     if not promotion.standalone:
         return (
             "## How to use\n\nThis is a bag of n-grams, not a model of transformers: `transformers.pipeline` cannot "
@@ -129,6 +131,21 @@ def _use(promotion: PromotionRecord, record: RunRecord) -> str:
         'classify("...")\n```\n\n'
         f"or with mhc, which also cleans the text as in training (NFC, control characters, white space):\n\n"
         f"```\n{with_mhc}\n```\n\nTexts are cut at {promotion.max_tokens} tokens."
+    )
+
+
+def _encoder_script(model: ModelFacts, max_tokens: int | None, with_mhc: str) -> str:
+    """Return how to use an encoder that a plain pipeline does not score as in training."""
+    why = "for long texts: `transformers.pipeline` loads it, but cuts them, and gives other probabilities"
+    if model.architecture == "PooledEncoder":
+        why = (
+            "with a linear layer on its pooled output, for which transformers has no class: `transformers.pipeline` "
+            "refuses it"
+        )
+    reading = LONG_TEXTS.get(model.long_texts or "", "Texts are cut at {} tokens.").format(max_tokens)
+    return (
+        f"## How to use\n\nThis is an encoder of transformers {why}. With torch and transformers, from the folder of "
+        f'this file:\n\n```\npython load.py "..."\n```\n\nor with mhc:\n\n```\n{with_mhc}\n```\n\n{reading}'
     )
 
 

@@ -93,6 +93,18 @@ def test_card_of_a_pooled_encoder_names_its_script() -> None:
     assert "`transformers.pipeline` refuses it" in card
 
 
+@pytest.mark.parametrize(
+    ("reading", "sentence"), [("windows", "in overlapping windows"), ("head_tail", "from its beginning, the rest")]
+)
+def test_card_tells_how_long_texts_are_read(reading: str, sentence: str) -> None:
+    facts = {"name": "pretrained", "parameters": 10, "trainable_parameters": 10, "long_texts": reading}
+    model = ModelFacts(architecture="BertForSequenceClassification", **facts)
+    card = rendered(msgspec.structs.replace(a_record(), model=model), standalone=False)
+    assert sentence in card
+    assert "`transformers.pipeline` loads it, but cuts them" in card
+    assert 'python load.py "..."' in card
+
+
 def test_forced_promotion_shows_at_the_top() -> None:
     failed = Gate(name="accuracy", verdict="failed", reason="too low")
     text = rendered(forced=True, gates=[failed], why="a demonstration")

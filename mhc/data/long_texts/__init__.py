@@ -1,0 +1,1 @@
+"""How texts of more tokens than the model reads are read."""
