@@ -27,7 +27,10 @@ from scripts.attacks.outcome import Outcome
 from scripts.mutations import mutate
 from scripts.reading_commands import BAD, OTHER, Hang, alarm, copy_project, flaw_of, mhc
 
-MUTATIONS = 5000
+MUTATIONS = 2500
+"""Mutated files that all reading commands meet; as many others are loaded by themselves."""
+PROGRESS = 250
+"""Tries between two lines about the progress."""
 QUICK_MUTATIONS = 6
 SWEEP = "outputs/seeds_20261126_172345_95df_sweep"
 RUN = f"outputs/{BAD}"
@@ -59,6 +62,8 @@ def run(work: Path, *, quick: bool) -> list[Outcome]:
     commands, loads = Tally("reading commands on a mutated file"), Tally("mutated files, loaded by themselves")
     number = 0
     while number < count or (minutes and time.monotonic() < deadline):
+        if number and number % PROGRESS == 0:
+            print(f"{commands.progress()}; {loads.progress()}", file=sys.stderr, flush=True)
         attack_commands(project, FILES[number % len(FILES)], seed + number, commands)
         attack_loader(project, LOADED[number % len(LOADED)], seed + number, loads)
         number += 1
@@ -77,6 +82,10 @@ class Tally:
         self.tried += 1
         if problem:
             self.failures.append(f"{label}: {problem}")
+
+    def progress(self) -> str:
+        """Return the counts so far."""
+        return f"{self.name}: {self.tried:,} tried, {len(self.failures)} failed"
 
     def outcome(self) -> Outcome:
         """Return all tries."""
