@@ -74,8 +74,7 @@ class RegisterRun(pl.Callback):
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record timing and the best checkpoint: ModelCheckpoint, always the last callback, has written it by now."""
-        for what, why in getattr(pl_module, "notes", ()):
-            self.run.event(what, why)
+        self.note_choices(pl_module)
         note_fit(self.run, self.timing_of_fit(trainer, pl_module), best_checkpoint(trainer))
 
     @rank_zero_only
@@ -92,7 +91,15 @@ class RegisterRun(pl.Callback):
     @rank_zero_only
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record the metrics of the best checkpoint on test."""
+        self.note_choices(pl_module)
         note_results(self.run, pl_module, "test", Timing(test_s=time.monotonic() - self.test_started))
+
+    def note_choices(self, pl_module: pl.LightningModule) -> None:
+        """Record what a fitted model has chosen and computed since the last time."""
+        notes: list[tuple[str, str]] = getattr(pl_module, "notes", [])
+        for what, why in notes:
+            self.run.event(what, why)
+        notes.clear()
 
     def timing_of_fit(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> Timing:
         """Return the seconds before and within fit, and the amount of training by all processes together."""

@@ -27,6 +27,7 @@ NAMES = (
     "mhc.data.sources.Files",
     "mhc.data.sources.HuggingFace",
     "mhc.data.synthetic.Synthetic",
+    "mhc.model.embedding.network.embedding_linear",
     "mhc.model.encoder.from_config",
     "mhc.model.encoder.pretrained",
     "mhc.model.linear.bag",

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from mhc.data.cache import Ints
-    from mhc.data.ngrams import NgramTokenizer
-    from mhc.data.tfidf.tokenizer import TfidfTokenizer
+    from mhc.data.tokenizer import Bag
 
 Values = Mapping[str, object]
 
@@ -149,7 +148,7 @@ class TextDataModule(pl.LightningDataModule):
         return [counts[label] for label in self.labels]
 
     @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer | TfidfTokenizer:
+    def tokenizer(self) -> PreTrainedTokenizerFast | Bag:
         """The tokenizer, with `save_pretrained(folder)`."""
         return tokenizer.load(self.tokenizer_folder)
 
@@ -179,8 +178,8 @@ class TextDataModule(pl.LightningDataModule):
             labels=about.labels,
             splits=splits,
             source=about.origin,
-            folds=about.folds,
             cut=about.cut,
+            folds=about.folds,
             cleaning=about.cleaning,
             reading=about.notes,
             repaired=self.cleaning.repair,

@@ -109,7 +109,7 @@ class LongTexts(Strict, frozen=True, kw_only=True):
 class Tokenizing(LongTexts, frozen=True, kw_only=True):
     """The node `model.tokenizer`."""
 
-    kind: Literal["wordpiece", "bpe", "pretrained", "ngrams", "tfidf"]
+    kind: Literal["wordpiece", "bpe", "pretrained", "ngrams", "tfidf", "embedding"]
     max_tokens: Positive
     """Longer texts are cut; includes the two tokens at the borders of a text."""
     vocab_size: Positive | None = None
@@ -145,7 +145,7 @@ class Tokenizing(LongTexts, frozen=True, kw_only=True):
     @property
     def bag(self) -> bool:
         """Whether a text is a bag of n-grams, not a sequence of tokens."""
-        return self.kind in ("ngrams", "tfidf")
+        return self.kind in ("ngrams", "tfidf", "embedding")
 
 
 Node = TypeVar("Node", bound=Strict)

@@ -16,6 +16,8 @@ from tokenizers import Tokenizer
 from mhc.data import fingerprint, masking, ngrams, remote_code
 from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
+from mhc.data.embedding import tokenizer as embedding
+from mhc.data.embedding.tokenizer import EmbeddingTokenizer
 from mhc.data.long_texts import encoding
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import LongTexts, Tokenizing
@@ -30,9 +32,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 28
 """Size of the largest file of a tokenizer."""
-ADDED_OPTIONS = {"min_texts": 1, "split_digits": False, "trust_remote_code": False}
+ADDED_OPTIONS = {
+    "min_texts": 1,
+    "split_digits": False,
+    "trust_remote_code": False,
+    "features": ("encoder", "tfidf"),
+    "max_words": 2048,
+}
 """Options that records of older versions do not have, with their defaults."""
 CUT = LongTexts()
+Bag = NgramTokenizer | TfidfTokenizer | EmbeddingTokenizer
+"""Tokenizers of our own, whose id 0 is padding."""
 VERSION = 1
 """Version of the training; a new version invalidates older folders of the cache."""
 
@@ -109,7 +119,8 @@ class Encoder:
         if self.pieces is not None and self.reading.long_texts != CUT.long_texts:
             ids, lengths, windows, cut_rows = encoding.encode(self.pieces, texts, self.max_tokens, self.reading)
             return Encoded(ids=ids, lengths=lengths, cut=cut_rows, windows=windows)
-        limit = self.max_tokens * training.CHARACTERS_PER_TOKEN
+        longest = self.bag.longest if isinstance(self.bag, EmbeddingTokenizer) else self.max_tokens
+        limit = longest * training.CHARACTERS_PER_TOKEN
         clipped = {row for row, text in enumerate(texts) if len(text) > limit}
         short = [text[:limit] for text in texts] if clipped else texts
         if self.bag is not None:
@@ -143,18 +154,20 @@ def pieces_of(folder: Path) -> Tokenizer:
         raise Unreadable(f"There is no {path}. {ngrams.REMEDY}") from None
 
 
-def bag_of(folder: Path) -> NgramTokenizer | TfidfTokenizer | None:
-    """Return the tokenizer into a bag of n-grams; None if the folder has one into a sequence.
+def bag_of(folder: Path) -> Bag | None:
+    """Return the tokenizer into a bag of n-grams, or of tokens; None if the folder has one into a sequence.
 
     Raises:
         Unreadable: if its file is damaged.
     """
+    if os.path.lexists(folder / embedding.FILE):
+        return EmbeddingTokenizer(folder)
     if os.path.lexists(folder / ngrams.FILE):
         return NgramTokenizer.from_pretrained(folder)
     return TfidfTokenizer.from_pretrained(folder) if os.path.lexists(folder / tfidf.FILE) else None
 
 
-def load(folder: Path) -> PreTrainedTokenizerFast | NgramTokenizer | TfidfTokenizer:
+def load(folder: Path) -> PreTrainedTokenizerFast | Bag:
     """Return the tokenizer, of transformers or ours. Both have `save_pretrained(folder)`.
 
     Raises:
@@ -175,14 +188,15 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
 
     It is recorded, so options at their defaults that older records do not have do not change it.
     """
-    trained = options.kind in ("wordpiece", "bpe", "tfidf")
-    counted = options.kind != "pretrained" and options.min_texts > 1
+    own_vocabulary = options.kind != "embedding" or "tfidf" in options.features
+    trained = options.kind in ("wordpiece", "bpe", "tfidf", "embedding") and own_vocabulary
+    counted = options.kind != "pretrained" and own_vocabulary and options.min_texts > 1
     content = train_fingerprint if trained or counted else ""
     if counted and authors is not None:
         content += fingerprint.of_values(authors.tolist())
-    if options.kind == "pretrained" and options.name and Path(options.name).is_dir():
+    if options.kind in ("pretrained", "embedding") and options.name and Path(options.name).is_dir():
         files = sorted(path for path in Path(options.name).iterdir() if is_tokenizer_file(path))
-        content = fingerprint.of_files(files)
+        content += fingerprint.of_files(files)
     unused = {"ngrams", "subwords"} if options.kind in ("wordpiece", "bpe") else set()
     unused |= set(LongTexts.__struct_fields__)
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
@@ -206,9 +220,15 @@ def build(
         BadConfig: if `vocab_size` or `name` is missing.
         Unreadable: if the pretrained tokenizer cannot be loaded.
     """
-    if options.kind == "pretrained":
+    from mhc.data.tfidf.learn import learned_terms  # it is not needed to encode texts
+
+    if options.kind in ("pretrained", "embedding"):
         own = pretrained(options)
-        (training.masked(own) if mask else own).save_pretrained(str(folder))
+        place = folder / embedding.ENCODER if options.kind == "embedding" else folder
+        (training.masked(own) if mask else own).save_pretrained(str(place))
+        if options.kind == "embedding":
+            terms = learned_terms(options, train, authors, mask=mask) if "tfidf" in options.features else None
+            embedding.write(folder, max_tokens=options.max_tokens, mask=mask, terms=terms)
     elif options.kind == "ngrams":
         hashed = NgramTokenizer(
             buckets=training.vocab_size(options),
@@ -221,18 +241,7 @@ def build(
         counted = options.min_texts > 1
         (hashed.without_rare(list(train), authors, options.min_texts) if counted else hashed).save_pretrained(folder)
     elif options.kind == "tfidf":
-        from mhc.data.tfidf.learn import learned  # it is not needed to encode texts
-
-        empty = TfidfTokenizer(
-            ngrams=options.ngrams,
-            longest_piece=options.subwords,
-            max_tokens=options.max_tokens,
-            lowercase=options.lowercase,
-            split_digits=options.split_digits,
-            mask=mask,
-        )
-        most, least = options.vocab_size, options.min_texts
-        learned(empty, list(train), authors, min_texts=least, most=most).save_pretrained(folder)
+        learned_terms(options, train, authors, mask=mask).save_pretrained(folder)
     else:
         training.save(training.train(options, train, authors, mask=mask), options, folder)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mhc import files
 from mhc.data import ngrams, tokenizer
+from mhc.data.embedding import tokenizer as embedding
 from mhc.data.options import LongTexts
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.data.tokenizer import Encoder
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerFast
 
-    from mhc.data.ngrams import NgramTokenizer
-    from mhc.data.tfidf.tokenizer import TfidfTokenizer
+    from mhc.data.tokenizer import Bag
+    from mhc.model.embedding.network import EmbeddingLinear
     from mhc.model.scoring import Scorer
 
 PREFIX = "network."
@@ -60,10 +61,10 @@ class Loaded:
     @property
     def masked(self) -> bool:
         """Whether the network takes an attention_mask; n-grams are padded with an id that has no weight."""
-        return not any((self.tokenizer_folder / name).is_file() for name in (ngrams.FILE, tfidf.FILE))
+        return not any((self.tokenizer_folder / name).is_file() for name in (ngrams.FILE, tfidf.FILE, embedding.FILE))
 
     @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerFast | NgramTokenizer | TfidfTokenizer:
+    def tokenizer(self) -> PreTrainedTokenizerFast | Bag:
         """Tokenizer of transformers, or of n-grams; all have `save_pretrained`."""
         return tokenizer.load(self.tokenizer_folder)
 
@@ -80,7 +81,7 @@ class Loaded:
 
     def scorer(
         self, *, precision: str = "auto", device: str = "auto", batch_tokens: int | None = None
-    ) -> Scorer | TfidfModel | EnsembleScorer:
+    ) -> Scorer | TfidfModel | EmbeddingLinear | EnsembleScorer:
         """Return what computes probabilities from token ids; the network is used, not copied.
 
         Raises:
@@ -90,6 +91,10 @@ class Loaded:
             return EnsembleScorer(self.network, precision=precision, device=device, batch_tokens=batch_tokens)
         if isinstance(self.network, TfidfModel):
             return on_cpu(self.network, precision, device)
+        if (self.tokenizer_folder / embedding.FILE).is_file():
+            from mhc.model.embedding.network import on_device
+
+            return on_device(self.network, precision, device)
         from mhc.model.scoring import Scorer
 
         return Scorer(

@@ -31,7 +31,7 @@ LOAD_SCRIPT = "load.py"
 LOAD_SCRIPTS = frozenset(
     {
         "14f36dc2b0de27a0163b690bb2b3fa1bdd52ea5a227402a90f767d9173b67277",  # load_linear.py, without an encoder
-        "4c6ac55041c82491ce9aca6f4276936dd7f935b606db2c182d8959ffb9f46c07",  # load_linear.py
+        "7e25db55675c183e6a9d9b146146f03fc97058b910b94a9c8fd97c48e405b31d",  # load_linear.py
         "d6e3cde11fc8c9aef60c6ba46804002ed917316798bf3edc7b507908b7b8f0a5",  # load_encoder.py
         "4995d059085cd6ed431a1d859a7e5629b0e47e8e2ca4864e22867ddcc519255a",  # ensemble/load_members.py
     }

@@ -24,6 +24,7 @@ from mhc.model.ensemble import Ensemble
 from mhc.model.tfidf.model import TfidfModel
 from mhc.production import encoder_bundle, linear_bundle
 from mhc.production.bundle import CALIBRATION, WEIGHTS
+from mhc.production.embedding import embedding_bundle
 from mhc.production.ensemble import folder as members
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def write(trained: Loaded, folder: Path, temperature: float) -> None:
         folded = False
     elif isinstance(trained.network, TfidfModel):
         linear_bundle.write(trained.network, trained.tokenizer_folder, trained.labels, folder, temperature)
+        folded = True
+    elif embedding_bundle.is_embedding(trained.network):
+        embedding_bundle.write(trained, folder, temperature)
         folded = True
     else:
         network = copy.deepcopy(trained.network).cpu().float().eval()
@@ -162,7 +166,7 @@ def scorer_of(trained: Loaded) -> tuple[Callable[[Path, Sequence[str], int], Pro
     """Return what scores a bundle of the network with as little of mhc as possible, and its name."""
     if isinstance(trained.network, Ensemble):
         return members.score_alone, "its load.py alone"
-    if isinstance(trained.network, TfidfModel):
+    if isinstance(trained.network, TfidfModel) or embedding_bundle.is_embedding(trained.network):
         return linear_bundle.score_alone, "its load.py alone"
     if trained.masked and not standalone(trained):
         return encoder_bundle.score_alone, "its load.py alone"
@@ -196,7 +200,7 @@ def score_with_mhc(folder: Path, texts: Sequence[str], max_tokens: int) -> Proba
 
 def score_network(trained: Loaded, texts: Sequence[str]) -> Probabilities:
     """Return probabilities [n, k] of normalised texts by a loaded network in float32, without a temperature."""
-    if isinstance(trained.network, TfidfModel | Ensemble):
+    if isinstance(trained.network, TfidfModel | Ensemble) or embedding_bundle.is_embedding(trained.network):
         return trained.probabilities(texts)
     network = trained.network.float().eval()
     if standalone(trained):

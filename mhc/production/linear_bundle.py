@@ -86,5 +86,5 @@ def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[
     """
     try:
         return load_linear.Model(folder).probabilities(texts)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise Unreadable(f"{folder} cannot be loaded by its own {LOAD_SCRIPT} ({type(error).__name__})") from error

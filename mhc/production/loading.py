@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from mhc import files
 from mhc.data import ngrams
+from mhc.data.embedding import tokenizer as embedding
 from mhc.data.options import LongTexts
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
 from mhc.production import bundle, encoder_bundle, ledger, linear_bundle, state
+from mhc.production.embedding import embedding_bundle
 from mhc.production.ensemble import folder as members
 from mhc.record import RECORD_FILE, RunRecord
 from mhc.runs import checkpoints, folders, resolve, store
@@ -75,11 +77,12 @@ def from_run(folder: Path) -> Loaded:
     cfg = recorded_model(folder)
     max_tokens = int(cfg.model.tokenizer.max_tokens)
     config = folder / "network"
-    empty = (
-        encoder_bundle.empty_network(config)
-        if config.is_dir()
-        else _build_network(cfg, labels, tokenizer_folder, max_tokens)
-    )
+    if embedding_bundle.has_config(config):
+        empty = embedding_bundle.empty_network(config, labels, tokenizer_folder)
+    elif config.is_dir():
+        empty = encoder_bundle.empty_network(config)
+    else:
+        empty = _build_network(cfg, labels, tokenizer_folder, max_tokens)
     filled = _filled(empty, path, cfg.model.network)
     network = filled.model() if isinstance(filled, TfidfLinear) else filled
     return Loaded(
@@ -255,6 +258,8 @@ def _repairs(folder: Path) -> bool:
 
 def _network(folder: Path, labels: list[str]) -> nn.Module | TfidfModel:
     """Return a network of mhc or of transformers; the tokenizer's file tells which."""
+    if (folder / embedding.FILE).is_file():
+        return embedding_bundle.read(folder, labels)
     if (folder / tfidf.FILE).is_file():
         return linear_bundle.read(folder, labels)
     return _bag(folder, labels) if (folder / ngrams.FILE).is_file() else encoder_bundle.read(folder)
@@ -271,7 +276,7 @@ def _bag(folder: Path, labels: list[str]) -> nn.Module:
 
 def _max_tokens(folder: Path) -> int:
     """Return the maximal number of tokens of a text, from the bundle's tokenizer."""
-    bags = [folder / name for name in (ngrams.FILE, tfidf.FILE) if (folder / name).is_file()]
+    bags = [folder / name for name in (embedding.FILE, ngrams.FILE, tfidf.FILE) if (folder / name).is_file()]
     path, key = (bags[0], "max_tokens") if bags else (folder / "tokenizer_config.json", "model_max_length")
     value = json_object(path).get(key)
     if not isinstance(value, int) or not 0 < value < 1_000_000:

@@ -20,6 +20,7 @@ def save(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> Non
     from transformers import PreTrainedModel
 
     from mhc.model.adaptation.pooled import PooledEncoder, save_config
+    from mhc.model.fitted_network import FittedNetwork
 
     own_folder.make(folder, folder / "tokenizer")
     datamodule.tokenizer.save_pretrained(folder / "tokenizer")
@@ -28,3 +29,5 @@ def save(folder: Path, datamodule: TextDataModule, model: TextClassifier) -> Non
         save_config(network, folder / "network")
     elif isinstance(network, PreTrainedModel) and type(network).__module__.startswith("transformers."):
         network.config.save_pretrained(folder / "network")
+    elif isinstance(network, FittedNetwork):
+        network.save_config(folder / "network")

@@ -15,7 +15,13 @@ from mhc.record import RunRecord
 if TYPE_CHECKING:
     from mhc.data.datamodule import TextDataModule
 
-VOCABULARIES = {"tokenizer.json": "model", "ngrams.json": None, "tfidf.json": None}
+VOCABULARIES = {
+    "tokenizer.json": "model",
+    "ngrams.json": None,
+    "tfidf.json": None,
+    "embedding.json": None,
+    "encoder/tokenizer.json": "model",
+}
 """Files that decide which id a token has, and the key of the part that does; other parts depend on library versions."""
 
 

@@ -134,7 +134,7 @@ def test_text_without_a_known_ngram_has_the_bias() -> None:
 
 
 def test_rows_of_any_order_are_merged_by_row() -> None:
-    from mhc.model.tfidf.classifier import merged
+    from mhc.model.tfidf.classifier import columns, merged
 
     def batch(rows: list[int]) -> dict[str, torch.Tensor]:
         texts = encoded([TEXTS[row] for row in rows])
@@ -146,7 +146,7 @@ def test_rows_of_any_order_are_merged_by_row() -> None:
             "rows": torch.tensor(rows),
         }
 
-    rows, texts, labels = merged([batch([5, 2]), batch([0, 5, 3])])
+    rows, texts, labels = merged(columns([batch([5, 2]), batch([0, 5, 3])]))
     assert rows.tolist() == [0, 2, 3, 5]
     assert labels.tolist() == LABELS[[0, 2, 3, 5]].tolist()
     expected = encoded([TEXTS[row] for row in (0, 2, 3, 5)])

@@ -76,7 +76,7 @@ def test_model_can_be_built(option: str, tmp_path: Path) -> None:
     cfg = composed(option)
     if option == "model=large":  # the benchmark builds it in full size
         cfg.model.network.layers = 2
-    if option == "model=pretrained":
+    if option in ("model=pretrained", "model=embedding"):
         cfg.model.network.name = str(tmp_path / "nothing")
         with pytest.raises(NotFound, match="nothing"):
             build(cfg.model)["network"](4, 100, 0, list("abcd"))
@@ -135,7 +135,7 @@ def test_default_name_of_a_run_is_that_of_its_model(option: str) -> None:
     ("override", "sentence"),
     [
         ("modle=micro", "There is no key 'modle'; did you mean 'model'"),
-        ("model=mdium", "model has no option 'mdium'; did you mean 'medium'. It has: baseline, large"),
+        ("model=mdium", "model has no option 'mdium'; did you mean 'medium'. It has: baseline, embedding"),
         ("data=file", "data has no option 'file'; did you mean 'files'. It has: files, huggingface, synthetic"),
         ("model.optimizer.lrr=1", "There is no key 'model.optimizer.lrr'; did you mean 'model.optimizer.lr'"),
         ("model.optimizer.lr=fast", "model.optimizer.lr: Value 'fast' of type 'str' could not be converted to Float"),

@@ -38,7 +38,7 @@ def test_quoted_line_gives_the_name_in_a_shell(name: str) -> None:
     [
         ("data.train=posts[1].csv", "If it is one text, type: 'data.train=\"posts[1].csv\"'"),
         ("data.train=a,b.csv", "To run one job for each value, add --multirun"),
-        ("model=3", "model takes the name of an option, not '3'. It has: baseline, large, linear"),
+        ("model=3", "model takes the name of an option, not '3'. It has: baseline, embedding, large, linear"),
         ("data=null", "data takes the name of an option, not 'null'. It has: files, huggingface, synthetic"),
         ("=5", "'=5' cannot be composed"),
         ("name='", "If it is one text, type: "),

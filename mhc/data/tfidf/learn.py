@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mhc.data.distinct_texts import DistinctTexts, by_author
+from mhc.data.options import Tokenizing
 from mhc.data.tfidf.ragged import Ints, Ragged, grouped
 from mhc.data.tfidf.tokenizer import WORDS, TfidfTokenizer, numbered, pairs, pieces_of
 
@@ -16,6 +17,19 @@ Authors = npt.NDArray[np.integer] | None
 
 CHUNK = 4096
 """Texts whose n-grams are in memory at once."""
+
+
+def learned_terms(options: Tokenizing, train: Iterable[str], authors: Authors, *, mask: bool) -> TfidfTokenizer:
+    """Return the tokenizer of `options` with the vocabulary of train; with `mask` it masks texts by itself."""
+    empty = TfidfTokenizer(
+        ngrams=options.ngrams,
+        longest_piece=options.subwords,
+        max_tokens=options.max_words if options.kind == "embedding" else options.max_tokens,
+        lowercase=options.lowercase,
+        split_digits=options.split_digits,
+        mask=mask,
+    )
+    return learned(empty, list(train), authors, min_texts=options.min_texts, most=options.vocab_size)
 
 
 def learned(

@@ -19,10 +19,9 @@ from mhc.data.tokenizer import Encoded
 from mhc.errors import BadConfig
 from mhc.metrics import log_loss
 from mhc.model.classifier import Batch, LossFactory, TextClassifier, real_tokens
+from mhc.model.fitted_network import FittedNetwork
 from mhc.model.losses import CrossEntropy
 from mhc.model.tfidf.logistic import LogisticRegression, Solution
-from mhc.model.tfidf.model import TfidfModel, counts, features, rarity_of
-from mhc.model.tfidf.network import TfidfLinear
 
 WHOLE_EPOCH = 1 << 40
 """Batches of a step: more than an epoch has, so that its end is the only step."""
@@ -40,9 +39,10 @@ class FittedClassifier(TextClassifier):
         name: of the model in the record.
         seed: of the folds of cross-validation.
         max_tokens: longest text, for the record.
+        long_texts: how longer texts are read, for the record.
 
     Raises:
-        BadConfig: if the loss is another one, or has label smoothing.
+        BadConfig: if the network has no features to fit, or the loss is another one, or has label smoothing.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class FittedClassifier(TextClassifier):
         name: str,
         seed: int,
         max_tokens: int | None = None,
+        long_texts: str | None = None,
     ) -> None:
         super().__init__(
             network,
@@ -67,20 +68,36 @@ class FittedClassifier(TextClassifier):
             name=name,
             seed=seed,
             max_tokens=max_tokens,
+            long_texts=long_texts,
             fast="never",
         )
-        if not isinstance(network, TfidfLinear):
-            raise BadConfig(f"model.solver fits mhc.model.tfidf.network.tfidf_linear, not {type(network).__name__}")
+        if not isinstance(network, FittedNetwork):
+            raise BadConfig(
+                "model.solver fits mhc.model.tfidf.network.tfidf_linear, and embedding_linear of "
+                f"mhc.model.embedding.network, not {type(network).__name__}"
+            )
         if not isinstance(self.loss, CrossEntropy) or self.loss.label_smoothing:
             raise BadConfig(
                 "model.loss of a linear model is cross entropy without label smoothing. "
                 "Leave model.loss as it is, except model.loss.weights"
             )
-        self.network: TfidfLinear = network
+        self.network: FittedNetwork = network
         self.solver = solver
         self.notes: list[tuple[str, str]] = []
-        """What was chosen in the fit, for the history of the run."""
+        """What was chosen and computed, for the history of the run, which takes it out of the list."""
         self._batches: list[Batch] = []
+        self._computed = ""
+
+    def setup(self, stage: str) -> None:
+        """Give the network what is known before the fit.
+
+        Raises:
+            BadConfig: if the weights would be rounded to 16 bits.
+        """
+        if self.trainer.precision.endswith("-true") and self.trainer.precision != "32-true":
+            raise BadConfig(f"trainer.precision is {self.trainer.precision}; a fitted model needs 32-true")
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
+        self.network.prepare(data.tokenizer, data.cache, self.max_tokens)
 
     def on_train_start(self) -> None:
         """Make the end of the epoch the only step."""
@@ -114,24 +131,23 @@ class FittedClassifier(TextClassifier):
 
     def fit_network(self) -> None:
         """Fit the network to the rows of all processes."""
-        rows, texts, labels = merged(self._batches)
+        own = columns(self._batches)
         self._batches = []
+        self.network.exchange(Encoded(ids=own[3], lengths=own[2]))
+        rows, texts, labels = merged(own)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # a connector sets it
-        first_piece, authors = data.tokenizer.first_piece, data.corpus.authors("train")
-        counted = counts(texts.ids, texts.lengths, self.network.rarity.numel())
-        rarity = rarity_of(counted)
-        weights = self.row_weights(labels)
+        authors = data.corpus.authors("train")
         solution = self.solver.fit(
-            features(counted, rarity, first_piece),
+            self.network.features(texts),
             labels,
             len(self.labels),
-            weights=weights,
+            weights=self.row_weights(labels),
             groups=None if authors is None else np.asarray(authors, np.int64)[rows],
             seed=self.seed,
         )
-        model = TfidfModel(weight=solution.weight, bias=solution.bias, rarity=rarity, first_piece=first_piece)
-        self.network.take(model)
-        self._epoch_loss.fill_(log_loss(labels, model.probabilities(texts, len(self.labels))) * len(labels))
+        self.network.solve(solution)
+        probabilities = self.network.probabilities(texts, len(self.labels))
+        self._epoch_loss.fill_(log_loss(labels, probabilities) * len(labels))
         self._epoch_rows = len(labels)
         self.tell(solution)
 
@@ -148,6 +164,23 @@ class FittedClassifier(TextClassifier):
             by = f"C = {solution.strength:g} by cross-validated macro-F1 on {solution.rows:,} rows of train ({scores})"
             self.notes.append(("regularisation chosen", by))
 
+    def on_validation_epoch_end(self) -> None:
+        """Compute and log the metrics of the split, and end the pass."""
+        super().on_validation_epoch_end()
+        self.end_pass()
+
+    def on_test_epoch_end(self) -> None:
+        """Compute and log the metrics of the split, and end the pass."""
+        super().on_test_epoch_end()
+        self.end_pass()
+
+    def end_pass(self) -> None:
+        """End a pass over a split; what was computed is told once, although val is passed twice."""
+        computed = self.network.finish()
+        if computed and not self.trainer.sanity_checking and computed != self._computed:
+            self._computed = computed
+            self.notes.append(("texts computed", computed))
+
 
 def without_steps(network: nn.Module) -> Optimizer:
     """Return an optimizer with a learning rate of 0."""
@@ -162,9 +195,8 @@ def no_schedule(optimizer: Optimizer, steps: int) -> torch.optim.lr_scheduler.LR
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def merged(batches: Sequence[Batch]) -> tuple[np.ndarray, Encoded, np.ndarray]:
+def merged(own: Columns) -> tuple[np.ndarray, Encoded, np.ndarray]:
     """Return rows, texts and labels of all processes, ordered by row; a row that several have counts once."""
-    own = columns(batches)
     parts: list[Columns] = [own]
     if distributed.is_available() and distributed.is_initialized():
         parts = [own] * distributed.get_world_size()

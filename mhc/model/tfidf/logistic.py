@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Features = sparse.csr_matrix | Floats
+"""[rows, features]"""
 
 STEPS = 1000
 """Most iterations of a fit."""
@@ -68,7 +70,7 @@ class LogisticRegression:
 
     def fit(
         self,
-        features: sparse.csr_matrix,
+        features: Features,
         labels: Ints,
         classes: int,
         *,
@@ -119,7 +121,7 @@ def folds_of(labels: Ints, groups: Ints | None, folds: int, seed: int) -> Ints:
 
 
 def cross_validated(
-    features: sparse.csr_matrix,
+    features: Features,
     labels: Ints,
     weights: Floats | None,
     folds: Sequence[NDArray[np.bool_]],
@@ -155,9 +157,7 @@ def macro_f1(labels: Ints, predicted: Ints) -> float:
     return float(f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0.0))
 
 
-def fitted(
-    strength: float, features: sparse.csr_matrix, labels: Ints, weights: Floats | None, tolerance: float
-) -> Estimator:
+def fitted(strength: float, features: Features, labels: Ints, weights: Floats | None, tolerance: float) -> Estimator:
     """Return a fitted estimator of scikit-learn."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression as Estimator
@@ -170,7 +170,7 @@ def fitted(
 
 
 def solve(
-    features: sparse.csr_matrix, labels: Ints, weights: Floats | None, strength: float, classes: int
+    features: Features, labels: Ints, weights: Floats | None, strength: float, classes: int
 ) -> tuple[Floats, Floats]:
     """Return the weights [features, classes] and the bias [classes]; a class without rows is never predicted."""
     weight, bias = np.zeros((features.shape[1], classes), np.float32), np.full(classes, UNSEEN, np.float32)

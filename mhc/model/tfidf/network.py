@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mhc.model.tfidf.model import TfidfModel
+from mhc.data.tfidf.tokenizer import TfidfTokenizer
+from mhc.data.tokenizer import Encoded
+from mhc.model.fitted_network import FittedNetwork
+from mhc.model.tfidf.logistic import Features, Solution
+from mhc.model.tfidf.model import TfidfModel, counts, features, rarity_of
 
 
-class TfidfLinear(nn.Module):
+class TfidfLinear(FittedNetwork):
     """Network from ids of n-grams to class scores; it is calculated on the CPU, wherever its numbers are."""
 
     first_piece: Tensor
@@ -41,6 +47,29 @@ class TfidfLinear(nn.Module):
             tensor.detach().float().cpu().numpy() for tensor in (self.weight, self.bias, self.rarity)
         )
         return TfidfModel(weight=weight, bias=bias, rarity=rarity, first_piece=int(self.first_piece))
+
+    def prepare(self, tokenizer: TfidfTokenizer, cache: Path, max_tokens: int | None) -> None:
+        """Take the border between the ids of terms and of pieces."""
+        with torch.no_grad():
+            self.first_piece.fill_(tokenizer.first_piece)
+
+    def features(self, texts: Encoded) -> Features:
+        """Return the TF-IDF of train, and remember the rarities."""
+        counted = counts(texts.ids, texts.lengths, self.rarity.numel())
+        rarity = rarity_of(counted)
+        with torch.no_grad():
+            self.rarity.copy_(torch.from_numpy(rarity))
+        return features(counted, rarity, int(self.first_piece))
+
+    @torch.no_grad()
+    def solve(self, solution: Solution) -> None:
+        """Take the fitted weights."""
+        self.weight.copy_(torch.from_numpy(solution.weight))
+        self.bias.copy_(torch.from_numpy(solution.bias))
+
+    def probabilities(self, texts: Encoded, classes: int) -> NDArray[np.float32]:
+        """Return probabilities [texts, classes]."""
+        return self.model().probabilities(texts, classes)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return logits [batch, classes] from input_ids [batch, n-grams]; the padding id has no weight."""

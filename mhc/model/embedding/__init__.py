@@ -1,0 +1,1 @@
+"""A frozen encoder and logistic regression over its vectors, beside TF-IDF if wanted."""
