@@ -30,6 +30,7 @@ NAMES = (
     "mhc.model.embedding.network.embedding_linear",
     "mhc.model.encoder.from_config",
     "mhc.model.encoder.pretrained",
+    "mhc.model.ensemble.Ensemble",
     "mhc.model.linear.bag",
     "mhc.model.losses.CrossEntropy",
     "mhc.model.losses.Focal",
