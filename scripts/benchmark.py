@@ -71,14 +71,9 @@ def train(
         for name in names or [name for name in settings if name != "large" and not name.startswith("pretrained@")]:
             if name not in settings:
                 raise click.BadParameter(f"{name} is none of {', '.join(settings)}")
-            results[name] = part.run(
-                settings[name],
-                rounds=rounds,
-                seconds=seconds,
-                report=console.print,
-                only=only,
-                budget=QUICK_SECONDS / len(names) if quick else float("inf"),
-            )
+            budget = QUICK_SECONDS / len(names) if quick else float("inf")
+            length = part.Length(rounds, seconds, budget)
+            results[name] = part.run(settings[name], length, report=console.print, only=only)
             console.print(show.table(name, results[name]))
             if json_path:
                 show.add_json(json_path, "train", {name: results[name].plain()})

