@@ -35,7 +35,7 @@ class Length:
     seconds: float
     """Length of a turn; contenders that must read a whole epoch to be comparable take as long as it takes."""
     budget: float = float("inf")
-    """Seconds after which no further round begins, if the longest one would not end within them; there is at least one."""
+    """Seconds after which no further round begins if the longest one would not end within them; one is always run."""
 
 
 @dataclass(frozen=True)
