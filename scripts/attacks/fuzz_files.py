@@ -82,6 +82,7 @@ class Tally:
         self.tried += 1
         if problem:
             self.failures.append(f"{label}: {problem}")
+            print(self.failures[-1], file=sys.stderr, flush=True)
 
     def progress(self) -> str:
         """Return the counts so far."""
