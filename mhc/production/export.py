@@ -22,9 +22,10 @@ from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
 from mhc.model.ensemble import Ensemble
 from mhc.model.tfidf.model import TfidfModel
-from mhc.production import encoder_bundle, linear_bundle
+from mhc.production import linear_bundle
 from mhc.production.bundle import CALIBRATION, WEIGHTS
 from mhc.production.embedding import embedding_bundle
+from mhc.production.encoders import encoder_bundle
 from mhc.production.ensemble import folder as members
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from mhc.data.options import LongTexts
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.errors import MhcError, NotFound, Unreadable
 from mhc.model.weights import Loaded, checkpoint_weights, fill, json_object, labels_of, safe_weights
-from mhc.production import bundle, encoder_bundle, ledger, linear_bundle, state
+from mhc.production import bundle, ledger, linear_bundle, state
 from mhc.production.embedding import embedding_bundle
+from mhc.production.encoders import encoder_bundle
 from mhc.production.ensemble import folder as members
 from mhc.record import RECORD_FILE, RunRecord
 from mhc.runs import checkpoints, folders, resolve, store

@@ -23,7 +23,8 @@ from mhc.model.adaptation.pooled import PooledEncoder, from_values, save_config
 from mhc.model.calibration import apply_temperature
 from mhc.model.fast_bert import encoder as fast
 from mhc.model.weights import Loaded
-from mhc.production import bundle, encoder_bundle, export
+from mhc.production import bundle, export
+from mhc.production.encoders import encoder_bundle
 from mhc.production.loading import from_bundle
 from mhc.runs.checkpoints import sha256
 from tests.support.encoder_families import DECODERS, FAMILIES, WORDS, write_family

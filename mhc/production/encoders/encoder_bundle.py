@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mhc.model.weights import Loaded
 
 SETTINGS = "load.json"
-SCRIPT = Path(__file__).with_name("load_encoder.py")
+SCRIPT = Path(__file__).parents[2] / "model" / "adaptation" / "load_encoder.py"
 
 
 def empty_network(folder: Path) -> nn.Module:
@@ -133,7 +133,7 @@ def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[
     Raises:
         Unreadable: if it cannot load the folder.
     """
-    from mhc.production.load_encoder import Model
+    from mhc.model.adaptation.load_encoder import Model
 
     try:
         return Model(folder).probabilities(texts)

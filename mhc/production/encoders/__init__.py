@@ -1,0 +1,1 @@
+"""Encoders in a bundle: those that transformers loads, and those that need a script."""
