@@ -71,17 +71,8 @@ class FittedClassifier(TextClassifier):
             long_texts=long_texts,
             fast="never",
         )
-        if not isinstance(network, FittedNetwork):
-            raise BadConfig(
-                "model.solver fits mhc.model.tfidf.network.tfidf_linear, and embedding_linear of "
-                f"mhc.model.embedding.network, not {type(network).__name__}"
-            )
-        if not isinstance(self.loss, CrossEntropy) or self.loss.label_smoothing:
-            raise BadConfig(
-                "model.loss of a linear model is cross entropy without label smoothing. "
-                "Leave model.loss as it is, except model.loss.weights"
-            )
-        self.network: FittedNetwork = network
+        self.network: FittedNetwork = fitted(network)
+        refuse_other_losses(self.loss)
         self.solver = solver
         self.notes: list[tuple[str, str]] = []
         """What was chosen and computed, for the history of the run, which takes it out of the list."""
@@ -217,3 +208,30 @@ def columns(batches: Sequence[Batch]) -> Columns:
         np.concatenate([(part > 0).sum(axis=1) for part in ids]),
         np.concatenate([part[part > 0] for part in ids]),
     )
+
+
+def fitted(network: nn.Module) -> FittedNetwork:
+    """Return the network, which has features to fit.
+
+    Raises:
+        BadConfig: if it has none.
+    """
+    if not isinstance(network, FittedNetwork):
+        raise BadConfig(
+            "model.solver fits mhc.model.tfidf.network.tfidf_linear, and embedding_linear of "
+            f"mhc.model.embedding.network, not {type(network).__name__}"
+        )
+    return network
+
+
+def refuse_other_losses(loss: nn.Module) -> None:
+    """Refuse a loss that the solver does not minimise.
+
+    Raises:
+        BadConfig: if it is another one than cross entropy, or has label smoothing.
+    """
+    if not isinstance(loss, CrossEntropy) or loss.label_smoothing:
+        raise BadConfig(
+            "model.loss of a linear model is cross entropy without label smoothing. "
+            "Leave model.loss as it is, except model.loss.weights"
+        )
