@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from mhc import errors
 from mhc.analysis.overview import private
-from mhc.serve.rendering import message
+from mhc.serve.refusals import refusal
 from mhc.serve.settings import Settings
 from mhc.terminal import report
 
@@ -50,22 +50,19 @@ class Explained:
         except ClientDisconnect:
             return
         except Exception as error:
-            answer = explanation(self._settings, error)
+            answer = explanation(self._settings, scope["path"], error)
             if not begun:
                 await answer(scope, receive, send)
 
 
-def explanation(settings: Settings, error: Exception) -> Response:
-    """Return the page about an error, and log a bug by its places."""
+def explanation(settings: Settings, path: str, error: Exception) -> Response:
+    """Return the answer to an error, and log a bug by its places."""
     sentence = errors.sentence_of(error)
     if sentence is None:
         log.error("%s", report(error))
-        return message(settings, BUG, 500, title="A bug")
+        return refusal(settings, path, 500, BUG, title="A bug")
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
-    return message(settings, private(sentence), status, title=TITLES.get(status, "It cannot be shown"))
-
-
-TITLES = {400: "It cannot be done", 404: "Not found", 409: "Conflict", 422: "Refused"}
+    return refusal(settings, path, status, private(sentence))
 
 
 async def http_error(request: Request, error: Exception) -> Response:
@@ -74,6 +71,4 @@ async def http_error(request: Request, error: Exception) -> Response:
     settings: Settings = request.app.state.settings
     sentences = {404: "There is no such page", 405: "This page cannot be asked in this way"}
     sentence = sentences.get(error.status_code, error.detail)
-    answer = message(settings, sentence, error.status_code, title=TITLES.get(error.status_code, "Not answered"))
-    answer.headers.update(error.headers or {})
-    return answer
+    return refusal(settings, request.scope["path"], error.status_code, sentence, error.headers or {})

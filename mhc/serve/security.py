@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, cookie_parser
-from starlette.responses import PlainTextResponse
 
 from mhc.serve.rates import Rates
-from mhc.serve.settings import PREDICT, Settings, is_loopback
+from mhc.serve.refusals import refusal
+from mhc.serve.settings import Settings, is_for_programs, is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +47,7 @@ HEADERS = {
 
 
 class Refusal(Exception):  # not an error: an answer
-    """An answer without a page: its status and a sentence."""
+    """An answer of the guard: its status and a sentence."""
 
     def __init__(self, status: int, sentence: str, **headers: str) -> None:
         super().__init__(sentence)
@@ -77,8 +77,8 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check(scope)
-        except Refusal as refusal:
-            answer = PlainTextResponse(f"{refusal.sentence}\n", refusal.status, refusal.headers)
+        except Refusal as refused:
+            answer = refusal(self._settings, scope["path"], refused.status, refused.sentence, refused.headers)
             await answer(scope, receive, send)
             return
         self._running += 1
@@ -91,7 +91,7 @@ class Guard:
         headers = Headers(scope=scope)
         check_host(headers, self._settings)
         client = scope["client"][0] if scope.get("client") else ""
-        rates = self._predict_rates if scope["path"].startswith(PREDICT) else self._rates
+        rates = self._predict_rates if is_for_programs(scope["path"]) else self._rates
         if not rates.allows(client, time.monotonic()):
             raise Refusal(429, "Too many requests. Wait a second and repeat it", retry_after="1")
         if self._running >= self._settings.limits.concurrent:
@@ -105,7 +105,7 @@ class Guard:
 
     def _largest(self, scope: Scope) -> int:
         limits = self._settings.limits
-        return limits.predict_body_bytes if scope["path"].startswith(PREDICT) else limits.body_bytes
+        return limits.predict_body_bytes if is_for_programs(scope["path"]) else limits.body_bytes
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """Return `receive`, which ends if the body is larger than it may be or comes too slowly."""

@@ -93,6 +93,11 @@ class Settings:
         return hmac.new(self.secret, purpose.encode(), "sha256").hexdigest()
 
 
+def is_for_programs(path: str) -> bool:
+    """Return whether the path leads to the predictions for other programs."""
+    return path == PREDICT or path.startswith(f"{PREDICT}/")
+
+
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach the address."""
     if host.lower() == "localhost":

@@ -16,17 +16,19 @@ from urllib.request import Request, urlopen
 import msgspec
 import numpy as np
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from mhc.predict import Predictor
 from mhc.production import bundle
 from mhc.serve.app import application
 from mhc.serve.prediction import schema
-from mhc.serve.settings import Settings
+from mhc.serve.settings import Limits, Settings
 from tests.serve.conftest import ADDRESS, serving
 from tests.support.served import ENCODER, LINEAR, a_linear_bundle, a_models_folder, promote
 from tests.support.trained import some_texts
 
+TOKEN = "a-token-that-nobody-guesses"
 CANARY = "unmistakablecanary"
 ODD = [
     "see https://example.org/a?b=1 or write to me@example.org, 17 stones",
@@ -197,6 +199,51 @@ def test_texts_are_in_no_file_and_no_log(tmp_path: Path, models: Path, caplog: p
 def test_page_of_another_server_gets_no_prediction(client: TestClient) -> None:
     answer = client.post("/predict", json={"texts": [CANARY]}, headers={"origin": "https://example.org"})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/predict", {"host": "evil.example"}, 421),
+        ("POST", "/predict", {"origin": "null"}, 403),
+        ("POST", "/predict", {"authorization": "Bearer wrong"}, 401),
+        ("POST", "/predict", {"content-length": "9" * 12}, 413),
+        ("GET", "/predict", {}, 405),
+        ("PUT", "/predict", {}, 405),
+        ("POST", "/predict/schema", {}, 405),
+        ("GET", "/predict/nothing", {}, 404),
+    ],
+    ids=lambda value: None,
+)
+def test_refusal_of_the_guard_is_json(
+    models: Path, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    with a_client(models, token=TOKEN) as client:
+        answer = client.request(method, path, headers={"authorization": f"Bearer {TOKEN}", **headers})
+    assert_is_a_problem(answer, status)
+
+
+def test_refusal_of_too_many_requests_is_json(models: Path) -> None:
+    with a_client(models, limits=Limits(predict_per_second=0.001, predict_burst=1)) as client:
+        client.get("/predict")
+        answer = client.get("/predict")
+    assert_is_a_problem(answer, 429)
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_bug_in_a_prediction_is_json_and_is_counted(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "response", lambda *_: {}[CANARY])
+    with a_client(models) as client:
+        assert_is_a_problem(client.post("/predict", json={"texts": [CANARY]}), 500)
+        assert 'mhc_predict_requests_total{path="/predict",status="500"} 1' in client.get("/metrics").text
+
+
+def assert_is_a_problem(answer: Response, status: int) -> None:
+    """Check that an answer is one sentence in the schema of a refusal."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    problem = msgspec.json.decode(answer.content, type=schema.Problem, strict=True)
+    assert problem.error
+    assert CANARY not in problem.error
 
 
 def test_metrics_count_requests_texts_and_batches(models: Path) -> None:

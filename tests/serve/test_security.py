@@ -76,6 +76,14 @@ def test_without_the_token_nothing_is_shown(serve: Open) -> None:
     assert client.get("/", headers={"cookie": f"mhc_session_8000={TOKEN}"}).status_code == 401
 
 
+def test_refusal_of_the_guard_is_a_page_with_a_way_on(serve: Open) -> None:
+    answer = serve(token=TOKEN).get("/")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>Not logged in - mhc</title>" in answer.text
+    assert '<a href="/login">Back</a>' in answer.text
+    assert "form_key" not in answer.text
+
+
 def test_token_is_shown_by_header_or_once_by_login(serve: Open) -> None:
     client = serve(token=TOKEN)
     assert client.get("/nowhere", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 404

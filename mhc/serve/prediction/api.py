@@ -17,6 +17,8 @@ from mhc.serve.prediction import schema
 from mhc.serve.prediction.batches import Full
 from mhc.serve.prediction.bundles import Bundles
 from mhc.serve.prediction.counts import Counts
+from mhc.serve.refusals import problem
+from mhc.serve.settings import PREDICT
 
 BUSY = "Too many texts wait for this model. Wait a second and repeat the request"
 
@@ -30,22 +32,27 @@ class Api:
     async def predict(self, request: Request) -> Response:
         """Label the texts of a request."""
         started = time.perf_counter()
-        status, headers = 200, {}
-        content: msgspec.Struct
+        status = 500  # unless there is an answer
         try:
-            content = await self._answer(request)
+            answer = await self._explained(request)
+            status = answer.status_code
+        finally:
+            self._counts.add(PREDICT, status, time.perf_counter() - started)
+        return answer
+
+    async def _explained(self, request: Request) -> Response:
+        try:
+            content = msgspec.json.encode(await self._answer(request))
         except Full:
-            status, headers, content = 503, {"retry-after": "1"}, schema.Problem(error=BUSY)
+            return problem(503, BUSY, {"retry-after": "1"})
         except HTTPException as error:  # of the guard, while the body is read
-            status, headers = error.status_code, dict(error.headers or {})
-            content = schema.Problem(error=error.detail)
+            return problem(error.status_code, error.detail, error.headers or {})
         except BadInput as error:
-            status, content = 400, schema.Problem(error=str(error))
+            return problem(400, str(error))
         except MhcError as error:  # it can name a file of the server
             status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
-            content = schema.Problem(error=private(str(error)))
-        self._counts.add(request.url.path, status, time.perf_counter() - started)
-        return Response(msgspec.json.encode(content), status, headers, "application/json")
+            return problem(status, private(str(error)))
+        return Response(content, media_type="application/json")
 
     async def describe(self, request: Request) -> Response:
         """Answer with the JSON Schema of `/predict`."""

@@ -16,6 +16,7 @@ from mhc.inference.label_table import DIGITS
 from mhc.production.state import CHAMPION
 from mhc.serve.prediction.batches import Answer
 from mhc.serve.prediction.bundles import Served
+from mhc.serve.refusals import Problem
 
 MOST_TEXTS = 1_000
 LONGEST_TEXT = 100_000
@@ -80,12 +81,6 @@ class PredictResponse(msgspec.Struct, frozen=True, kw_only=True):
     operating_point: OperatingPoint
     results: list[Result]
     notice: str
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a request that was refused; it has no part of the request's texts."""
-
-    error: Annotated[str, msgspec.Meta(description="what is wrong, and what to do next")]
 
 
 _DECODER = msgspec.json.Decoder(PredictRequest)
