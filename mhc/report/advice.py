@@ -68,7 +68,8 @@ def _of_cut_texts(data: DataFacts, model: ModelFacts) -> str | None:
         return None
     share = train.truncated / train.rows
     cut = f"{share:.0%} of the texts of train are cut at {model.max_tokens} tokens"
-    return f"{cut}: a larger model.tokenizer.max_tokens or model.long_texts=windows reads them whole ({GUIDE})"
+    windows = " or model.long_texts=windows" if model.pretrained and not _fitted(model) else ""
+    return f"{cut}: a larger model.tokenizer.max_tokens{windows} reads them whole ({GUIDE})"
 
 
 def _of_rows(data: DataFacts, model: ModelFacts) -> str | None:

@@ -67,6 +67,10 @@ def test_few_rows_from_scratch_are_told_of_encoders() -> None:
 def test_many_cut_texts_come_first() -> None:
     sentence = str(advice(a_record(data=with_rows(673, truncated=200))))
     assert sentence.startswith("30% of the texts of train are cut at 128 tokens")
+    assert "windows" not in sentence, "only a fine-tuned encoder has them"
+    model = msgspec.structs.replace(model_facts("pretrained"), pretrained="minilm")
+    record = msgspec.structs.replace(a_record(data=with_rows(673, truncated=200)), model=model)
+    assert "model.long_texts=windows" in str(advice(record))
 
 
 def test_a_pretrained_model_is_told_of_ensembles() -> None:
