@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mhc import redaction, user_text
-from mhc.policy import Judged, PromotionPolicy
+from mhc.policy import Judged
 from mhc.production.state import CHAMPION
 from mhc.record import Gate, RunRecord
 from mhc.statistics import estimates
@@ -136,7 +136,8 @@ class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The reason of the request."""
     forced: bool
     policy_name: str
-    policy: PromotionPolicy
+    policy: dict[str, object]
+    """The `PromotionPolicy` as plain values: an earlier or later version of mhc may have had other fields."""
     gates: list[Gate]
     answers: dict[str, str]
     scores: Scores | None

@@ -196,7 +196,7 @@ def _promotion_record(
         why=request.reason,
         forced=bool(verdict.missed),
         policy_name=verdict.policy_name,
-        policy=policy,
+        policy=msgspec.to_builtins(policy),
         gates=verdict.gates,
         answers=inputs.answers,
         scores=inputs.scores,
@@ -221,7 +221,11 @@ def _refuse(writer: Writer, request: Request, verdict: Verdict, failed: Sequence
     snapshot.write(writer.models, writer.entries, None, "")
     remedies = {_gate_line(gate): f"\n    would change it: {gate.remedy}" for gate in verdict.missed if gate.remedy}
     lines = "\n".join(f"  {line}{remedies.get(line, '')}" for line in failed)
-    hint = "" if request.force else "\nOverrule the gates with --force and a reason, which are recorded permanently"
+    hint = (
+        ""
+        if request.force
+        else "\nOverrule the gates with mhc promote --force and a reason, which are recorded permanently"
+    )
     return Refused(f"{verdict.inputs.record.id} was not promoted:\n{lines}{hint}")
 
 

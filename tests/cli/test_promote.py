@@ -79,7 +79,7 @@ def test_refusal_is_a_sentence_and_exit_code_1(mhc: Mhc, tmp_path: Path, world: 
     answer = mhc("promote", "strong", *WHO)
     assert answer.code == 1
     assert f"{STRONG} was not promoted:\n  real_data: failed:" in answer.err
-    assert "Overrule the gates with --force and a reason" in answer.err
+    assert "Overrule the gates with mhc promote --force and a reason" in answer.err
     assert "refused (real_data: failed" in mhc("history").out
     assert mhc("promote", "strong", "--dry-run").code == 1
     forced = mhc("promote", "strong", "--force", "--by", "ada", "--reason", "a demonstration")

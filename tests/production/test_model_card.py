@@ -26,7 +26,8 @@ def a_promotion_record(**changes: Any) -> PromotionRecord:
     promotion = PromotionRecord(
         name="attention_v1", task=state.task_of(LABELS), labels=list(LABELS), run="attention_20261120_120000_a1b2",
         at="2026-11-21T09:00:00.000Z", by="ada", why="best of the week", forced=False, policy_name="default",
-        policy=policy(), answers={}, standalone=True, max_tokens=256, ledger=Anchor(seq=3, head="ab" * 32),
+        policy=msgspec.to_builtins(policy()), answers={},
+        standalone=True, max_tokens=256, ledger=Anchor(seq=3, head="ab" * 32),
         gates=[Gate(name="accuracy", verdict="passed", reason="accuracy 0.600", why="a purpose")],
         scores=Scores(
             examples=100, accuracy=interval, f1_macro=interval,

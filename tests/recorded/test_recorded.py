@@ -11,8 +11,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
+
+from mhc.production import bundle, decision
+from mhc.production.decision import PromotionRecord
+from mhc.retention.bundle_redaction import private_files
+from mhc.serve.app import application
+from mhc.serve.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -100,6 +108,32 @@ def test_nothing_recorded_is_broken(project: Path) -> None:
 
 def test_recorded_bundles_and_ledger_are_whole(project: Path) -> None:
     mhc(project, "verify")
+
+
+@pytest.mark.parametrize("name", ["bag_v1", "encoder_v1"])
+def test_decision_of_a_recorded_bundle_is_read(name: str) -> None:
+    recorded = (RECORDED / "models" / "production" / name / bundle.PROMOTION).read_bytes()
+    promotion = msgspec.json.decode(recorded, type=PromotionRecord)
+    assert json.loads(decision.encode(promotion))["policy"] == json.loads(recorded)["policy"]
+    assert promotion.scores is not None
+
+
+def test_credentials_in_a_recorded_decision_are_found(project: Path) -> None:
+    folder = project / "models" / "production" / "bag_v1"
+    assert bundle.PROMOTION not in private_files(folder)
+    path = folder / bundle.PROMOTION
+    path.write_text(path.read_text().replace("it passes every gate", "https://ada:planted@host/x", 1))
+    assert bundle.PROMOTION in private_files(folder)
+
+
+def test_recorded_bundles_answer_programs_and_forms(project: Path) -> None:
+    settings = Settings(outputs=project / "outputs", models=project / "models", precision="fp32", device="cpu")
+    with TestClient(application(settings), base_url="http://127.0.0.1:8000") as client:
+        for name in ("champion", "encoder_v1"):
+            answer = client.post("/predict", json={"texts": ["circle square"], "bundle": name})
+            assert (answer.status_code, answer.json().get("labels")) == (200, list(LABELS)), answer.text
+        form = {"form_key": settings.form_key, "text": "circle square", "bundle": "champion"}
+        assert "recall on test" in client.post("/try", data=form).text
 
 
 def test_changed_byte_of_a_recorded_bundle_is_found(project: Path) -> None:
