@@ -291,7 +291,7 @@ def sentence(entry: Entry) -> str:
     mapped = f" with the labels {labels}" if labels else ""
     sentences = {
         "promoted": f"{entry.bundle} promoted{forced} from {entry.run}{alias}{mapped}",
-        "refused": f"promotion of {entry.run} refused ({'; '.join(entry.failed)})",
+        "refused": f"promotion of {entry.run} refused" + (f" ({'; '.join(entry.failed)})" if entry.failed else ""),
         "alias set": f"{entry.alias} is {entry.bundle}{was}",
         "alias removed": f"{entry.alias} removed{was}",
         "rolled back": f"{entry.alias} rolled back to {entry.bundle}{was}",

@@ -52,9 +52,18 @@ def page(
 
 
 def message(settings: Settings, text: str, status: int = 200, *, title: str, back: str = "/") -> HTMLResponse:
-    """Return a page with a sentence; its further lines, such as the gates that were not passed, are a list."""
-    first, *lines = [line.strip() for line in clean_lines(text).splitlines() if line.strip()] or [""]
-    values = {"sentence": first, "lines": lines, "back": back, "ok": status < 400}
+    """Return a page with a sentence; its further lines, such as the gates that were not passed, are a list.
+
+    A line that is indented by more than two blanks belongs to the line before it.
+    """
+    sentence, *lines = [line for line in clean_lines(text).splitlines() if line.strip()] or [""]
+    items: list[list[str]] = []
+    for line in lines:
+        if items and line.startswith("   "):
+            items[-1].append(line.strip())
+        else:
+            items.append([line.strip()])
+    values = {"sentence": sentence.strip(), "items": items, "back": back, "ok": status < 400}
     return page(settings, "message.html.j2", values, title=title, status=status)
 
 
@@ -69,7 +78,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(text=_text, style=_style, clean=clean, segment=_segment)
+    environment.filters.update(text=_text, style=_style, clean=clean, clean_lines=clean_lines, segment=_segment)
     return environment
 
 

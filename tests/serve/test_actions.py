@@ -143,4 +143,7 @@ def test_refused_promotion_names_each_gate_on_a_line(client: TestClient, tmp_pat
     assert (answer.status_code, sentence(answer)) == (422, f"{STRONG} was not promoted:")
     assert re.search(r"<li>\w+: failed: .*synthetic", unescape(answer.text))
     assert [entry.what for entry in Registry(models, outputs).history()] == ["refused"]
-    assert "refused" in client.get("/production").text
+    assert re.search(r"<li>\w+: [^<]*<br>would change it: ", answer.text)
+    production = unescape(client.get("/production").text)
+    assert f">promotion of {STRONG} refused by ada: best of the week</td>" in production
+    assert re.search(r"<tr><td></td><td>\w+: failed: .*synthetic", production)

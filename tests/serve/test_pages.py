@@ -85,7 +85,7 @@ def test_filters_and_order_are_in_the_url(client: TestClient, query: str, ids: l
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("where=val.f1_macro+>=+", "val.f1_macro >="),
+        ("where=val.f1_macro+>=+", "val.f1_macro >=\n"),
         ("sort=nonsense", "nonsense"),
         ("since=yesterdayish", "yesterdayish"),
         (f"where={'a' * 1001}", "more than 1,000 characters"),
@@ -94,7 +94,7 @@ def test_filters_and_order_are_in_the_url(client: TestClient, query: str, ids: l
 def test_wrong_filter_is_a_sentence_beside_all_runs(client: TestClient, query: str, sentence: str) -> None:
     answer = client.get(f"/?{query}")
     assert answer.status_code == 400
-    problem = re.search(r'<p class="refused" role="alert">(.*?)</p>', answer.text)
+    problem = re.search(r'<p class="refused quoted" role="alert">(.*?)</p>', answer.text, re.DOTALL)
     assert problem is not None
     assert sentence in unescape(problem[1])
     assert len(ids_in(answer.text)) == 3

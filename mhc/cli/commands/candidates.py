@@ -171,14 +171,19 @@ def show_others(index: Index, rows: list[Row]) -> None:
 
 
 def reason_of(record: dict[str, object]) -> str:
+    """Return the reasons as one line."""
+    return "; ".join(reasons_of(record))
+
+
+def reasons_of(record: dict[str, object]) -> list[str]:
     """Return every gate that did not pass, with its reason; without such a gate, the reason of the decision."""
     from mhc.index.fields import value_at
 
     gates = value_at(record, ("promotion", "gates"))
     missed = [gate for gate in gates if gate.get("verdict") != "passed"] if isinstance(gates, list) else []
     if missed:
-        return "; ".join(
+        return [
             f"{gate.get('name')} ({gate.get('verdict')}): {with_remedy(gate.get('reason'), gate.get('remedy') or '')}"
             for gate in missed
-        )
-    return str(value_at(record, ("promotion", "reason")) or "not judged")
+        ]
+    return [str(value_at(record, ("promotion", "reason")) or "not judged")]

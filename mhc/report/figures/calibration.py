@@ -29,7 +29,7 @@ def reliability(palette: Palette, curves: dict[str, Reliability]) -> Figure:
         x, y, colour = curve.confidence[rows], curve.accuracy[rows], palette.series[number]
         axes.plot(x, y, color=colour, linestyle=STYLES[number], linewidth=1, label=name, marker=MARKERS[number], ms=2)
         sizes = 120 * curve.rows[rows] / curve.rows.max()
-        axes.scatter(x, y, s=sizes, color=colour, marker=MARKERS[number], alpha=0.6, linewidths=0)
+        axes.scatter(x, y, s=sizes, color=colour, marker=MARKERS[number], alpha=0.6, linewidths=0, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     name_axes(axes, palette, "probability of the predicted class", "accuracy")
     legend(figure, palette, 3)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mhc.analysis.overview import private
-from mhc.cli.commands.candidates import reason_of, worst_class
+from mhc.cli.commands.candidates import reasons_of, worst_class
 from mhc.errors import MhcError
 from mhc.index.data_sets import by_data_set
 from mhc.index.index import Index
@@ -88,6 +88,9 @@ def _cells(row: Row, record: dict[str, object], result: RunResult) -> Cells:
 
 def _others(index: Index) -> list[Section]:
     rows = index.non_candidates(PER_DATA_SET)
-    cells = [(row.id, score(row.val_f1_macro), private(reason_of(record))) for row, record in with_record(index, rows)]
+    cells: list[Cells] = []
+    for row, record in with_record(index, rows):
+        first, *further = map(private, reasons_of(record))
+        cells += [(row.id, score(row.val_f1_macro), first), *(("", "", reason) for reason in further)]
     grid = Grid(caption="Completed runs that are not candidates, the best", columns=OTHER_COLUMNS, rows=cells)
     return [Section(title="Why others are none", blocks=[grid])] if cells else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,7 +36,7 @@ class Production:
 
 
 def sections_of(registry: Registry, *, checked: bool) -> list[Section]:
-    """Return the champions, the state of the files, and the history, newest first.
+    """Return the champions, the state of the files, and the history, newest first, each failed gate on a line.
 
     Raises:
         Unreadable: if the ledger is damaged or was changed.
@@ -95,9 +96,10 @@ def _history(entries: list[ledger.Entry]) -> list[Block]:
     if not entries:
         return [Paragraph(text="Nothing was ever promoted or refused.")]
     shown = [ledger.masked(entry) for entry in reversed(entries[-MAX_ENTRIES:])]
-    rows: list[Cells] = [
-        (f"{entry.at[:19]}Z", Cell(private(state.sentence(entry)), "bold red" if entry.forced else ""))
-        for entry in shown
-    ]
+    rows: list[Cells] = []
+    for entry in shown:
+        sentence = private(state.sentence(replace(entry, failed=[])))
+        rows.append((f"{entry.at[:19]}Z", Cell(sentence, "bold red" if entry.forced else "")))
+        rows += [("", private(gate)) for gate in entry.failed]
     caption = f"The newest {len(shown):,} of {len(entries):,} entries of the ledger, newest first"
     return [Grid(caption=caption, columns=(Column("at"), Column("what")), rows=rows)]
