@@ -44,6 +44,7 @@ def application(settings: Settings) -> Starlette:
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a redirection would repeat the Host header, and the scheme without TLS
     app.state.settings = settings
     return app
 

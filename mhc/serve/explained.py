@@ -69,6 +69,7 @@ async def http_error(request: Request, error: Exception) -> Response:
     """Answer to what the router or a form refuses."""
     assert isinstance(error, HTTPException)
     settings: Settings = request.app.state.settings
-    sentences = {404: "There is no such page", 405: "This page cannot be asked in this way"}
+    methods = (error.headers or {}).get("Allow", "other methods")
+    sentences = {404: "There is no such page", 405: f"This address is for {methods} only"}
     sentence = sentences.get(error.status_code, error.detail)
     return refusal(settings, request.scope["path"], error.status_code, sentence, error.headers or {})

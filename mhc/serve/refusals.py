@@ -23,7 +23,8 @@ TITLES = {
     421: "Another server",
     422: "Refused",
     429: "Too many requests",
-    500: "It cannot be shown",
+    431: "Too large",
+    500: "It has failed",
     503: "Busy",
 }
 """Of the pages, by the status of the answer."""

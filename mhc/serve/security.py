@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -44,6 +45,10 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 """Of every answer, unless the answer has its own."""
+
+
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^][:/@?#\\\s]+)(:[0-9]{1,5})?")
+"""A Host header: a name or an address, and a port; no user, no path."""
 
 
 class Refusal(Exception):  # not an error: an answer
@@ -99,6 +104,9 @@ class Guard:
         if scope["method"] not in READING:
             check_origin(headers)
         check_token(scope, headers, self._settings)
+        limits = self._settings.limits
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > limits.header_bytes:
+            raise Refusal(431, f"The headers have more than {limits.header_bytes:,} bytes", connection="close")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 15 or int(length) > self._largest(scope):
             raise Refusal(413, f"The body has more than {self._largest(scope):,} bytes", connection="close")
@@ -148,8 +156,8 @@ def check_host(headers: Headers, settings: Settings) -> None:
     Raises:
         Refusal: if its Host header is missing or names another one.
     """
-    name = host_of(f"//{headers.get('host', '')}")
-    if name not in settings.hosts:
+    host = HOST.fullmatch(headers.get("host", "").lower())
+    if host is None or host["name"].strip("[]") not in settings.hosts:
         raise Refusal(421, "This server has another name. Open it by the address that mhc serve has printed")
 
 
@@ -190,14 +198,6 @@ def check_token(scope: Scope, headers: Headers, settings: Settings) -> None:
 def same(one: str, other: str) -> bool:
     """Compare two secrets in a time that tells nothing about them."""
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-def host_of(url: str) -> str:
-    """Return the host name of a URL in small letters; an empty text if it has none."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def place_of(origin: str) -> str:

@@ -87,6 +87,9 @@ def test_filters_and_order_are_in_the_url(client: TestClient, query: str, ids: l
     [
         ("where=val.f1_macro+>=+", "val.f1_macro >=\n"),
         ("sort=nonsense", "nonsense"),
+        ("status=nonsense", "No status 'nonsense'. Choose one of: "),
+        ("category=nonsense", "No category 'nonsense'"),
+        ("location=nonsense", "No location 'nonsense'"),
         ("since=yesterdayish", "yesterdayish"),
         (f"where={'a' * 1001}", "more than 1,000 characters"),
     ],

@@ -39,7 +39,11 @@ def test_every_answer_has_the_headers_of_the_guard(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example:8000", "", "evil.example:8000", "[", "0.0.0.0"]
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example:8000", "", "evil.example:8000", "[", "0.0.0.0", "127.1"),
+        *("evil@127.0.0.1:8000", "127.0.0.1/evil", "127.0.0.1:8000?", "127.0.0.1:port", "127.0.0.1\\evil"),
+    ],
 )
 def test_request_for_another_host_is_refused(client: TestClient, host: str) -> None:
     assert client.get("/static/page.css", headers={"host": host}).status_code == 421
@@ -111,6 +115,23 @@ def test_body_that_is_announced_too_large_is_not_read(serve: Open) -> None:
 
     for length in ("100000000", "9" * 40, "-1", "1e3"):
         assert client.post("/login", content=body(), headers={"content-length": length}).status_code == 413
+
+
+def test_headers_that_are_too_large_are_refused(client: TestClient) -> None:
+    answer = client.get("/login", headers={"x-long": "a" * 40_000})
+    assert answer.status_code == 431
+    assert "32,768 bytes" in answer.text
+
+
+def test_address_with_a_further_slash_is_not_led_on(client: TestClient) -> None:
+    assert client.get("/candidates/").status_code == 404
+    assert client.post("/predict/").json() == {"error": "There is no such page"}
+
+
+def test_other_method_is_told_which_one_is_answered(client: TestClient) -> None:
+    answer = client.put("/predict")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json() == {"error": "This address is for POST only"}
 
 
 def test_body_that_grows_too_large_ends_there(serve: Open) -> None:

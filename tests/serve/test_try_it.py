@@ -222,6 +222,18 @@ def test_folder_without_bundles_says_what_to_do(tmp_path: Path) -> None:
     assert "<form" not in page
 
 
+def test_changed_ledger_offers_no_bundle(tmp_path: Path, models: Path) -> None:
+    shutil.copytree(models, tmp_path / "models")
+    path = tmp_path / "models" / ledger.FILE
+    path.write_text(path.read_text().replace("champion", "champiom", 1))
+    with a_client(tmp_path / "models") as client:
+        answer = client.get("/try")
+    assert answer.status_code == 500
+    assert "was changed: line 1" in answer.text
+    assert "No text can be tried until this is mended" in answer.text
+    assert "<form" not in answer.text
+
+
 def test_retired_bundles_are_no_choice(tmp_path: Path, models: Path) -> None:
     shutil.copytree(models, tmp_path / "models")
     assert list(choices_of(fold(ledger.verified_entries(models)))) == ["champion", "challenger", ENCODER, LINEAR]

@@ -58,11 +58,14 @@ class Query(NamedTuple):
         """Return the query of a URL; a page that is no number is the first.
 
         Raises:
-            BadInput: if a value is too long.
+            BadInput: if a value is too long, or is none of those to choose from.
         """
         values = {name: value.strip() for name, value in parameters.items() if name in FIELDS and value.strip()}
         if any(len(value) > MAX_TEXT for value in values.values()):
             raise BadInput(f"A filter has more than {MAX_TEXT:,} characters")
+        for name, choices in (("status", STATUSES), ("category", CATEGORIES), ("location", LOCATIONS)):
+            if values.get(name, choices[0]) not in choices:
+                raise BadInput(f"No {name} {values[name][:40]!r}. Choose one of: {', '.join(choices)}")
         number = parameters.get("page", "1")
         return cls(**values, page=max(1, int(number)) if number.isdecimal() and len(number) < 9 else 1)
 

@@ -88,7 +88,8 @@ class Bundles:
             NotFound: if there is none.
             Unreadable: if it or the ledger is damaged.
         """
-        bundle = state.resolve(await self.state(), checked(name), task)
+        production = await self.state()
+        bundle = state.resolve(production, checked(name), checked_task(production, task))
         key = (bundle.name, bundle.checksums)
         if key not in self._served:
             self._keep(key, await self._loaded(key, bundle))
@@ -173,6 +174,18 @@ def checked(name: str) -> str:
     if not folders.NAME.fullmatch(name) or ".." in name:
         raise NotFound("There is no such bundle and no such alias. Names have a-z, 0-9, '.', '_' and '-' only")
     return name
+
+
+def checked_task(production: State, task: str | None) -> str | None:
+    """Return the name or id of a task; an unknown one is not repeated, because it could be a text.
+
+    Raises:
+        NotFound: if there is none.
+    """
+    names = production.tasks
+    if task is not None and task not in names and task not in names.values():
+        raise NotFound(f"There is no such task. There are: {', '.join(names.values()) or 'none'}")
+    return task
 
 
 def signature_of(path: Path) -> object:

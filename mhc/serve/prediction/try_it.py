@@ -136,7 +136,7 @@ class TryIt:
         try:
             choices = choices_of(await self._bundles.state())
         except MhcError as error:
-            choices, problem = {}, problem or private(str(error))
+            choices, problem, status = {}, private(str(error)), 500
         values = {
             "entered": entered,
             "choices": choices,
