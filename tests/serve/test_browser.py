@@ -12,8 +12,10 @@ import pytest
 from mhc.production.api import Registry
 from mhc.runs.liveness import this_process
 from tests.serve.conftest import serving
-from tests.support.builders import a_run
+from tests.support.builders import LABELS, a_run
 from tests.support.promotions import World, a_trained_run, make_world
+from tests.support.served import a_linear_bundle
+from tests.support.served import promote as enter
 
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
@@ -131,17 +133,45 @@ def test_promotion_is_refused_and_another_approved(page: api.Page, home: Path) -
     assert [(entry.what, entry.by) for entry in history] == [("refused", "ada"), ("promoted", "ada")]
 
 
+def test_text_is_tried_and_is_in_no_address(page: api.Page, home: Path) -> None:
+    a_linear_bundle(home / "models" / "production" / "words_v1")
+    enter(home / "models", "words_v1", "words")
+    page.get_by_role("link", name="Try a text").click()
+    page.get_by_label("Text", exact=True).fill("the quiet river")
+    page.get_by_label("Bundle").select_option("words")
+    page.get_by_label("Show which words moved it").check()
+    page.get_by_role("button", name="Label the text").click()
+    api.expect(page.get_by_role("heading", level=2).first).to_have_text("Prediction")
+    assert page.locator("#prediction tbody tr").count() == len(LABELS)
+    assert page.get_by_label("Text", exact=True).input_value() == "the quiet river"
+    assert page.url.endswith("/try")
+    assert_is_heard_and_fits(page, "/try")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_pages_have_no_serious_fault_for_those_who_hear_them(
     browser: api.Browser, address: str, width: int, scheme: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in ("", f"runs/{GOOD}", f"compare?run={GOOD}&run={SYNTHETIC}", "candidates", "production", "nowhere"):
+    for path in (
+        "",
+        f"runs/{GOOD}",
+        f"compare?run={GOOD}&run={SYNTHETIC}",
+        "candidates",
+        "production",
+        "try",
+        "nowhere",
+    ):
         page.goto(f"{address}{path}")
         for closed in page.locator("details").all():
             closed.evaluate("element => { element.open = true; }")
-        faults = [one for one in axe.run(page).response["violations"] if one["impact"] in SERIOUS]
-        assert not faults, (path, [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in faults])
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"/{path} is too wide"
+        assert_is_heard_and_fits(page, path)
     page.close()
+
+
+def assert_is_heard_and_fits(page: api.Page, path: str) -> None:
+    """Check that a page has no serious fault for those who hear it, and is no wider than its window."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    faults = [one for one in axe.run(page).response["violations"] if one["impact"] in SERIOUS]
+    assert not faults, (path, [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in faults])
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} is too wide"
