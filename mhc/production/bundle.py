@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mhc.errors import BadInput, Refused, Unreadable
-from mhc.files import open_binary, read, reading
+from mhc.files import LIMIT, open_binary, read, reading
 from mhc.runs import atomic
 from mhc.runs.checkpoints import sha256
 
@@ -39,6 +39,8 @@ LOAD_SCRIPTS = frozenset(
 """The sha256 of those scripts, of this version and of earlier ones."""
 UNTRACKED = (".safetensors", ".onnx", ".onnx.data")
 """Suffixes of the files that a git clone of a models folder does not have."""
+LARGE = (*UNTRACKED, ".npz")
+"""Suffixes of files of any size; others are never read, nor hashed, beyond the limit of `mhc.files.read`."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 ALLOWED = (*UNTRACKED, ".json", ".txt", ".md", ".npz", ".yaml", ".diff", ".jinja", ".model", ".sha256", ".spm")
@@ -158,7 +160,9 @@ def _deviations(folder: Path, checksums: dict[str, str], *, without_weights: boo
     deviations += [f"{path!r} does not belong to the bundle" for path in sorted(present - set(checksums))]
     for path in sorted(present & set(checksums)):
         try:
-            if sha256(folder / path, follow_links=False) != checksums[path]:
+            if not path.endswith(LARGE) and (folder / path).lstat().st_size > LIMIT:
+                deviations.append(f"{path} was changed: it has more than {LIMIT:,} bytes")
+            elif sha256(folder / path, follow_links=False) != checksums[path]:
                 deviations.append(f"{path} was changed")
         except OSError as problem:
             deviations.append(f"{path} was changed: {problem.strerror}")

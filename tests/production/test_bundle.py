@@ -146,3 +146,11 @@ def test_missing_weights_are_accepted_only_in_a_clone(tmp_path: Path) -> None:
     (folder / bundle.WEIGHTS).unlink()
     assert bundle.flaws(folder, None) == ["model.safetensors is missing"]
     assert bundle.flaws(folder, None, without_weights=True) == []
+
+
+def test_a_small_file_grown_to_a_terabyte_is_not_hashed(tmp_path: Path) -> None:
+    folder = a_bundle(tmp_path / "b")
+    seal = checkpoints.sha256(folder / bundle.CHECKSUMS)
+    with (folder / "README.md").open("r+b") as file:
+        file.truncate(1 << 40)
+    assert bundle.flaws(folder, seal) == ["README.md was changed: it has more than 64,000,000 bytes"]
