@@ -7,6 +7,11 @@ likely in its imports) may discard one all the same, or replace it by another er
 from __future__ import annotations
 
 import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 PARENT_ENDED = signal.SIGUSR2
 """The signal by which the process of a parallel sweep ends the jobs in its workers."""
@@ -58,3 +63,18 @@ def raise_pending() -> None:
 def clear() -> None:
     """Forget the request: the training that it was meant for has ended."""
     _pending.clear()
+
+
+def hide_discarded() -> None:
+    """Let Python print no traceback for the request if it is raised in a finaliser, which discards it."""
+    global _former_hook
+    if sys.unraisablehook is not _print_others:
+        _former_hook, sys.unraisablehook = sys.unraisablehook, _print_others
+
+
+_former_hook = sys.unraisablehook
+
+
+def _print_others(unraisable: UnraisableHookArgs) -> None:
+    if unraisable.exc_value is None or unraisable.exc_value is not pending():
+        _former_hook(unraisable)

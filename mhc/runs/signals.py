@@ -130,6 +130,7 @@ def raise_once(request: BaseException) -> None:
     _raised.append(request)
     for signum in {**_handlers, **_of_the_command}:
         signal.signal(signum, ignore)
+    end_request.hide_discarded()
     raise end_request.remember(request)
 
 
