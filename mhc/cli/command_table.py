@@ -57,6 +57,7 @@ SECTIONS: dict[str, dict[str, TableEntry]] = {
         "promote": TableEntry(
             "mhc.cli.commands.promote:promote_command", "Build a bundle from a run that passes the gates."
         ),
+        "refuse": TableEntry("mhc.cli.commands.promote:refuse_command", "Refuse a candidate, with a reason."),
         "alias": TableEntry("mhc.cli.commands.alias:alias_group", "Name bundles: champion, challenger, any name."),
         "rollback": TableEntry(
             "mhc.cli.commands.promote:rollback_command", "Make the previous champion the champion again."

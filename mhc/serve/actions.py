@@ -17,6 +17,7 @@ from mhc.cli.commands.promote import NO_ALIAS, parse_answers, parse_labels
 from mhc.cli.context import Context
 from mhc.errors import BadInput, Refused
 from mhc.index.index import Index
+from mhc.production import refusal
 from mhc.production.build_bundle import RunSources, obstacle
 from mhc.production.decision import Request as Promotion
 from mhc.production.promote import judge as judge_run
@@ -89,6 +90,13 @@ def _promotion(context: Context, index: Index, fields: Fields) -> Promotion:
 
 def _with_gates(sentence: str, gates: list[Gate]) -> str:
     return "\n".join([sentence, *(f"{gate.name}: {gate.verdict}: {gate.reason}" for gate in gates)])
+
+
+def refuse(context: Context, index: Index, fields: Fields) -> str:
+    """Refuse a candidate."""
+    folder, by, reason = _folder(index, fields), first(fields, "by"), first(fields, "reason")
+    entry = refusal.refuse(folder, by=by, reason=reason, models=context.models)
+    return f"{entry.run} is refused: it is no candidate any more"
 
 
 def rollback(context: Context, index: Index, fields: Fields) -> str:
@@ -175,6 +183,7 @@ def _author(fields: Fields) -> str:
 ACTIONS: dict[str, tuple[str, Action]] = {
     "judge": ("Every gate now", judge),
     "promote": ("Promote", promote),
+    "refuse": ("Refuse", refuse),
     "rollback": ("Roll back", rollback),
     "pin": ("Pin", pin),
     "unpin": ("Unpin", unpin),

@@ -53,6 +53,7 @@ REFUSED = {
     "promote": Case(
         ["promote", END, "--dry-run"], f"{ID} would not be promoted: The run {ID} has no recorded checkpoint", code=1
     ),
+    "refuse": Case(["refuse", END, "--dry-run"], f"{ID} is no candidate, so there is nothing to refuse", code=1),
     "restore": Case(["restore", END], f"Run {ID} is not archived", code=1),
     "stop": Case(["stop", END], f"Run {ID} is completed", code=1),
 }

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from mhc.errors import BadConfig, BadInput, Conflict, Refused, Unreadable
-from mhc.production import bundle, publish
+from mhc.production import bundle
 from mhc.production.api import Registry
 from mhc.production.decision import Request
 from mhc.production.promote import promote
+from mhc.production.publishing import publish
 from tests.support.promotions import NOW, World, a_trained_run, policy
 
 

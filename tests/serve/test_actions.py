@@ -136,6 +136,18 @@ def test_promotion_and_rollback_are_in_the_ledger(client: TestClient, tmp_path: 
     assert "3 ledger entries and 2 bundles are intact" in client.get("/production?verify=1").text
 
 
+def test_refused_candidate_is_one_no_more(client: TestClient, tmp_path: Path, world: World) -> None:
+    outputs, models = tmp_path / "outputs", tmp_path / "models"
+    a_trained_run(outputs, models, world, STRONG, candidate=True)
+    assert 'action="/actions/refuse"' in client.get(f"/runs/{STRONG}").text
+    assert send(client, "refuse", run=STRONG, by="ada", reason="").status_code == 400
+    answer = send(client, "refuse", run=STRONG, by="ada", reason="trained on withdrawn posts")
+    assert sentence(answer) == f"{STRONG} is refused: it is no candidate any more"
+    (entry,) = Registry(models, outputs).history()
+    assert (entry.what, entry.run, entry.by, entry.why) == ("refused", STRONG, "ada", "trained on withdrawn posts")
+    assert 'action="/actions/refuse"' not in client.get(f"/runs/{STRONG}").text
+
+
 def test_refused_promotion_names_each_gate_on_a_line(client: TestClient, tmp_path: Path, world: World) -> None:
     outputs, models = tmp_path / "outputs", tmp_path / "models"
     a_trained_run(outputs, models, world, STRONG, data={"synthetic": True})

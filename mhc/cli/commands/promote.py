@@ -158,6 +158,27 @@ def show_gates(gates: Sequence[Gate]) -> None:
     show_table(columns, gate_table(gates).rows)
 
 
+@click.command("refuse")
+@click.argument("run_id", type=RUN, metavar="RUN")
+@by_option
+@reason_option
+@click.option("--dry-run", is_flag=True, help="Print what would be refused, and change nothing.")
+@click.pass_obj
+def refuse_command(context: Context, *, run_id: str, by: str, reason: str, dry_run: bool) -> None:
+    """Refuse a candidate: it is one no more, and the ledger has who said so and why.
+
+    Example: mhc refuse attention_20261120 --by ada --reason "trained on withdrawn posts" --dry-run
+    """
+    from mhc.production import refusal
+
+    folder = find_folder(context, run_id)
+    if dry_run:
+        echo(f"{refusal.refusable(folder).id} would be refused")
+        return
+    entry = refusal.refuse(folder, by=by, reason=reason, models=context.models)
+    echo(f"{entry.run} is refused: it is no candidate any more")
+
+
 @click.command("rollback")
 @by_option
 @reason_option

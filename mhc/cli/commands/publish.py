@@ -26,7 +26,7 @@ def publish_command(
     Example: mhc publish champion /srv/models --by ada --reason "for the clinic's server" --dry-run
     """
     from mhc import redaction
-    from mhc.production import publish
+    from mhc.production.publishing import publish
 
     registry = context.registry()
     if dry_run:

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from mhc import redaction, user_text
 from mhc.errors import BadConfig, BadInput, Conflict
-from mhc.production import aliases, bundle, consistency, publish_target
+from mhc.production import aliases, bundle, consistency
 from mhc.production.api import Registry
+from mhc.production.publishing import target as publish_target
 from mhc.production.state import Bundle
 
 

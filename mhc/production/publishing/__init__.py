@@ -1,0 +1,1 @@
+"""Copies of bundles outside of `models/`: in a folder, an object store or on the hub."""
