@@ -126,7 +126,7 @@ def register_run(
             folder,
             overrides=overrides,
             config_hash=group,
-            code_files=cfg.code_files,
+            code_files=cfg.code_files if OmegaConf.is_list(cfg.code_files) else [],
             not_code=[Path(cfg.paths[name]) for name in ("outputs", "models", "cache")],
         ),
         liveness=liveness(cfg),
@@ -258,8 +258,9 @@ def check(cfg: DictConfig) -> None:
         raise BadConfig(
             f"category={cfg.category} is none of {', '.join(Category)}. Leave it out to let the policy decide"
         )
-    if not OmegaConf.is_list(cfg.tags):
-        raise BadConfig(f"tags={cfg.tags} is not a list. Write 'tags=[{cfg.tags}]'")
+    for key in ("tags", "code_files"):
+        if key in cfg and not OmegaConf.is_list(cfg[key]):  # recorded by an older version: no code_files
+            raise BadConfig(f"{key}={cfg[key]} is not a list. Write '{key}=[{cfg[key]}]'")
     if cfg.seed < 0:
         raise BadConfig(f"seed={cfg.seed} is negative. Give a whole number from 0 on")
     user_text.check_run(cfg.name, cfg.description, cfg.note, cfg.tags)

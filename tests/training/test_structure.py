@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from mhc.errors import BadConfig
 from mhc.policy import CONF
-from mhc.training import structure
+from mhc.training import job, structure
 from mhc.training.config import register_config
 
 
@@ -55,3 +55,9 @@ def test_a_model_with_a_solver_needs_no_optimizer() -> None:
 
 def test_a_callback_may_be_left_out() -> None:
     structure.check(config("callbacks.figures=null", "~callbacks.pr_curves"))
+
+
+@pytest.mark.parametrize("key", ["tags", "code_files"])
+def test_a_single_value_in_the_place_of_a_list_is_refused(key: str) -> None:
+    with pytest.raises(BadConfig, match=rf"{key}=inf is not a list\. Write '{key}=\[inf\]'"):
+        job.check(config(f"{key}=inf"))
