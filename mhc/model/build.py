@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +15,10 @@ from mhc.errors import BadConfig
 from mhc.model.classifier import LossFactory, OptimizerFactory, ScheduleFactory, TextClassifier
 from mhc.model.tfidf.classifier import FittedClassifier
 from mhc.model.tfidf.logistic import LogisticRegression
+
+Part = TypeVar("Part")
+DIRECT = 2
+"""Frames of Hydra between a call and the function that it calls: an error that is raised deeper is no one's typing."""
 
 NetworkFactory = Callable[[int, int, int, Sequence[str]], nn.Module]
 """Callable with num_labels, vocab_size, pad_id and labels."""
@@ -48,7 +54,7 @@ def classifier(
         BadConfig: if a text of `max_tokens` is longer than the network reads.
     """
     torch.manual_seed(seed)
-    network = parts["network"](len(labels), vocab_size, pad_id, labels)
+    network = call("model.network", parts["network"], len(labels), vocab_size, pad_id, labels)
     max_tokens, long_texts = (parts["tokenizer"].get(key) for key in ("max_tokens", "long_texts"))
     if isinstance(max_tokens, int):
         refuse_longer_texts(network, max_tokens)
@@ -56,7 +62,7 @@ def classifier(
         network,
         labels=labels,
         class_counts=class_counts,
-        loss=parts["loss"],
+        loss=partial(call, "model.loss", parts["loss"]),
         name=parts["name"],
         seed=seed,
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
@@ -69,7 +75,29 @@ def module_for(parts: ModelParts) -> Callable[..., TextClassifier]:
     if parts.get("solver"):
         return partial(FittedClassifier, solver=parts["solver"])
     fast = parts.get("fast", "auto")
-    return partial(TextClassifier, optimizer=parts["optimizer"], schedule=parts["schedule"], fast=fast)
+    optimizer = partial(call, "model.optimizer", parts["optimizer"])
+    schedule = partial(call, "model.schedule", parts["schedule"])
+    return partial(TextClassifier, optimizer=optimizer, schedule=schedule, fast=fast)
+
+
+def call(key: str, factory: Callable[..., Part], *arguments: object) -> Part:
+    """Return what the factory at `key` of the config builds.
+
+    Raises:
+        BadConfig: if the config has a key that the factory does not take, or lacks one that it needs.
+    """
+    try:
+        return factory(*arguments)
+    except TypeError as error:
+        named = re.search(r"(unexpected keyword|missing \d+ required .*) argument", str(error))
+        if named is None or depth_of(error) > DIRECT:
+            raise
+        raise BadConfig(f"{key} cannot be built: {error}. Correct the keys of {key}") from error
+
+
+def depth_of(error: BaseException) -> int:
+    """Return the number of frames between the handler of an error and the line that raised it."""
+    return len(traceback.extract_tb(error.__traceback__)) - 1
 
 
 def refuse_longer_texts(network: nn.Module, max_tokens: int) -> None:

@@ -22,7 +22,7 @@ BASES = (
     ("data=synthetic", "data.rows=120", "model=micro"),
 )
 """Trainings in turn, to which the generated words are added."""
-FAST = ("model.epochs=1", "trainer.fast_dev_run=true", "trainer.accelerator=cpu", "model.tokenizer.vocab_size=256")
+FAST = ("model.epochs=1", "trainer.fast_dev_run=true", "trainer.accelerator=cpu", "model.tokenizer.vocab_size=400")
 TIMEOUT = 60.0
 """Seconds after which a try has hung."""
 

@@ -65,7 +65,7 @@ def test_pretrained_takes_a_step_and_records_its_source(tmp_path: Path) -> None:
 
 
 def test_every_option_is_tested() -> None:
-    assert {path.stem for path in (CONF / "model").glob("[!_]*.yaml")} == {*MILLIONS, "pretrained"}
+    assert {path.stem for path in (CONF / "model").glob("[!_]*.yaml")} == {*MILLIONS, "pretrained", "embedding"}
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
@@ -90,3 +90,31 @@ def test_texts_longer_than_the_encoder_are_refused(architecture: str, pad_id: in
     with pytest.raises(BadConfig, match="max_tokens is 33, but the encoder reads at most 32 tokens"):
         build.classifier(model, **values)
     build.classifier(parts("micro", *changes, "model.tokenizer.max_tokens=32"), **values)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("+model.network.foo=1", r"model\.network cannot be built: .*unexpected keyword argument 'foo'"),
+        ("+model.loss.foo=1", r"model\.loss cannot be built: .*unexpected keyword argument 'foo'"),
+        ("+model.optimizer.foo=1", r"model\.optimizer cannot be built: .*unexpected keyword argument 'foo'"),
+        ("~model.optimizer.lr", r"model\.optimizer cannot be built: .*missing 1 required .*'lr'"),
+    ],
+)
+def test_keys_that_a_part_does_not_take_are_refused(override: str, sentence: str) -> None:
+    with pytest.raises(BadConfig, match=sentence):
+        takes_a_step(a_model("micro", override))
+
+
+def test_an_error_within_a_part_is_not_taken_for_a_wrong_key() -> None:
+    def inner(value: int) -> int:
+        return value
+
+    def outer(value: int) -> int:
+        return inner(value, unknown=2)  # type: ignore[call-arg]
+
+    def network(value: int) -> int:
+        return outer(value)
+
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        build.call("model.network", lambda value: network(value), 1)

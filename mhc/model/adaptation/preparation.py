@@ -31,6 +31,8 @@ def prepare(
         BadConfig: if the encoder has fewer layers, no list of them, or no gradient checkpointing, or two options
             contradict each other.
     """
+    if not isinstance(gradient_checkpointing, bool):
+        raise BadConfig(f"model.network.gradient_checkpointing is {gradient_checkpointing!r}; it must be true or false")
     _check(network, freeze_layers, reinit_layers, adapters)
     if reinit_layers:
         reinitialise(network, reinit_layers)
