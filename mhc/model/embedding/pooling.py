@@ -48,14 +48,9 @@ MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "lasttoken": last,
 }
 """Functions by their name in the settings of sentence-transformers, which are ours, too."""
-LEGACY = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
+_ENDS = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean", "weightedmean_tokens": "weightedmean"}
+_SWITCHES = ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+LEGACY = {f"pooling_mode_{switch}": _ENDS.get(switch, switch) for switch in _SWITCHES}
 """Switches of the format before version 6, in the order in which several vectors are put side by side."""
 
 
