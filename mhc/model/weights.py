@@ -193,9 +193,11 @@ def labels_of(config: Mapping[str, object], source: Path) -> list[str]:
     """Return the label names of a config of transformers, in the order of the outputs.
 
     Raises:
-        Unreadable: if it has none.
+        Unreadable: if it has none, or only one.
     """
     names = config.get("id2label")
     if not isinstance(names, dict) or set(names) != {str(number) for number in range(len(names))}:
         raise Unreadable(f"{source} has no label names (id2label)")
+    if len(names) < 2:
+        raise Unreadable(f"{source} has {len(names)} label names (id2label); a classifier has at least 2")
     return [str(names[str(number)]) for number in range(len(names))]

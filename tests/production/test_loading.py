@@ -224,3 +224,9 @@ def test_checkpoint_outside_of_the_run_is_not_loaded(tmp_path: Path, way: str) -
     with pytest.raises(Unreadable, match=r"is outside of the run's folder .* It is not read"):
         loading.from_run(run)
     assert "is outside of the run's folder" in (checkpoint_flaw(run, store.read(run)) or "")
+
+
+@pytest.mark.parametrize("names", [{}, {"0": "sad"}])
+def test_a_config_of_fewer_than_two_labels_is_refused(names: dict[str, str]) -> None:
+    with pytest.raises(Unreadable, match="a classifier has at least 2"):
+        labels_of({"id2label": names}, Path("config.json"))
