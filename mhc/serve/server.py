@@ -63,7 +63,11 @@ def listen(host: str, port: int | None) -> socket.socket:
     for number in ports:
         try:
             family, _, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
-            return socket.create_server(address[:2], family=family)
+            listening = socket.create_server(address[:2], family=family)
+            # Connections inherit it. asyncio sets it only if the protocol of the socket is named, and without it the body
+            # of an answer waits 40 ms for the acknowledgement of its head.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return listening
         except OSError as error:
             problem = error
             if isinstance(error, socket.gaierror) or error.errno not in IN_USE:
