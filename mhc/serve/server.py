@@ -64,8 +64,8 @@ def listen(host: str, port: int | None) -> socket.socket:
         try:
             family, _, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
             listening = socket.create_server(address[:2], family=family)
-            # Connections inherit it. asyncio sets it only if the protocol of the socket is named, and without it the body
-            # of an answer waits 40 ms for the acknowledgement of its head.
+            # Connections inherit it: asyncio sets it only if the socket names its protocol. Without it, the body of an
+            # answer waits 40 ms for the acknowledgement of its head.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return listening
         except OSError as error:
