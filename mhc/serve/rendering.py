@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
-from mhc.report.tables import Cell
+from mhc.report.formats import templates
 from mhc.serve.settings import Settings
-from mhc.terminal import clean, clean_lines
+from mhc.terminal import clean_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,25 +69,9 @@ def message(settings: Settings, text: str, status: int = 200, *, title: str, bac
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mhc.serve"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(text=_text, style=_style, clean=clean, clean_lines=clean_lines, segment=_segment)
+    environment = templates.environment("mhc.serve", MAX_CELL)
+    environment.filters.update(clean_lines=clean_lines, segment=_segment)
     return environment
-
-
-def _text(cell: str | Cell) -> str:
-    return clean(cell.text if isinstance(cell, Cell) else cell, MAX_CELL)
-
-
-def _style(cell: str | Cell) -> str:
-    return cell.style if isinstance(cell, Cell) else ""
 
 
 def _segment(text: str) -> str:

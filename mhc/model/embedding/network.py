@@ -30,8 +30,6 @@ from mhc.model.tfidf.logistic import Features, Solution
 
 FILE = "embedding.json"
 """Beside the config of the encoder in the folder of a run: the pooling."""
-ROWS = 512
-"""Texts that are scored at once."""
 SHARE = 1.5
 """Root of the mean squared length of the scaled vectors of train. Each of the two parts of TF-IDF has the length 1."""
 TERMS, ENCODING = "tfidf", "encoder"
@@ -170,15 +168,7 @@ class EmbeddingLinear(FittedNetwork):
         self, texts: Encoded, classes: int, on_batch: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
         """Return probabilities [n, classes] of n texts in their order; `on_batch` gets the rows of each batch."""
-        result = np.empty((len(texts.lengths), classes), np.float32)
-        ends = np.concatenate([[0], np.cumsum(texts.lengths)])
-        for start in range(0, len(result), ROWS):
-            stop = min(start + ROWS, len(result))
-            some = Encoded(ids=texts.ids[ends[start] : ends[stop]], lengths=texts.lengths[start:stop])
-            result[start:stop] = torch.from_numpy(self.logits(some)).softmax(dim=1).numpy()
-            if on_batch:
-                on_batch(stop - start)
-        return result
+        return tfidf.probabilities(texts, classes, self.logits, on_batch)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return logits [batch, classes] from input_ids [batch, ids], padded by 0."""

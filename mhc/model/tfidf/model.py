@@ -39,16 +39,7 @@ class TfidfModel:
         self, texts: Encoded, classes: int, on_batch: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
         """Return probabilities [n, classes] of n texts in their order; `on_batch` gets the rows of each batch."""
-        result = np.empty((len(texts.lengths), classes), np.float32)
-        ends = np.concatenate([[0], np.cumsum(texts.lengths)])
-        for start in range(0, len(result), ROWS):
-            stop = min(start + ROWS, len(result))
-            logits = self.logits(texts.ids[ends[start] : ends[stop]], texts.lengths[start:stop])
-            shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-            result[start:stop] = shifted / shifted.sum(axis=1, keepdims=True)
-            if on_batch:
-                on_batch(stop - start)
-        return result
+        return probabilities(texts, classes, lambda some: self.logits(some.ids, some.lengths), on_batch)
 
     def logits(self, ids: Ints, lengths: Ints) -> Floats:
         """Return logits [texts, classes] from the concatenated ids of texts and their numbers."""
@@ -80,3 +71,22 @@ def features(counted: sparse.csr_matrix, rarity: Floats, first_piece: int) -> sp
     lengths = np.sqrt(np.bincount(part, weights=values * values, minlength=2 * counted.shape[0]))
     values = (values / np.maximum(lengths[part], 1e-9)).astype(np.float32)
     return sparse.csr_matrix((values, counted.indices, counted.indptr), shape=counted.shape)
+
+
+def probabilities(
+    texts: Encoded,
+    classes: int,
+    logits: Callable[[Encoded], Floats],
+    on_batch: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Return probabilities [n, classes] of n texts in their order, scored `ROWS` at a time by `logits`."""
+    result = np.empty((len(texts.lengths), classes), np.float32)
+    ends = np.concatenate([[0], np.cumsum(texts.lengths)])
+    for start in range(0, len(result), ROWS):
+        stop = min(start + ROWS, len(result))
+        scores = logits(Encoded(ids=texts.ids[ends[start] : ends[stop]], lengths=texts.lengths[start:stop]))
+        shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+        result[start:stop] = shifted / shifted.sum(axis=1, keepdims=True)
+        if on_batch:
+            on_batch(stop - start)
+    return result

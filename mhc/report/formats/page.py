@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from mhc.report.document import Document, Figure
 from mhc.report.figures import canvas
-from mhc.report.tables import Cell
-from mhc.terminal import clean
+from mhc.report.formats import templates
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,25 +24,9 @@ def render(document: Document) -> str:
 @cache
 def _environment() -> Environment:
     """Return the templates; every value is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("mhc.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(text=_text, style=_style, svg=_svg, clean=clean)
+    environment = templates.environment("mhc.report", MAX_CELL)
+    environment.filters["svg"] = _svg
     return environment
-
-
-def _text(cell: str | Cell) -> str:
-    return clean(cell.text if isinstance(cell, Cell) else cell, MAX_CELL)
-
-
-def _style(cell: str | Cell) -> str:
-    return cell.style if isinstance(cell, Cell) else ""
 
 
 def _svg(figure: Figure) -> str:
