@@ -138,7 +138,7 @@ def _load(
     folder = Path(name)
     source = str(folder) if folder.is_dir() else name
     disable_progress_bar()
-    with _reading(name, folder):
+    with reading(name, folder):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         _set_values(config, values, dropout)
@@ -152,7 +152,13 @@ def _load(
 
 
 @contextmanager
-def _reading(name: str, folder: Path) -> Iterator[None]:
+def reading(name: str, folder: Path) -> Iterator[None]:
+    """Turn the errors of a block that reads a pretrained model into one sentence.
+
+    Raises:
+        NotFound: if there is neither such a folder nor such a model of the hub.
+        Unreadable: if it cannot be loaded.
+    """
     try:
         with files.reading(f"The pretrained model {name!r}", REMEDY), remote_code.refused(name):
             yield

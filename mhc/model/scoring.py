@@ -52,7 +52,7 @@ class Scorer:
         device: str = "auto",
         batch_tokens: int | None = None,
     ) -> None:
-        self.device = _device(device)
+        self.device = device_of(device)
         dtype = _dtype(precision, self.device.type)
         self.dtype = dtype if masked else torch.float32  # a bag of n-grams is not faster in bfloat16
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 4096)
@@ -151,7 +151,12 @@ def _computes(network: nn.Module, pad_id: int) -> bool:
     return True
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """Return the device with this name; auto: what the machine has.
+
+    Raises:
+        BadConfig: if it is not on this machine.
+    """
     try:
         device = torch.device(best_accelerator() if name == "auto" else name)
         torch.empty(0, device=device)

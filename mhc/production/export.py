@@ -10,7 +10,9 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +24,12 @@ from mhc.errors import Refused, Unreadable
 from mhc.model.calibration import apply_temperature
 from mhc.model.ensemble import Ensemble
 from mhc.model.tfidf.model import TfidfModel
-from mhc.production import linear_bundle
-from mhc.production.bundle import CALIBRATION, WEIGHTS
+from mhc.production import linear_bundle, load_linear
+from mhc.production.bundle import CALIBRATION, LOAD_SCRIPT, WEIGHTS
 from mhc.production.embedding import embedding_bundle
 from mhc.production.encoders import encoder_bundle
 from mhc.production.ensemble import folder as members
+from mhc.production.ensemble import load_members
 
 if TYPE_CHECKING:
     import torch
@@ -165,13 +168,36 @@ def _save_bag(network: torch.nn.Module, trained: Loaded, folder: Path) -> None:
 
 def scorer_of(trained: Loaded) -> tuple[Callable[[Path, Sequence[str], int], Probabilities], str]:
     """Return what scores a bundle of the network with as little of mhc as possible, and its name."""
-    if isinstance(trained.network, Ensemble):
-        return members.score_alone, "its load.py alone"
-    if isinstance(trained.network, TfidfModel) or embedding_bundle.is_embedding(trained.network):
-        return linear_bundle.score_alone, "its load.py alone"
-    if trained.masked and not standalone(trained):
-        return encoder_bundle.score_alone, "its load.py alone"
+    script = script_of(trained)
+    if script is not None:
+        return partial(score_by_script, script), "its load.py alone"
     return (score_with_transformers, "transformers alone") if standalone(trained) else (score_with_mhc, "mhc")
+
+
+def script_of(trained: Loaded) -> ModuleType | None:
+    """Return the module that is the `load.py` of a bundle of the network; None if it has none."""
+    if isinstance(trained.network, Ensemble):
+        return load_members
+    if isinstance(trained.network, TfidfModel) or embedding_bundle.is_embedding(trained.network):
+        return load_linear
+    if trained.masked and not standalone(trained):
+        from mhc.model.adaptation import load_encoder
+
+        return load_encoder
+    return None
+
+
+def score_by_script(script: ModuleType, folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:
+    """Return probabilities [n, k] of texts as the script in the bundle computes them, in the order of its labels.
+
+    Raises:
+        Unreadable: if it cannot load the folder.
+    """
+    try:
+        probabilities: Probabilities = script.Model(folder).probabilities(texts)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise Unreadable(f"{folder} cannot be loaded by its own {LOAD_SCRIPT} ({type(error).__name__})") from error
+    return probabilities
 
 
 def score_with_transformers(folder: Path, texts: Sequence[str], max_tokens: int) -> Probabilities:

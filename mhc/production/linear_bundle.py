@@ -18,8 +18,6 @@ from mhc.production import load_linear
 from mhc.production.bundle import LOAD_SCRIPT, WEIGHTS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from mhc.model.tfidf.model import TfidfModel
 
 MODEL_TYPE = "mhc_tfidf"
@@ -76,15 +74,3 @@ def read(folder: Path, labels: Sequence[str]) -> TfidfModel:
     }:
         raise Unreadable(f"The weights in {path} do not fit the vocabulary of {size - 1:,} n-grams and the labels")
     return TfidfModel(**numbers, first_piece=vocabulary.first_piece)
-
-
-def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
-    """Return probabilities [n, k] of texts as the script in the bundle computes them, in the order of its labels.
-
-    Raises:
-        Unreadable: if it cannot load the folder.
-    """
-    try:
-        return load_linear.Model(folder).probabilities(texts)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise Unreadable(f"{folder} cannot be loaded by its own {LOAD_SCRIPT} ({type(error).__name__})") from error

@@ -24,7 +24,7 @@ from mhc.model.embedding import encoder as encoders
 from mhc.model.embedding.encoder import Floats, FrozenEncoder, Ints
 from mhc.model.embedding.pooling import AUTO, Pooling
 from mhc.model.fitted_network import FittedNetwork
-from mhc.model.scoring import _device as device_of
+from mhc.model.scoring import device_of
 from mhc.model.tfidf import model as tfidf
 from mhc.model.tfidf.logistic import Features, Solution
 

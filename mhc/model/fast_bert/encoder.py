@@ -104,7 +104,7 @@ def logits(network: Network, input_ids: Tensor, attention_mask: Tensor | None) -
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
     packing = Packing.of(input_ids, attention_mask, MIN_PADDING, dtype)
     with torch.autocast(device, enabled=False):
-        hidden = _embed(bert, input_ids, packing, dtype)
+        hidden = embed(bert, input_ids, packing, dtype)
         pool = _dropout_pool(network, hidden)
         if pool:
             hidden = hidden * pool.take(hidden)
@@ -128,7 +128,7 @@ def _dropout_pool(network: Network, hidden: Tensor) -> DropoutPool | None:
     return DropoutPool(hidden, dropout_p) if network.training and dropout_p else None
 
 
-def _embed(bert: BertModel, input_ids: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
+def embed(bert: BertModel, input_ids: Tensor, packing: Packing, dtype: torch.dtype) -> Tensor:
     """Return the embeddings of the packed tokens after their layer norm, [tokens, hidden_size]."""
     embeddings = bert.embeddings
     words = functional.embedding(packing.pack(input_ids.reshape(-1)), embeddings.word_embeddings.weight)

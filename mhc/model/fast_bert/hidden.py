@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from mhc.model.fast_bert.attention import Layout
-from mhc.model.fast_bert.encoder import MIN_PADDING, _embed
+from mhc.model.fast_bert.encoder import MIN_PADDING, embed
 from mhc.model.fast_bert.layer import encoder_layer
 from mhc.model.fast_bert.packing import Packing
 
@@ -30,7 +30,7 @@ def last_hidden(bert: BertModel, input_ids: Tensor, attention_mask: Tensor | Non
     """
     packing = Packing.of(input_ids, attention_mask, MIN_PADDING, torch.float32)
     layout = Layout(packing, bert.config.num_attention_heads, torch.float32)
-    hidden = _embed(bert, input_ids, packing, torch.float32)
+    hidden = embed(bert, input_ids, packing, torch.float32)
     for layer in bert.encoder.layer:
         hidden = encoder_layer(hidden, layer, layout, None)
     return packing.unpack(hidden).view(*input_ids.shape, -1)

@@ -16,7 +16,6 @@ import msgspec
 from mhc import files
 from mhc.data import cleaning
 from mhc.data.options import LongTexts
-from mhc.errors import Unreadable
 from mhc.model.weights import fill, json_object, safe_weights
 from mhc.production.bundle import LOAD_SCRIPT, WEIGHTS
 
@@ -125,20 +124,6 @@ def reading_of(folder: Path) -> LongTexts:
         return msgspec.convert(
             {name: values[name] for name in LongTexts.__struct_fields__ if name in values}, LongTexts
         )
-
-
-def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
-    """Return probabilities [n, k] of texts as the script in the bundle computes them, in the order of its labels.
-
-    Raises:
-        Unreadable: if it cannot load the folder.
-    """
-    from mhc.model.adaptation.load_encoder import Model
-
-    try:
-        return Model(folder).probabilities(texts)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise Unreadable(f"{folder} cannot be loaded by its own {LOAD_SCRIPT} ({type(error).__name__})") from error
 
 
 def score_network(trained: Loaded, texts: Sequence[str]) -> NDArray[np.float32]:

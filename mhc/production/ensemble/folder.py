@@ -16,8 +16,7 @@ from mhc.production.bundle import LOAD_SCRIPT
 from mhc.production.ensemble import load_members
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 MODEL_TYPE = "mhc_ensemble"
 MEMBERS = "members"
@@ -75,15 +74,3 @@ def read(folder: Path, labels: Sequence[str], load: Callable[[Path], Loaded]) ->
 
 def _is_share(weight: object) -> bool:
     return isinstance(weight, int | float) and 0 <= weight <= 1
-
-
-def score_alone(folder: Path, texts: Sequence[str], max_tokens: int) -> NDArray[np.float32]:
-    """Return probabilities [n, k] of texts as the script in the bundle computes them, in the order of its labels.
-
-    Raises:
-        Unreadable: if it cannot load the folder.
-    """
-    try:
-        return load_members.Model(folder).probabilities(texts)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise Unreadable(f"{folder} cannot be loaded by its own {LOAD_SCRIPT} ({type(error).__name__})") from error
