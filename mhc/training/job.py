@@ -159,7 +159,7 @@ def fit_and_evaluate(
     model = build_model(cfg, datamodule)
     if distributed.rank() == 0:
         architecture.save(Path(cfg.paths.run), datamodule, model)
-    passes.settle(cfg, len(datamodule.loader("train", train=True)))
+    passes.settle(cfg, datamodule.loader("train", train=True))
     trainer = build_trainer(cfg)
     with distributed.replaying_ranks(Path(cfg.paths.run), recorded_config.credentials(cfg)):
         trainer.fit(model, datamodule, ckpt_path=checkpoint)

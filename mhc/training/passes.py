@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sized
 from typing import NamedTuple
 
 from omegaconf import DictConfig
@@ -30,14 +31,14 @@ def passes(steps_per_pass: int, *, min_epochs: int, min_steps: int) -> Passes:
     return Passes(min_epochs * repeats, repeats)
 
 
-def settle(cfg: DictConfig, batches: int) -> None:
+def settle(cfg: DictConfig, batches: Sized) -> None:
     """Fill in `trainer.max_epochs` if it is null, and validate after as many passes as belong together.
 
     A number that the user gives, of epochs, steps or passes between validations, stays.
 
     Args:
         cfg: the whole config of the training.
-        batches: of one pass over train, on all processes together.
+        batches: those of one pass over train, on all processes together; counted only if needed.
 
     Raises:
         BadConfig: if `model.min_epochs` is below 1 or `model.min_steps` is negative.
@@ -48,7 +49,7 @@ def settle(cfg: DictConfig, batches: int) -> None:
     for key, least in (("min_epochs", 1), ("min_steps", 0)):
         if model[key] < least:
             raise BadConfig(f"model.{key} is {model[key]}; it must be at least {least}")
-    steps = math.ceil(batches / max(1, trainer.accumulate_grad_batches))
+    steps = math.ceil(len(batches) / max(1, trainer.accumulate_grad_batches))
     chosen = passes(steps, min_epochs=model.min_epochs, min_steps=model.min_steps)
     trainer.max_epochs = chosen.epochs
     if trainer.check_val_every_n_epoch == 1:

@@ -196,3 +196,10 @@ def test_short_names_mean_one_value_of_a_new_run(short: str, key: str) -> None:
     keys = [found for section in config_sections.sections_of(text) for found in section.keys]
     names = ConfigNames.of((found.words, found.is_reference) for found in keys)
     assert names.find((short,)) == tuple(key.split("."))
+
+
+def test_start_of_a_training_imports_no_library_of_numbers() -> None:
+    names = ("torch", "numpy", "scipy", "sklearn", "pytorch_lightning", "transformers", "torchmetrics")
+    code = f"import sys, mhc.train; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"

@@ -18,7 +18,7 @@ from mhc.production import gates
 from mhc.production.measure import measure as inputs_of
 from mhc.record import RunRecord
 from mhc.runs import evidence, folders, store
-from mhc.training import refit
+from mhc.training import all_rows, refit
 from mhc.training.config import fold_range, without_seed_and_paths
 from tests.data.conftest import write_csv
 from tests.support.builders import a_run, data_facts
@@ -122,7 +122,7 @@ def test_refit_takes_no_other_values(tmp_path: Path) -> None:
 def test_refit_of_a_run_that_is_no_fold_is_refused(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     with pytest.raises(BadInput, match="is no fold of a cross-validation"):
-        refit.train_on_all_rows(folder.name, {"paths.outputs": str(tmp_path)})
+        all_rows.train_on_all_rows(folder.name, {"paths.outputs": str(tmp_path)})
 
 
 def test_folds_differ_from_each_other_as_seeds_do() -> None:

@@ -30,13 +30,13 @@ def test_validations_are_as_many_for_few_rows_as_for_many() -> None:
 
 def test_open_epochs_are_settled_by_the_batches() -> None:
     cfg = config()
-    settle(cfg, 11)
+    settle(cfg, range(11))
     assert (cfg.trainer.max_epochs, cfg.trainer.check_val_every_n_epoch) == (48, 6)
 
 
 def test_steps_of_several_batches_count_once() -> None:
     cfg = config(accumulate_grad_batches=4)
-    settle(cfg, 44)
+    settle(cfg, range(44))
     assert cfg.trainer.max_epochs == 48
 
 
@@ -44,13 +44,13 @@ def test_steps_of_several_batches_count_once() -> None:
 def test_a_length_that_the_user_gives_stays(given: dict[str, int]) -> None:
     cfg = config(**given)
     before = cfg.copy()
-    settle(cfg, 11)
+    settle(cfg, range(11))
     assert cfg == before
 
 
 def test_a_given_interval_of_validation_stays() -> None:
     cfg = config(check_val_every_n_epoch=2)
-    settle(cfg, 11)
+    settle(cfg, range(11))
     assert (cfg.trainer.max_epochs, cfg.trainer.check_val_every_n_epoch) == (48, 2)
 
 
@@ -59,7 +59,7 @@ def test_an_impossible_length_is_refused_by_its_key(key: str, value: int) -> Non
     cfg = config()
     cfg.model[key] = value
     with pytest.raises(BadConfig, match=rf"model\.{key} is {value}"):
-        settle(cfg, 11)
+        settle(cfg, range(11))
 
 
 def test_ordinals() -> None:
