@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from mhc.facts import DataFacts, ModelFacts, Smoke, Timing
 from mhc.runs.checkpoints import is_whole
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import raise_pending, reinstall_handlers
+from mhc.runs.signals import reinstall_handlers, safe_point
 
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches")
 
@@ -60,16 +60,16 @@ class RegisterRun(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """End the training here if its folder was moved, or if a library has discarded a request to end."""
-        raise_pending()
+        """End the training here if that was asked for: by a signal, or by moving its folder."""
+        safe_point()
 
     def on_validation_batch_start(self, *args: object) -> None:
         """End a long validation, too."""
-        raise_pending()
+        safe_point()
 
     def on_test_batch_start(self, *args: object) -> None:
         """End a long test, too."""
-        raise_pending()
+        safe_point()
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

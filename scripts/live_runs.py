@@ -13,7 +13,7 @@ from mhc import policy, timestamps
 from mhc.record import Lineage, Status
 from mhc.runs import folders, liveness, store
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recording
+from mhc.runs.outcome import recording
 
 
 class LiveProcess(NamedTuple):

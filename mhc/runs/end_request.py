@@ -6,8 +6,10 @@ likely in its imports) may discard one all the same, or replace it by another er
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,31 +40,50 @@ class Terminated(EndRequest):
         return REASONS.get(self.signal, self.signal.name)
 
 
-_pending: list[BaseException] = []
-"""The first request since the last `clear`, if there is one."""
+PATIENCE = 2.0
+"""Seconds that a request waits for the next safe point of a training that passes such points."""
+
+_pending: list[tuple[BaseException, float]] = []
+"""The first request since the last `clear`, if there is one, and when it came."""
+_passed = -math.inf
+"""When the training has passed its last safe point."""
 
 
 def remember(request: BaseException) -> BaseException:
     """Remember `request` if there is no earlier one, and return the one that is remembered."""
     if not _pending:
-        _pending.append(request)
-    return _pending[0]
+        _pending.append((request, time.monotonic()))
+    return _pending[0][0]
+
+
+def note_safe_point() -> None:
+    """Note that a request could be raised here: the training is between two batches."""
+    global _passed
+    _passed = time.monotonic()
+
+
+def can_wait() -> bool:
+    """Return whether the request that is remembered should wait for the next safe point."""
+    _, came = _pending[0]
+    return came - _passed < PATIENCE and time.monotonic() - came < PATIENCE
 
 
 def pending() -> BaseException | None:
     """Return the request that is remembered."""
-    return _pending[0] if _pending else None
+    return _pending[0][0] if _pending else None
 
 
 def raise_pending() -> None:
     """Raise the request that is remembered: if the training continues, a library has discarded it."""
     if _pending:
-        raise _pending[0]
+        raise _pending[0][0]
 
 
 def clear() -> None:
     """Forget the request: the training that it was meant for has ended."""
+    global _passed
     _pending.clear()
+    _passed = -math.inf
 
 
 def hide_discarded() -> None:

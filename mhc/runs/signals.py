@@ -1,40 +1,29 @@
-"""Turn signals into exceptions, and record the outcome of a training exactly once."""
+"""Turn signals into exceptions: each request to end is raised once, when it can be recorded."""
 
 from __future__ import annotations
 
-import logging
+import _thread
 import multiprocessing
 import os
 import signal
 import threading
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
-from mhc import disk
-from mhc.disk import chain_of
-from mhc.errors import BadInput, Conflict, MhcError
-from mhc.runs import end_request, own_folder, process_control, slurm
-from mhc.runs.end_request import PARENT_ENDED, EndRequest, Terminated, raise_pending
-from mhc.runs.own_folder import FolderMoved
-
-if TYPE_CHECKING:
-    from mhc.runs.live import LiveRun
+from mhc.runs import end_request, slurm
+from mhc.runs.end_request import PARENT_ENDED, EndRequest, Terminated
 
 __all__ = [
     "EndRequest",
     "Terminated",
     "end_on_request",
     "ignore_for_good",
-    "raise_pending",
-    "recording",
     "reinstall_handlers",
+    "safe_point",
 ]
-
-log = logging.getLogger("mhc.runs")
-
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -46,6 +35,10 @@ _handlers: dict[int, Handler] = {}
 """Our handlers, by signal, while `signals_raise` is active. They belong to the process, so one block at a time."""
 _of_the_command: dict[int, Handler] = {}
 """Our handlers outside of it, from `end_on_request` on."""
+_deferred: dict[int, Handler | int | None] = {}
+"""The handlers from before `signals_deferred`, by signal, while requests wait."""
+_waiting: list[int] = []
+"""The requests that wait."""
 _raised: list[BaseException] = []
 """The request that a handler has raised: later ones do nothing, although Lightning installs the handlers again."""
 
@@ -67,13 +60,15 @@ def signals_raise() -> Iterator[None]:
         yield
         return
     _handlers.update(_handlers_of_this_process())
-    before = {signum: signal.signal(signum, handler) for signum, handler in _handlers.items()}
+    before = {signum: _handler_before(signum) for signum in _handlers}
+    if not _deferred:  # else `deliver_deferred` installs them, where a request can be recorded
+        _install(_handlers)
     try:
         yield
     finally:
         for signum, former in before.items():
             over = signum in _of_the_command and _raised  # the command ends now, too
-            signal.signal(signum, ignore if over else former if former is not None else signal.SIG_DFL)
+            _install({signum: ignore if over else former})
         _handlers.clear()
         _raised.clear()
         end_request.clear()
@@ -82,15 +77,25 @@ def signals_raise() -> Iterator[None]:
 def _handlers_of_this_process() -> dict[int, Handler]:
     terminate = raiser(os.getpid())
     handlers: dict[int, Handler] = {signal.SIGTERM: terminate}
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    if _handler_before(signal.SIGHUP) is not signal.SIG_IGN:
         handlers[signal.SIGHUP] = terminate
-    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, interrupt):
+    if _handler_before(signal.SIGINT) in (signal.default_int_handler, interrupt):
         handlers[signal.SIGINT] = interrupt
     if slurm.job_id():
         handlers[signal.SIGUSR1] = terminate
     if multiprocessing.parent_process() is not None:
         handlers[PARENT_ENDED] = terminate
     return handlers
+
+
+def _install(handlers: Mapping[int, Handler | int | None]) -> None:
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
+
+
+def _handler_before(signum: int) -> Handler | int | None:
+    """Return the handler of a signal, or while requests are deferred the one from before."""
+    return _deferred[signum] if signum in _deferred else signal.getsignal(signum)
 
 
 def end_on_request() -> None:
@@ -124,14 +129,42 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def raise_once(request: BaseException) -> None:
-    """Raise `request`, unless an earlier one was raised."""
+    """Raise `request` at the next safe point, or here if the training passes none; nothing after an earlier one.
+
+    Raised here it may leave a lock of a library closed for ever, such as that of the thread that builds the batches.
+    """
     if _raised:
         return
-    _raised.append(request)
-    for signum in {**_handlers, **_of_the_command}:
-        signal.signal(signum, ignore)
-    end_request.hide_discarded()
-    raise end_request.remember(request)
+    first = end_request.remember(request)
+    if not end_request.can_wait():
+        raise_now(first)
+    if first is request:
+        signum = request.signal if isinstance(request, Terminated) else signal.SIGINT
+        _thread.start_new_thread(_ask_again, (request, signum))  # without the locks that `threading` would need here
+
+
+def _ask_again(request: BaseException, signum: int) -> None:
+    time.sleep(end_request.PATIENCE)
+    if end_request.pending() is request:
+        os.kill(os.getpid(), signum)
+
+
+def raise_now(request: BaseException) -> NoReturn:
+    """Raise `request`, and ignore all later ones."""
+    if not _raised:
+        _raised.append(request)
+        for signum in {**_handlers, **_of_the_command}:
+            signal.signal(signum, ignore)
+        end_request.hide_discarded()
+    raise request
+
+
+def safe_point() -> None:
+    """Raise the request that waits, or that a library has discarded: between two batches nothing is half done."""
+    end_request.note_safe_point()
+    request = end_request.pending()
+    if request is not None and in_main_thread():
+        raise_now(request)
 
 
 def ignore(signum: int, frame: FrameType | None) -> None:
@@ -154,21 +187,21 @@ def reinstall_handlers() -> None:
     """
     if not in_main_thread():
         return
-    raise_pending()
+    safe_point()
     if not _handlers:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for signum, handler in _handlers.items():
-        signal.signal(signum, handler)
+    _install(_handlers)
 
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
     """Let requests wait from here until `recording`, which the caller enters after the block; not if it raises.
 
-    The block registers a run: a request that ended the process behind it would leave a run that nobody records.
+    The block registers a run: a request that ended the process behind it would leave a run that nobody records. A mask
+    of the main thread would not do: another thread, which waits for the end of the parent, takes the signal instead.
     """
     if in_main_thread():
-        signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+        _deferred.update({signum: signal.signal(signum, defer) for signum in _handlers_of_this_process()})
     try:
         yield
     except BaseException:
@@ -176,10 +209,20 @@ def signals_deferred() -> Iterator[None]:
         raise
 
 
+def defer(signum: int, frame: FrameType | None) -> None:
+    """Let a request wait for `deliver_deferred`."""
+    _waiting.append(signum)
+
+
 def deliver_deferred() -> None:
-    """Let the requests come through that `signals_deferred` has kept waiting."""
-    if in_main_thread():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
+    """Let the requests come through that `signals_deferred` has kept waiting: the first is raised."""
+    handlers: dict[int, Handler | int | None] = {**_deferred, **_handlers} if _deferred else {}
+    waiting = _waiting[:1]
+    _deferred.clear()
+    _waiting.clear()
+    _install(handlers)
+    for signum in waiting:
+        signal.raise_signal(signum)
 
 
 @contextmanager
@@ -188,104 +231,8 @@ def signals_ignored() -> Iterator[None]:
     if not in_main_thread():
         yield
         return
-    before = {signum: signal.signal(signum, ignore) for signum in REQUESTS}
+    before: dict[int, Handler | int | None] = {signum: signal.signal(signum, ignore) for signum in REQUESTS}
     try:
         yield
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
-
-
-def interruption(error: BaseException) -> str | None:
-    """Return why the run was interrupted if `error` stems from a request to end; else None.
-
-    Lightning answers Ctrl-C with exit(1) and SIGTERM with its own SystemExit; submitit answers preemption by requeueing
-    the job and exiting.
-    """
-    for link in chain_of(error):
-        if isinstance(link, KeyboardInterrupt):
-            return "Ctrl-C"
-        if isinstance(link, Terminated):
-            return f"{link.reason}{' from SLURM' if slurm.job_id() else ''}"
-        if isinstance(link, FolderMoved):
-            return link.reason
-        if type(link).__name__ == "SIGTERMException":
-            return "SIGTERM"
-        if isinstance(link, SystemExit) and _was_raised_in(link, "/submitit/"):
-            return "SLURM preemption, put back into the queue by submitit"
-    return None
-
-
-def _was_raised_in(error: BaseException, part: str) -> bool:
-    return any(part in frame.filename for frame in traceback.extract_tb(error.__traceback__))
-
-
-@contextmanager
-def recording(run: LiveRun) -> Iterator[LiveRun]:
-    """Record the outcome of the block in the run's record, and let every exception through.
-
-    A block that ends normally completes the run; a request to end interrupts it; any other exception fails it. If the
-    record cannot be written, this is logged and the run stays as it was, to be found lost: nothing untrue is recorded,
-    and the caller sees the training's own error.
-
-    Raises:
-        Conflict: if the folder of the run was moved, deleted or replaced meanwhile.
-        BadInput: if a full or read-only disk ended the training, whichever library noticed it.
-    """
-    with signals_raise():
-        try:
-            deliver_deferred()  # within the try: a request that has waited is recorded as well
-            yield run
-            with signals_ignored():
-                run.complete()
-        except BaseException as error:
-            cause = cause_of(error, run)
-            with signals_ignored():
-                _record_outcome(run, cause)
-                if isinstance(cause, Terminated) and slurm.is_preempted(cause.signal):
-                    slurm.requeue(run)
-            shown = Conflict(str(cause)) if isinstance(cause, FolderMoved) else cause
-            add_resume_command(shown, run)
-            if shown is not error:
-                raise shown from error
-            raise
-
-
-def cause_of(error: BaseException, run: LiveRun) -> BaseException:
-    """Return what ended the training: a request to end, the loss of its folder or space, else `error` itself."""
-    if isinstance(error, FolderMoved):
-        return error
-    if interruption(error) is None:
-        try:
-            raise_pending()
-            own_folder.check(run.folder)
-        except BaseException as request:
-            return request
-        sentence = disk.explain(error, run.folder)
-        if sentence and not isinstance(error, MhcError):
-            full = BadInput(sentence)
-            full.__cause__ = error
-            return full
-    return error
-
-
-def add_resume_command(error: BaseException, run: LiveRun) -> None:
-    """Note how to continue on an interruption, or a full disk, of a single run; a sweep names its own command."""
-    if interruption(error) is None and not disk.is_full(error):
-        return
-    with suppress(MhcError):
-        if run.record().sweep is None:
-            error.add_note(f"Continue the run with: {process_control.resume_command(run.folder)}")
-
-
-def _record_outcome(run: LiveRun, error: BaseException) -> None:
-    reason = interruption(error)
-    try:
-        if reason:
-            run.interrupt(reason)
-        else:
-            run.fail(error)
-    except FolderMoved:
-        log.debug("Run %s has no folder to record its outcome in", run.folder.name)
-    except MhcError as problem:
-        log.error("The outcome of run %s was not recorded: %s", run.folder.name, problem)
+        _install(before)

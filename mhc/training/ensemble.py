@@ -24,7 +24,8 @@ from mhc.record import Category, EnsembleMember
 from mhc.runs import evidence, folders
 from mhc.runs.evidence import Evidence
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recording, signals_deferred
+from mhc.runs.outcome import recording
+from mhc.runs.signals import signals_deferred
 from mhc.training import completed
 from mhc.training.ensemble_members import Member, members_of, predictions
 from mhc.training.recorded_config import write_config as write_run_config

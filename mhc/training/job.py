@@ -26,8 +26,9 @@ from mhc.runs import folders, own_folder, store
 from mhc.runs.checkpoints import last_checkpoint
 from mhc.runs.live import LiveRun
 from mhc.runs.liveness import with_derived_status
+from mhc.runs.outcome import recording
 from mhc.runs.process_control import must_be_resumable
-from mhc.runs.signals import recording, signals_deferred
+from mhc.runs.signals import signals_deferred
 from mhc.training import architecture, completed, config, exit_codes, passes, recorded_config, structure
 from mhc.training.resume_check import refuse_changed_data
 from mhc.training.sweep_process import end_job, end_with_parent

@@ -6,6 +6,7 @@ they can record anything.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import multiprocessing
 import os
@@ -24,7 +25,7 @@ from mhc import distributed, redaction
 from mhc.errors import BadConfig, Conflict
 from mhc.runs.end_request import PARENT_ENDED
 from mhc.runs.liveness import process_start
-from mhc.runs.signals import interruption
+from mhc.runs.outcome import interruption
 from mhc.terminal import quantity
 
 log = logging.getLogger("mhc")
@@ -52,8 +53,26 @@ class SweepProcess(Callback):
                 kill(process, *args, **kwargs)
 
             process_executor.kill_process_tree = end
+            start_trackers()
         if "submitit" in str(config.hydra.launcher.get("_target_")):
             refuse_credentials(config)
+
+
+def start_trackers() -> None:
+    """Start the processes that clean up behind joblib so that a terminal that closes does not end them first.
+
+    They ignore Ctrl-C and SIGTERM by themselves; joblib replaces one that SIGHUP has ended, and it prints tracebacks.
+    """
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as tracker_of_joblib
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        resource_tracker.ensure_running()
+        tracker_of_joblib.ensure_running()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def refuse_credentials(config: DictConfig) -> None:
@@ -117,7 +136,7 @@ def end_with_parent() -> None:
 
 
 def _end_after(parent: int) -> NoReturn:
-    """Wait until the process `parent` has ended, then ask this process to end until it does."""
+    """Wait until the process `parent` has ended, then ask this process to end, and end it after `GRACE` seconds."""
     try:
         handle = os.pidfd_open(parent)
     except (OSError, AttributeError):  # it has ended already, or this is not Linux
@@ -128,9 +147,12 @@ def _end_after(parent: int) -> NoReturn:
         else:
             select.select([handle], [], [])
             break
-    while True:
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline:
         os.kill(os.getpid(), PARENT_ENDED)
         time.sleep(INTERVAL)
+    faulthandler.dump_traceback(sys.__stderr__ or 2)  # files and lines of code, no values
+    os._exit(1)
 
 
 def end_job(error: BaseException) -> None:

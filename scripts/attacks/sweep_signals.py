@@ -42,7 +42,9 @@ def run(work: Path, *, quick: bool) -> list[Outcome]:
     kinds: list[tuple[str, Callable[[psutil.Process], psutil.Process | None], signal.Signals]] = [
         (f"{signum.name} to the process of the sweep", parent, signum) for signum in SIGNALS
     ]
-    kinds += [(f"{signum.name} to the group", group, signum) for signum in (signal.SIGTERM, signal.SIGINT)]
+    kinds += [
+        (f"{signum.name} to the group", group, signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    ]
     kinds += [("SIGKILL to one job", one_job, signal.SIGKILL)]
     if quick:
         kinds = kinds[1:2]

@@ -23,7 +23,7 @@ from mhc.facts import DataFacts, Metrics, ModelFacts, Smoke
 from mhc.record import Category, Lineage, RunRecord, Status
 from mhc.runs import folders, heartbeat, store
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recording
+from mhc.runs.outcome import recording
 from tests.support.builders import NOW, a_run, data_facts, model_facts
 
 pytestmark = pytest.mark.filterwarnings(

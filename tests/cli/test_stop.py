@@ -23,7 +23,7 @@ import signal, sys
 from datetime import UTC, datetime
 from mhc.policy import load
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recording
+from mhc.runs.outcome import recording
 from mhc.record import Lineage
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

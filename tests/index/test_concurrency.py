@@ -16,7 +16,7 @@ from mhc.record import Lineage, Status
 from mhc.retention import cleanup
 from mhc.runs import folders, liveness, move_log, store
 from mhc.runs.live import LiveRun
-from mhc.runs.signals import recording
+from mhc.runs.outcome import recording
 from tests.support.builders import NOW, a_run
 
 POLICY = policy.load()

@@ -11,7 +11,7 @@ import pytest
 from mhc.errors import BadInput
 from mhc.record import Status
 from mhc.runs import atomic, folders, heartbeat, store
-from mhc.runs.signals import recording
+from mhc.runs.outcome import recording
 from scripts.small_disks import can_mount, disk, fill
 from tests.runs.test_live import NOW, start
 

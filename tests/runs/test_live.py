@@ -20,8 +20,9 @@ from mhc.facts import Metrics, Smoke, Timing
 from mhc.record import Category, Lineage, Location, Promotion, RunRecord, Status
 from mhc.runs import end_request, folders, heartbeat, live, liveness, signals, store
 from mhc.runs.live import LiveRun
+from mhc.runs.outcome import recording
 from mhc.runs.own_folder import FolderMoved
-from mhc.runs.signals import Terminated, recording
+from mhc.runs.signals import Terminated
 from tests.support.builders import NOW, a_run, data_facts, model_facts
 
 POLICY = policy.load()
@@ -201,7 +202,7 @@ def test_signal_caught_by_a_library_is_still_an_interruption(
 
     def training() -> None:
         library()
-        signals.raise_pending()
+        signals.safe_point()
 
     end_with(run, Terminated if signum == signal.SIGTERM else KeyboardInterrupt, training)
     assert (run.record().status, run.record().status_reason) == (Status.INTERRUPTED, why)
@@ -235,7 +236,7 @@ def test_forked_worker_ends_on_sigterm_and_records_nothing(run: LiveRun) -> None
 def test_second_signal_does_not_interrupt_the_recording(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from mhc.runs import atomic\nfrom mhc.runs.signals import recording\nfrom tests.runs.test_live import start\n"
+        "from mhc.runs import atomic\nfrom mhc.runs.outcome import recording\nfrom tests.runs.test_live import start\n"
         "run = start(Path(sys.argv[1]))\nwrite = atomic.write\n"
         "def interrupted(path, content, durable=True):\n"
         "    for signum in (signal.SIGTERM, signal.SIGINT):\n        os.kill(os.getpid(), signum)\n"

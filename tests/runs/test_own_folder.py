@@ -14,8 +14,8 @@ from mhc.record import Location, Status
 from mhc.report.metrics_csv import MetricsCsv
 from mhc.runs import folders, heartbeat, own_folder, store
 from mhc.runs.live import LiveRun
+from mhc.runs.outcome import recording
 from mhc.runs.own_folder import FolderMoved
-from mhc.runs.signals import recording
 from tests.runs.test_live import NOW, end_with, start
 
 Move = Callable[[Path], Path | None]
