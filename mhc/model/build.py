@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NotRequired, TypedDict, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar, get_type_hints
 
+import msgspec
 import torch
 from torch import nn
 
@@ -84,8 +86,10 @@ def call(key: str, factory: Callable[..., Part], *arguments: object) -> Part:
     """Return what the factory at `key` of the config builds.
 
     Raises:
-        BadConfig: if the config has a key that the factory does not take, or lacks one that it needs.
+        BadConfig: if the config has a key that the factory does not take, or lacks one that it needs, or if a value is
+            of another type than the factory's parameter.
     """
+    refuse_wrong_types(key, factory)
     try:
         return factory(*arguments)
     except TypeError as error:
@@ -93,6 +97,33 @@ def call(key: str, factory: Callable[..., Part], *arguments: object) -> Part:
         if named is None or depth_of(error) > DIRECT:
             raise
         raise BadConfig(f"{key} cannot be built: {error}. Correct the keys of {key}") from error
+
+
+def refuse_wrong_types(key: str, factory: Callable[..., object]) -> None:
+    """Check the values of the config by the annotations of the function that gets them.
+
+    Raises:
+        BadConfig: if one is of another type; the message names its key.
+    """
+    if not isinstance(factory, partial):
+        return
+    annotations = annotations_of(factory.func)
+    for name, value in factory.keywords.items():
+        try:
+            msgspec.convert(value, annotations.get(name, Any))
+        except msgspec.ValidationError as error:
+            wrong = f"{key}.{name} is {reprlib.repr(value)}"
+            raise BadConfig(f"{wrong}: {str(error)[0].lower()}{str(error)[1:]}. Correct {key}.{name}") from error
+        except TypeError:  # a type that cannot be checked
+            continue
+
+
+def annotations_of(function: Callable[..., object]) -> dict[str, Any]:
+    """Return the types of the parameters of a function or class, by name; empty if they cannot be resolved."""
+    try:
+        return get_type_hints(function.__init__ if isinstance(function, type) else function)
+    except (NameError, TypeError):
+        return {}
 
 
 def depth_of(error: BaseException) -> int:

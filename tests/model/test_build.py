@@ -106,6 +106,22 @@ def test_keys_that_a_part_does_not_take_are_refused(override: str, sentence: str
         takes_a_step(a_model("micro", override))
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.network.layers=many", r"model\.network\.layers is 'many': expected `int`, got `str`\. Correct model"),
+        ("model.network.layers={a:1}", r"model\.network\.layers is {'a': 1}: expected `int`, got `object`"),
+        ("model.network.dropout=-", r"model\.network\.dropout is '-': expected `float`"),
+        ("model.optimizer.lr=fast", r"model\.optimizer\.lr is 'fast': expected"),
+        ("model.loss.label_smoothing=[1]", r"model\.loss\.label_smoothing is \[1\]: expected `float`"),
+        ("model.schedule.warmup=", r"model\.schedule\.warmup is '': expected `float`"),
+    ],
+)
+def test_values_of_another_type_than_a_part_takes_are_refused(override: str, sentence: str) -> None:
+    with pytest.raises(BadConfig, match=sentence):
+        takes_a_step(a_model("micro", override))
+
+
 def test_an_error_within_a_part_is_not_taken_for_a_wrong_key() -> None:
     def inner(value: int) -> int:
         return value
