@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -125,6 +126,10 @@ class Tokenizing(LongTexts, frozen=True, kw_only=True):
     lowercase: bool = True
     name: str | None = None
     """Hub name or folder of a pretrained tokenizer."""
+    revision: str | None = None
+    """Tag or commit of the hub; None: the newest."""
+    offline: bool = False
+    """Use only what is already in the hub's cache."""
     trust_remote_code: bool = False
     """Run the code that a pretrained tokenizer brings along (auto_map)."""
     ngrams: Positive = 2
@@ -162,5 +167,24 @@ def read(values: Mapping[str, object], kind: type[Node], key: str) -> Node:
     try:
         return msgspec.convert(dict(values), kind)
     except msgspec.ValidationError as error:
-        names = ", ".join(kind.__struct_fields__)
-        raise BadConfig(f"{key}: {error}. Its keys are: {names}") from error
+        raise BadConfig(_sentence(str(error), values, kind, key)) from error
+
+
+def _sentence(flaw: str, values: Mapping[str, object], kind: type[Strict], key: str) -> str:
+    """Return what is wrong with a node, by its key; with the choices if the value is none of them."""
+    what, _, place = flaw.removesuffix("`").partition(" - at `$.")
+    name = re.split(r"[\W]", place, maxsplit=1)[0]
+    if name not in values:
+        return f"{key}: {flaw}. Its keys are: {', '.join(kind.__struct_fields__)}"
+    choices = _choices(get_type_hints(kind)[name])
+    if choices and what.startswith("Invalid enum value"):
+        what = f"{'it' if place == name else 'each'} must be one of {choices}"
+    return f"{key}.{name} is {values[name]!r}; {what[0].lower()}{what[1:]}"
+
+
+def _choices(hint: object) -> str:
+    """Return the values of a type that does nothing but list them, also inside of a tuple or beside None."""
+    if get_origin(hint) is Literal:
+        return ", ".join(map(str, get_args(hint)))
+    parts = [part for part in get_args(hint) if part not in (type(None), Ellipsis)]
+    return _choices(parts[0]) if len(parts) == 1 else ""

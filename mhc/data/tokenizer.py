@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from mhc.data import fingerprint, masking, ngrams, remote_code
+from mhc.data import fingerprint, masking, ngrams, pretrained
 from mhc.data import tokenizer_training as training
 from mhc.data.cache import ensure_folder
 from mhc.data.embedding import tokenizer as embedding
@@ -24,7 +24,7 @@ from mhc.data.options import LongTexts, Tokenizing
 from mhc.data.tfidf import tokenizer as tfidf
 from mhc.data.tfidf.tokenizer import TfidfTokenizer
 from mhc.data.tokenizer_training import Authors
-from mhc.errors import BadConfig, Unreadable
+from mhc.errors import Unreadable
 from mhc.files import read, reading, require_regular_files
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ ADDED_OPTIONS = {
     "min_texts": 1,
     "split_digits": False,
     "trust_remote_code": False,
+    "revision": None,
     "features": ("encoder", "tfidf"),
     "max_words": 2048,
 }
@@ -198,7 +199,7 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
         files = sorted(path for path in Path(options.name).iterdir() if is_tokenizer_file(path))
         content += fingerprint.of_files(files)
     unused = {"ngrams", "subwords"} if options.kind in ("wordpiece", "bpe") else set()
-    unused |= set(LongTexts.__struct_fields__)
+    unused |= {*LongTexts.__struct_fields__, "offline"}
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
     values = {name: getattr(options, name) for name in options.__struct_fields__ if name not in unused}
     return f"{options.kind}-{fingerprint.of_values([VERSION, values, content, *(masking.PATTERNS if mask else [])])}"
@@ -218,12 +219,13 @@ def build(
 
     Raises:
         BadConfig: if `vocab_size` or `name` is missing.
+        NotFound: if there is no such pretrained tokenizer.
         Unreadable: if the pretrained tokenizer cannot be loaded.
     """
     from mhc.data.tfidf.learn import learned_terms  # it is not needed to encode texts
 
     if options.kind in ("pretrained", "embedding"):
-        own = pretrained(options)
+        own = pretrained.tokenizer(options)
         place = folder / embedding.ENCODER if options.kind == "embedding" else folder
         (training.masked(own) if mask else own).save_pretrained(str(place))
         if options.kind == "embedding":
@@ -244,31 +246,6 @@ def build(
         learned_terms(options, train, authors, mask=mask).save_pretrained(folder)
     else:
         training.save(training.train(options, train, authors, mask=mask), options, folder)
-
-
-def pretrained(options: Tokenizing) -> PreTrainedTokenizerFast:
-    """Return a pretrained tokenizer from the hub or a folder.
-
-    Raises:
-        BadConfig: if no name is given, the tokenizer has no padding token, or it needs its own code and is not trusted.
-        Unreadable: if it cannot be loaded.
-    """
-    from transformers import AutoTokenizer
-
-    if options.name is None:
-        raise BadConfig("model.tokenizer.name is missing; a pretrained tokenizer needs a hub name or a folder")
-    folder = Path(options.name)
-    remedy = "Check model.tokenizer.name= and the connection"
-    with reading(f"The pretrained tokenizer {options.name}", remedy), remote_code.refused(options.name):
-        require_regular_files(folder)
-        trust = options.trust_remote_code
-        result = AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=trust)
-    if result.pad_token is None:
-        result.pad_token = result.eos_token  # as models that were trained to continue texts have it; padding is masked
-    if not result.is_fast or result.pad_token_id is None:
-        raise BadConfig(f"The tokenizer {options.name} is not a fast one with a padding token. Choose another model")
-    result.model_max_length = options.max_tokens
-    return result
 
 
 def ensure(
@@ -293,6 +270,7 @@ def ensure(
     Raises:
         BadConfig: if `vocab_size` or `name` is missing.
         BadInput: if there is no space left on the disk.
+        NotFound: if there is no such pretrained tokenizer.
         Unreadable: if the pretrained tokenizer cannot be loaded.
         Refused: if the cache is not writable.
     """

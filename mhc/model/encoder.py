@@ -10,8 +10,7 @@ record of the run names it. Attention dropout is 0, because any other value disa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,17 +24,14 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from mhc import files
-from mhc.data import remote_code
-from mhc.errors import BadConfig, NotFound, Unreadable
+from mhc.data import pretrained as pretrained_models
+from mhc.errors import BadConfig
 from mhc.model.adaptation import lora as lora_options
 from mhc.model.adaptation import pooled
 from mhc.model.adaptation.pooled import PooledEncoder
 from mhc.model.adaptation.preparation import prepare
 
 Network: TypeAlias = PreTrainedModel | PooledEncoder
-REMEDY = (
-    "Give the hub name of an encoder while online, or the folder that contains it: model.network.name=/path/to/folder"
-)
 ARCHITECTURES = ("bert", "electra", "roberta")
 """Model types of transformers that `from_config` builds: with BERT's names in their configs, and fused attention."""
 
@@ -138,7 +134,7 @@ def _load(
     folder = Path(name)
     source = str(folder) if folder.is_dir() else name
     disable_progress_bar()
-    with reading(name, folder):
+    with pretrained_models.reading("model", name):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         _set_values(config, values, dropout)
@@ -149,23 +145,6 @@ def _load(
         encoder = AutoModel.from_pretrained(source, config=config, **origin)
     pooled.refuse_first_token(encoder, pooling)
     return PooledEncoder(encoder, pooling, dropout)
-
-
-@contextmanager
-def reading(name: str, folder: Path) -> Iterator[None]:
-    """Turn the errors of a block that reads a pretrained model into one sentence.
-
-    Raises:
-        NotFound: if there is neither such a folder nor such a model of the hub.
-        Unreadable: if it cannot be loaded.
-    """
-    try:
-        with files.reading(f"The pretrained model {name!r}", REMEDY), remote_code.refused(name):
-            yield
-    except Unreadable as error:
-        if folder.exists():
-            raise
-        raise NotFound(f"There is no pretrained model {name!r}: no folder, nor one of the hub. {REMEDY}") from error
 
 
 def _check_vocabulary(name: str, own_size: int, tokenizer_size: int) -> None:

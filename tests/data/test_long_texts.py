@@ -89,7 +89,7 @@ def test_reading_that_cannot_be_is_refused(folder: Path, tmp_path: Path) -> None
     NgramTokenizer(buckets=64, ngrams=2, max_tokens=20, lowercase=True).save_pretrained(tmp_path)
     with pytest.raises(BadConfig, match=r"model\.long_texts is windows, but a bag of n-grams is read whole"):
         Encoder(tmp_path, LONGEST, WINDOWS)
-    with pytest.raises(BadConfig, match=r"Invalid enum value 'middle'"):
+    with pytest.raises(BadConfig, match=r"long_texts is 'middle'; it must be one of cut, head_tail, windows"):
         options.read({"kind": "pretrained", "max_tokens": 8, "long_texts": "middle"}, Tokenizing, "model.tokenizer")
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from mhc.data import tokenizer
+from mhc.data import pretrained, tokenizer
 from mhc.data.ngrams import NgramTokenizer
 from mhc.data.options import Tokenizing
 from mhc.data.tokenizer import Encoder
-from mhc.errors import BadConfig, Unreadable
+from mhc.errors import BadConfig, NotFound, Unreadable
 
 TEXTS = [f"the {animal} sleeps and the {other} runs" for animal in ("cat", "dog", "cow") for other in ("hen", "fox")]
 
@@ -110,6 +114,49 @@ def test_missing_pretrained_tokenizer_is_refused(tmp_path: Path) -> None:
         make_encoder(tmp_path, "pretrained", name=str(tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/has-such-a-model"])
+def test_absent_pretrained_tokenizer_is_called_absent(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFound, match=r"no folder, nor one of the hub\. .* model\.network\.name=/path/to/folder"):
+        make_encoder(tmp_path, "pretrained", name=name, offline=True)
+
+
+def test_offline_tokenizer_is_that_of_the_revision(tmp_path: Path) -> None:
+    """The program has the cache of a hub, and no connection; telemetry has one of its own."""
+    trained = make_encoder(tmp_path, "wordpiece").folder
+    cached = tmp_path / "hub/models--ana--encoder"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs/v1").write_text("a" * 40)
+    snapshot = Path(shutil.copytree(trained, cached / "snapshots" / ("a" * 40)))
+    (snapshot / "config.json").write_text('{"model_type": "bert"}')
+    program = """
+import socket
+from mhc.data import pretrained
+from mhc.data.options import Tokenizing
+def connect(*_): raise SystemExit("a connection was opened")
+socket.getaddrinfo = socket.socket.connect = connect
+options = Tokenizing(kind="pretrained", name="ana/encoder", revision="v1", offline=True, max_tokens=12)
+print(len(pretrained.tokenizer(options)))
+"""
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        timeout=240,
+    )
+    assert (done.stdout.strip(), done.returncode) == (str(Encoder(trained, 12).vocab_size), 0), done.stderr
+
+
+def test_key_depends_on_the_revision_if_one_is_given() -> None:
+    names = {"name": "ana/encoder"}
+    keys = [tokenizer.key(options_of("pretrained", **names, revision=each), "") for each in (None, "v1", "v2")]
+    assert len(set(keys)) == 3
+    assert tokenizer.key(options_of("pretrained", **names, offline=True), "") == keys[0]
+
+
 def test_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(Unreadable, match=r"tokenizer\.json cannot be read"):
@@ -127,5 +174,5 @@ def test_code_of_a_tokenizer_is_neither_asked_for_nor_run(tmp_path: Path, monkey
     (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own:\n    pass\n")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(BadConfig, match=r"needs code of its own \(auto_map\), which was not run"):
-        tokenizer.pretrained(Tokenizing(kind="pretrained", name=str(tmp_path), max_tokens=16))
+        pretrained.tokenizer(Tokenizing(kind="pretrained", name=str(tmp_path), max_tokens=16))
     assert not (tmp_path / "ran").exists()

@@ -82,6 +82,6 @@ def test_parallel_sweep_ends_with_its_table(tmp_path: Path) -> None:
     end = lines[lines.index(f"Sweep {sweep.name}") :]
     assert (done.returncode, end[1]) == (1, "solver.folds\tval F1\ttest F1\tstatus\ttook\trun")
     assert [line.split("\t")[0] for line in end[2:4]] == ["3", "-1"]
-    problem = "Expected `int` >= 2 - at `$.folds`. Its keys are: strengths, folds, enough_rows"
-    assert f"failed\tsolver.folds=-1\tBadConfig: model.solver: {problem}" in end
+    problem = "model.solver.folds is -1; expected `int` >= 2"
+    assert f"failed\tsolver.folds=-1\tBadConfig: {problem}" in end
     assert end[-1] == f"Run the others with: python -m mhc.train resume_sweep={sweep.name}"

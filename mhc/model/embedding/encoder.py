@@ -17,10 +17,10 @@ from transformers.utils.hub import cached_file
 from transformers.utils.logging import disable_progress_bar
 
 from mhc import files
+from mhc.data import pretrained
 from mhc.errors import BadConfig, Unreadable
 from mhc.model.embedding import pooling
 from mhc.model.embedding.pooling import Pooling
-from mhc.model.encoder import reading
 from mhc.model.fast_bert import hidden
 from mhc.model.scoring import BATCH_TOKENS, batches
 
@@ -124,7 +124,7 @@ def load(name: str, *, setting: str, revision: str | None, offline: bool, trust_
     local = offline or folder.is_dir()
     origin = {"revision": revision, "local_files_only": local, "trust_remote_code": trust_remote_code}
     disable_progress_bar()
-    with reading(name, folder):
+    with pretrained.reading("model", name):
         files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         refuse_decoders(name, config)

@@ -206,7 +206,7 @@ def test_record_says_why_the_fast_forward_does_not_apply(options: Any, reason: s
             {"lora": {"targets": ["q_proj"]}},
             "has 'q_proj', but the matrices of BertModel are: dense, key",
         ),
-        ("bert", {"lora": {"rank": 0}}, "model.network.lora: Expected `int` >= 1"),
+        ("bert", {"lora": {"rank": 0}}, "model.network.lora.rank is 0; expected `int` >= 1"),
         ("bert", {"lora": {"size": 4}}, "Its keys are: rank, alpha, dropout, targets"),
         ("bert", {"lora": True}, "model.network.lora is True; it must be null or options"),
         ("albert", {"freeze_layers": 1}, "but AlbertModel has no list of layers with weights of its own"),
