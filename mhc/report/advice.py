@@ -41,14 +41,14 @@ def result_notes(record: RunRecord) -> list[str]:
 def advice(record: RunRecord) -> str | None:
     """Return one sentence without a full stop, or None.
 
-    There is none for a debug run or embedded data, unless the model predicts one class for everything.
+    There is none for a debug run, embedded data or an ensemble, unless the model predicts one class for everything.
     """
     data, model = record.data, record.model
     if data is None or model is None:
         return None
     if single_class(record.metrics.test or record.metrics.val):
         return _of_single_class(model)
-    if data.synthetic or record.category == Category.DEBUG:
+    if data.synthetic or record.category == Category.DEBUG or model.name == "ensemble":
         return None
     return _of_cut_texts(data, model) or _of_rows(data, model)
 
@@ -67,6 +67,10 @@ def _of_cut_texts(data: DataFacts, model: ModelFacts) -> str | None:
     if train is None or not train.rows or not train.truncated or train.truncated < MANY_CUT * train.rows:
         return None
     share = train.truncated / train.rows
+    if model.long_texts == "windows":
+        return (
+            f"{share:.0%} of the texts of train have more windows than are read: a larger model.max_windows ({GUIDE})"
+        )
     cut = f"{share:.0%} of the texts of train are cut at {model.max_tokens} tokens"
     windows = " or model.long_texts=windows" if model.pretrained and not _fitted(model) else ""
     return f"{cut}: a larger model.tokenizer.max_tokens{windows} reads them whole ({GUIDE})"
@@ -88,5 +92,5 @@ def _of_rows(data: DataFacts, model: ModelFacts) -> str | None:
 
 
 def _fitted(model: ModelFacts) -> bool:
-    """Return whether the weights were fitted in one step, so that there is no learning rate."""
-    return model.name in ("linear", "embedding")
+    """Return whether the weights were fitted in one step, or are those of members: there is no learning rate."""
+    return model.name in ("linear", "embedding", "ensemble")

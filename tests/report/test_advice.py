@@ -73,6 +73,18 @@ def test_many_cut_texts_come_first() -> None:
     assert "model.long_texts=windows" in str(advice(record))
 
 
+def test_texts_with_too_many_windows_are_not_called_cut() -> None:
+    model = msgspec.structs.replace(model_facts("pretrained"), pretrained="minilm", long_texts="windows")
+    sentence = str(advice(msgspec.structs.replace(a_record(data=with_rows(673, truncated=200)), model=model)))
+    assert sentence.startswith("30% of the texts of train have more windows than are read: a larger model.max_windows")
+
+
+def test_an_ensemble_is_told_nothing_of_its_members() -> None:
+    assert advice(a_record(model="ensemble", data=with_rows(673))) is None
+    assert advice(a_record(model="ensemble", data=with_rows(673, truncated=200))) is None
+    assert "mhc data" in str(advice(one_class(model="ensemble")))
+
+
 def test_a_pretrained_model_is_told_of_ensembles() -> None:
     model = msgspec.structs.replace(model_facts("pretrained"), pretrained="minilm")
     assert "mhc.ensemble" in str(advice(msgspec.structs.replace(a_record(), model=model)))
