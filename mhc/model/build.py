@@ -121,7 +121,7 @@ def refuse_wrong_types(key: str, factory: Callable[..., object]) -> None:
 def annotations_of(function: Callable[..., object]) -> dict[str, Any]:
     """Return the types of the parameters of a function or class, by name; empty if they cannot be resolved."""
     try:
-        return get_type_hints(function.__init__ if isinstance(function, type) else function)
+        return get_type_hints(type.__getattribute__(function, "__init__") if isinstance(function, type) else function)
     except (NameError, TypeError):
         return {}
 
