@@ -48,8 +48,12 @@ def cut_middle(line: str, max_length: int, tail: int = 5) -> str:
 
 
 def quantity(count: int, noun: str) -> str:
-    """Return `1 run`, `2,000 runs`, `3 processes`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+    """Return `1 run`, `2,000 runs`, `3 processes`, `4 entries`."""
+    if count == 1:
+        return f"{count:,} {noun}"
+    return (
+        f"{count:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+    )
 
 
 def escape_json(text: str) -> str:

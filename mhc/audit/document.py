@@ -71,7 +71,7 @@ def classes(audit: Audit) -> Section:
     rows = [[shown(label), *(f"{split.labels.get(label, 0):,}" for split in audit.splits.values())] for label in names]
     blocks: list[Block] = [Grid(caption="Rows by class and split", columns=columns, rows=rows[:MOST_CLASSES])]
     if len(rows) > MOST_CLASSES:
-        blocks.append(Paragraph(text=f"and {len(rows) - MOST_CLASSES:,} more classes"))
+        blocks.append(Paragraph(text=f"and {quantity(len(rows) - MOST_CLASSES, 'other class')}"))
     authors = {name: split.authors for name, split in audit.splits.items() if split.authors is not None}
     if authors:
         counted = ", ".join(f"{name} {count:,}" for name, count in authors.items())

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from mhc.data.cleaning import Rows
 from mhc.data.options import Cleaning
 from mhc.errors import BadInput
+from mhc.terminal import quantity
 
 MOST_NUMBERS = 50
 """More distinct numbers than this are values of a scale (a regression target), not classes."""
@@ -108,7 +109,7 @@ def drop_or_refuse_rare(train: Rows, options: Cleaning, dropped: Counter[str]) -
 def rare_labels(rare: list[str], counts: Counter[str]) -> str:
     """Return the rare labels with their number of rows, as the beginning of a sentence."""
     first = f"Label {preview(rare[:1])} has {counts[rare[0]]} row{'s' if counts[rare[0]] > 1 else ''}"
-    return first if len(rare) == 1 else f"{first} (and {len(rare) - 1} more labels have too few)"
+    return first if len(rare) == 1 else f"{first} ({quantity(len(rare) - 1, 'other label')} as well)"
 
 
 def drop_or_refuse_unknown(splits: dict[str, Rows], options: Cleaning, dropped: Counter[str]) -> dict[str, Rows]:

@@ -18,6 +18,7 @@ from mhc.record import Gate, RunRecord
 from mhc.statistics import estimates
 from mhc.statistics.estimates import Interval
 from mhc.statistics.paired_comparison import Comparison, PairedRecall
+from mhc.terminal import quantity
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "not enough evidence"
 UNSCORED = "the evidence of the whole test split: python -m mhc.evaluate run=ID split=test"
@@ -215,11 +216,10 @@ def at_least(
     outcome = PASSED if measured >= threshold else FAILED
     if outcome == FAILED and judged_on == "lower_bound" and interval.high >= threshold:
         outcome = UNKNOWN
-    bounds = f"{interval.confidence:.0%} interval {interval.low:.3f} to {interval.high:.3f}"
+    counted = quantity(interval.examples, "example")
+    bounds = f"{interval.confidence:.0%} interval {interval.low:.3f} to {interval.high:.3f}, {counted}"
     too_small = _too_small(interval, threshold)
-    reason = (
-        f"{subject} {interval.point:.3f} ({bounds}, {interval.examples} examples), at least {threshold:g}{too_small}"
-    )
+    reason = f"{subject} {interval.point:.3f} ({bounds}), at least {threshold:g}{too_small}"
     remedy = _remedy(interval, threshold, rows)
     return verdict(name, outcome, reason, why, remedy, measured=measured, threshold=threshold)
 
@@ -228,7 +228,7 @@ def _too_small(interval: Interval, threshold: float) -> str:
     if not interval.low < threshold <= interval.high:
         return ""
     needed = estimates.examples_needed(interval, threshold)
-    number = f"; about {needed} would be needed" if needed else ""
+    number = f"; about {needed:,} would be needed" if needed else ""
     return f" (the test set is too small to tell them apart{number})"
 
 

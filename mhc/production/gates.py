@@ -32,6 +32,7 @@ from mhc.production.gate_rules.test_split import leakage, test_texts
 from mhc.record import Category, Content, Gate, Promotion, Status
 from mhc.statistics import paired_comparison
 from mhc.statistics.paired_comparison import Comparison, PairedRecall
+from mhc.terminal import quantity
 
 __all__ = ["FAILED", "GATES", "PASSED", "UNKNOWN", "flag", "judge", "refusals"]
 
@@ -280,7 +281,7 @@ def _git(inputs: GateInputs, policy: PromotionPolicy) -> Gate:
     if not lineage.git_dirty:
         return verdict("git_state", PASSED, f"clean at commit {lineage.git_commit[:12]}", rule.why)
     by_hash = sum(change.content in (Content.NOT_CODE, Content.UNTRACKED) for change in lineage.git_changes)
-    others = f", {by_hash} other files by their hash" if by_hash else ""
+    others = f", {quantity(by_hash, 'other file')} by hash" if by_hash else ""
     code = "the changed code is recorded" if inputs.has_diff else "the changed code is not recorded completely"
     reason = f"uncommitted changes on {lineage.git_commit[:12]}; {code}{others}"
     return pass_or_fail("git_state", reason, rule.why, remedy, passed=inputs.has_diff and rule.git == "recorded")

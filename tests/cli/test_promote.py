@@ -48,7 +48,7 @@ def test_rollback_restores_the_previous_champion(mhc: Mhc) -> None:
     assert re.search(
         r"champion rolled back to weak_v1 \(was strong_v1\) by bob: worse in the field", mhc("history").out
     )
-    assert mhc("verify").out.startswith("3 ledger entries and 2 bundles are intact")
+    assert mhc("verify").out.startswith("Intact: 3 ledger entries, 2 bundles")
     assert mhc("history", "bbbb").out == mhc("history", "strong_2026").out == mhc("history", STRONG).out
     assert mhc("history", "bbbb").out.count("\n") == 1
     assert mhc("history", "nobody").out == "Nothing is recorded of nobody.\n"

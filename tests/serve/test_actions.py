@@ -133,7 +133,7 @@ def test_promotion_and_rollback_are_in_the_ledger(client: TestClient, tmp_path: 
     assert [(entry.what, entry.by) for entry in history] == [
         ("promoted", "ada"), ("promoted", "ada"), ("rolled back", "bob"),
     ]  # fmt: skip
-    assert "3 ledger entries and 2 bundles are intact" in client.get("/production?verify=1").text
+    assert "Intact: 3 ledger entries, 2 bundles" in client.get("/production?verify=1").text
 
 
 def test_refused_candidate_is_one_no_more(client: TestClient, tmp_path: Path, world: World) -> None:

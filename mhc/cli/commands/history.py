@@ -10,6 +10,7 @@ from mhc.cli.output import Column, echo, show_table
 from mhc.cli.run_options import json_option
 from mhc.errors import MhcError
 from mhc.report.tables import Cell
+from mhc.terminal import quantity
 
 CONTINUED = " " * 24 + "| "
 """Before a further line of an entry, so that no line break in a reason can begin an entry."""
@@ -112,4 +113,5 @@ def verify_command(context: Context, *, fix: bool, without_weights: bool, as_jso
         remedy = "restore the files from a copy" if report.wrong else "move it aside with: mhc verify --fix"
         raise MhcError(f"{len(report.wrong)} wrong, {len(report.leftover)} left over: {remedy}")
     if not as_json:
-        echo(f"{report.entries} ledger entries and {report.bundles} bundles are intact (head {report.head[:16]})")
+        counted = f"{quantity(report.entries, 'ledger entry')}, {quantity(report.bundles, 'bundle')}"
+        echo(f"Intact: {counted} (head {report.head[:16]})")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mhc.markup import markdown
 from mhc.report.document import Block, Cells, Document, Grid, Matrix, Paragraph, Part
 from mhc.report.tables import Cell
+from mhc.terminal import quantity
 
 MAX_ROWS = 30
 """Rows of a table: a comment on GitHub has at most 65,536 characters."""
@@ -51,7 +52,7 @@ def _grid(grid: Grid) -> Iterator[str]:
         ["--:" if column.number else "---" for column in grid.columns],
     )
     if len(grid.rows) > MAX_ROWS:
-        yield f"{len(grid.rows) - MAX_ROWS:,} more rows are left out."
+        yield f"Left out: {quantity(len(grid.rows) - MAX_ROWS, 'more row')}."
 
 
 def _table(titles: Sequence[str], rows: Sequence[Cells], rules: Sequence[str] | None = None) -> str:

@@ -10,6 +10,7 @@ from mhc.report.figures.curves import Line, learning_curves
 from mhc.report.figures.runs import scores_by_cost
 from mhc.report.results import Overview, RunResult
 from mhc.report.tables import score
+from mhc.terminal import quantity
 
 METRICS = {
     "val/f1_macro": "macro-F1 on validation",
@@ -44,7 +45,7 @@ def _figure(data: str, runs: Sequence[RunResult], metric: str, title: str) -> Fi
     names = names_of(named)
     lines = [Line("", run.curves[metric]) for run in behind]
     lines += [Line(name, run.curves[metric]) for name, run in zip(names, named, strict=True)]
-    others = f"; {len(behind)} other runs are grey" if behind else ""
+    others = f"; in grey: {quantity(len(behind), 'other run')}" if behind else ""
     which = "run" if len(named) == 1 else "best runs"
     return Figure(
         name=f"curves-{file_name(data)}-{file_name(metric)}",

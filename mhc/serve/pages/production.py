@@ -70,17 +70,16 @@ def _aliases(production: state.State) -> Block:
 
 def _unchecked(entries: int) -> Block:
     return Paragraph(
-        text=f"The ledger has {entries:,} entries, and its chain of checksums is intact. The files of the bundles were "
-        "not read for this page."
+        text=f"The ledger has {quantity(entries, 'entry')}, and its chain of checksums is intact. The files of the "
+        "bundles were not read for this page."
     )
 
 
 def _checked(registry: Registry) -> list[Block]:
     report = verify.check(registry.models)
     if report.ok:
-        bundles = quantity(report.bundles, "bundle")
-        head = report.head[:16]
-        return [Paragraph(text=f"{report.entries:,} ledger entries and {bundles} are intact (head {head}).")]
+        intact = f"{quantity(report.entries, 'ledger entry')}, {quantity(report.bundles, 'bundle')}"
+        return [Paragraph(text=f"Intact: {intact} (head {report.head[:16]}).")]
     flaws = [*report.wrong, *(f"left over: {line}" for line in report.leftover)]
     rows: list[Cells] = [(Cell(private(line), "red"),) for line in flaws[:MAX_FLAWS]]
     return [
