@@ -110,7 +110,7 @@ class TextDataModule(pl.LightningDataModule):
             mask=self.cleaning.mask,
         )
         encoder = tokenizer.Encoder(self.tokenizer_folder, self.tokenizing.max_tokens, self.tokenizing.reading)
-        self.vocab_size, self.pad_id = encoder.vocab_size, encoder.pad_id
+        self.vocab_size, self.pad_id, self.max_tokens = encoder.vocab_size, encoder.pad_id, encoder.max_tokens
         folder = token_cache.ensure(self.corpus, encoder, self.cache)
         self.tokens: dict[str, TokenSplit] = token_cache.read(folder, self.corpus)
         self.refuse_unknown_high_risk()

@@ -136,10 +136,14 @@ class Tokenizing(LongTexts, frozen=True, kw_only=True):
     """Words of the longest word n-gram."""
     subwords: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
     """Letters of the longest character n-gram of a word; 0: none."""
-    features: tuple[Literal["encoder", "tfidf"], ...] = ("encoder", "tfidf")
+    features: tuple[str, ...] = ("encoder", "tfidf")
     """Of kind embedding: the ids of a text are those of the encoder's tokens, and those of n-grams with `tfidf`."""
     max_words: Positive = 2048
     """Of kind embedding: words of a text whose n-grams are counted; `max_tokens` are the encoder's."""
+    pooling: str = ""
+    """Of kind embedding: `model.network.pooling`. With auto, texts are read as the model's settings of
+    sentence-transformers have it: in lower case, and cut at their `max_seq_length` if that is less than `max_tokens`.
+    Configs recorded before this key existed have none."""
 
     @property
     def reading(self) -> LongTexts:

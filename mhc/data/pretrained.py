@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mhc import files
+from mhc.data.embedding import sentence_settings
 from mhc.data.options import Tokenizing
 from mhc.errors import BadConfig, NotFound, Unreadable
 
@@ -32,13 +33,26 @@ def reading(part: str, name: str) -> Iterator[None]:
         Unreadable: if it cannot be loaded.
         BadConfig: if it needs its own code, and is not trusted.
     """
+    folder = Path(name)
     try:
         with files.reading(f"The pretrained {part} {name!r}", REMEDY), _code_refused(name):
+            files.require_regular_files(folder)
             yield
     except Unreadable as error:
-        if Path(name).exists():
+        if folder.exists():
             raise
         raise NotFound(f"There is no pretrained {part} {name!r}: no folder, nor one of the hub. {REMEDY}") from error
+
+
+def require_weights(name: str) -> None:
+    """Check that a folder has a file of weights; one of the hub has.
+
+    Raises:
+        Unreadable: if it has none.
+    """
+    folder = Path(name)
+    if folder.is_dir() and not any(path.suffix in (".safetensors", ".bin") for path in folder.iterdir()):
+        raise Unreadable(f"The pretrained model {name!r} has no weights (model.safetensors). {REMEDY}")
 
 
 @contextmanager
@@ -69,7 +83,6 @@ def tokenizer(options: Tokenizing) -> PreTrainedTokenizerFast:
         raise BadConfig("model.tokenizer.name is missing; a pretrained tokenizer needs a hub name or a folder")
     folder = Path(options.name)
     with reading("tokenizer", options.name):
-        files.require_regular_files(folder)
         result = AutoTokenizer.from_pretrained(
             str(folder),
             use_fast=True,
@@ -81,5 +94,5 @@ def tokenizer(options: Tokenizing) -> PreTrainedTokenizerFast:
         result.pad_token = result.eos_token  # as models that were trained to continue texts have it; padding is masked
     if not result.is_fast or result.pad_token_id is None:
         raise BadConfig(f"The tokenizer {options.name} is not a fast one with a padding token. Choose another model")
-    result.model_max_length = options.max_tokens
+    sentence_settings.apply(options, result)
     return result

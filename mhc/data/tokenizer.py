@@ -39,13 +39,14 @@ ADDED_OPTIONS = {
     "revision": None,
     "features": ("encoder", "tfidf"),
     "max_words": 2048,
+    "pooling": "",
 }
 """Options that records of older versions do not have, with their defaults."""
 CUT = LongTexts()
 Bag = NgramTokenizer | TfidfTokenizer | EmbeddingTokenizer
 """Tokenizers of our own, whose id 0 is padding."""
 VERSION = 1
-"""Version of the training; a new version invalidates older folders of the cache."""
+"""Version of the training; a new one invalidates older folders of the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +78,9 @@ class Encoder:
 
     def __init__(self, folder: Path, max_tokens: int, reading: LongTexts = CUT) -> None:
         self.folder = folder
-        self.max_tokens = max_tokens
         self.reading = reading
         self.bag = bag_of(folder)
+        self.max_tokens = self.bag.max_tokens if isinstance(self.bag, EmbeddingTokenizer) else max_tokens
         encoding.check(reading, bag=self.bag is not None)
         self.pieces: Tokenizer | None = None
         if self.bag is None:
@@ -196,8 +197,7 @@ def key(options: Tokenizing, train_fingerprint: str, authors: Authors = None, *,
     if counted and authors is not None:
         content += fingerprint.of_values(authors.tolist())
     if options.kind in ("pretrained", "embedding") and options.name and Path(options.name).is_dir():
-        files = sorted(path for path in Path(options.name).iterdir() if is_tokenizer_file(path))
-        content += fingerprint.of_files(files)
+        content += fingerprint.of_files(sorted(filter(is_tokenizer_file, Path(options.name).iterdir())))
     unused = {"ngrams", "subwords"} if options.kind in ("wordpiece", "bpe") else set()
     unused |= {*LongTexts.__struct_fields__, "offline"}
     unused |= {name for name, default in ADDED_OPTIONS.items() if getattr(options, name) == default}
@@ -230,7 +230,7 @@ def build(
         (training.masked(own) if mask else own).save_pretrained(str(place))
         if options.kind == "embedding":
             terms = learned_terms(options, train, authors, mask=mask) if "tfidf" in options.features else None
-            embedding.write(folder, max_tokens=options.max_tokens, mask=mask, terms=terms)
+            embedding.write(folder, max_tokens=own.model_max_length, mask=mask, terms=terms)
     elif options.kind == "ngrams":
         hashed = NgramTokenizer(
             buckets=training.vocab_size(options),

@@ -23,7 +23,6 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from mhc import files
 from mhc.data import pretrained as pretrained_models
 from mhc.errors import BadConfig
 from mhc.model.adaptation import lora as lora_options
@@ -135,8 +134,8 @@ def _load(
     source = str(folder) if folder.is_dir() else name
     disable_progress_bar()
     with pretrained_models.reading("model", name):
-        files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
+        pretrained_models.require_weights(name)
         _set_values(config, values, dropout)
         if pooling == pooled.OWN:
             return AutoModelForSequenceClassification.from_pretrained(

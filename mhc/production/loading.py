@@ -76,7 +76,8 @@ def from_run(folder: Path) -> Loaded:
         raise NotFound(f"The run {record.id} has no recorded labels: it is {record.status}. Choose another run")
     tokenizer_folder = _tokenizer_folder(folder / "tokenizer")
     cfg = recorded_model(folder)
-    max_tokens = int(cfg.model.tokenizer.max_tokens)
+    own_length = (tokenizer_folder / embedding.FILE).is_file()  # it may be less than that of the config
+    max_tokens = _max_tokens(tokenizer_folder) if own_length else int(cfg.model.tokenizer.max_tokens)
     config = folder / "network"
     if embedding_bundle.has_config(config):
         empty = embedding_bundle.empty_network(config, labels, tokenizer_folder)

@@ -211,8 +211,10 @@ def build_model(cfg: DictConfig, datamodule: TextDataModule) -> TextClassifier:
     """Build the classifier for the labels and the vocabulary of the data."""
     from mhc.model.build import classifier
 
+    parts = build(cfg.model)
+    parts["tokenizer"]["max_tokens"] = datamodule.max_tokens
     return classifier(
-        build(cfg.model),
+        parts,
         labels=datamodule.labels,
         class_counts=datamodule.class_counts,
         vocab_size=datamodule.vocab_size,

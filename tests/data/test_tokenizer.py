@@ -112,6 +112,8 @@ def test_missing_pretrained_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(Unreadable, match="cannot be read"):
         make_encoder(tmp_path, "pretrained", name=str(tmp_path / "empty"))
+    with pytest.raises(NotFound, match="There is no pretrained tokenizer '/nowhere': no folder, nor one of the hub"):
+        make_encoder(tmp_path, "pretrained", name="/nowhere")
 
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "nobody/has-such-a-model"])

@@ -107,6 +107,12 @@ def test_folder_of_an_unknown_model_type_is_refused(tmp_path: Path) -> None:
         pretrained(2, 50, 0, LABELS, name=str(tmp_path), dropout=0.1)
 
 
+def test_folder_without_weights_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(Unreadable, match=r"has no weights \(model\.safetensors\)\. Give the hub name"):
+        pretrained(2, 50, 0, LABELS, name=str(folder), dropout=0.1)
+
+
 def test_damaged_weights_are_refused(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])

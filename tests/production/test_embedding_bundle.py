@@ -27,6 +27,7 @@ from mhc.production.promote import promote
 from mhc.record import RunRecord
 from mhc.runs import evidence
 from tests.support.embeddings import computed, train, write_project
+from tests.support.sentence_settings import write_settings
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TEXTS = ["river stone  cloud", "green seven\u200b walks me@example.org", "unknown", "lamp"]
@@ -131,6 +132,27 @@ def test_bundle_of_any_family_is_the_same_model(family: str, tmp_path: Path) -> 
     expected = apply_temperature(Predictor(trained)(TEXTS)[1], 1.7)
     assert np.abs(export.scorer_of(trained)[0](folder, TEXTS, 32) - expected).max() < 1e-5
     assert np.abs(Predictor(from_bundle(folder))(TEXTS)[1] - expected).max() < 1e-5
+
+
+def test_run_and_bundle_cut_texts_as_the_settings_have_it(tmp_path: Path) -> None:
+    write_settings(write_project(tmp_path) / "encoder", texts={"max_seq_length": 9})
+    run, record = train(tmp_path)
+    assert record.model is not None
+    assert record.data is not None
+    assert record.model.max_tokens == 9
+    assert record.data.splits["train"].truncated
+    trained = from_run(run)
+    texts = texts_of_run(run, "test")
+    recorded = np.sort(evidence.read(run / "evaluation" / "test.npz").probabilities, axis=0)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    export.write(trained, folder, 1.0)
+    bundle.seal(folder)
+    served = from_bundle(folder)
+    assert trained.max_tokens == served.max_tokens == 9
+    assert Predictor(served).predict(texts).truncated == record.data.splits["test"].truncated
+    for probabilities in (Predictor(served)(texts)[1], export.scorer_of(trained)[0](folder, texts, 9)):
+        assert np.abs(np.sort(probabilities, axis=0) - recorded).max() < 1e-5
 
 
 def test_weights_of_another_encoder_are_refused(first: Trained, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from tests.support.encoder_families import WORDS, write_family
 SIGNS = {"calm": WORDS[:3], "tired": WORDS[3:6]}
 
 
-def write_table(path: Path, rows: int = 60) -> list[str]:
-    """Write texts of two labels, told by their words, and return the texts."""
+def write_table(path: Path, rows: int = 60, *, wrong: float = 0.0) -> list[str]:
+    """Write texts of two labels, told by their words, and return the texts; a share has words of the wrong label."""
     chance = random.Random(3)
     texts = []
     with path.open("w", newline="") as file:
@@ -26,11 +26,20 @@ def write_table(path: Path, rows: int = 60) -> list[str]:
         writer.writerow(["text", "label"])
         for row in range(rows):
             label = "calm" if row % 2 else "tired"
-            words = [*chance.choices(WORDS[6:], k=chance.randint(3, 20)), *chance.choices(SIGNS[label], k=2)]
+            words = [
+                *chance.choices(WORDS[6:], k=chance.randint(3, 20)),
+                *chance.choices(SIGNS[told_by(label, chance, wrong)], k=2),
+            ]
             chance.shuffle(words)
             texts.append(" ".join(words))
             writer.writerow([texts[-1], label])
     return texts
+
+
+def told_by(label: str, chance: random.Random, wrong: float) -> str:
+    """Return the label that the words of a text tell."""
+    other = next(name for name in SIGNS if name != label)
+    return other if wrong and chance.random() < wrong else label
 
 
 def write_project(folder: Path, family: str = "mpnet") -> Path:
@@ -40,17 +49,20 @@ def write_project(folder: Path, family: str = "mpnet") -> Path:
     return folder
 
 
-def train(folder: Path, *words: str, seed: int = 1) -> tuple[Path, RunRecord]:
+def setting_of(folder: Path, model: str = "embedding") -> Setting:
+    """Return what a training of a model (embedding, linear or pretrained) in the folder of a project begins with."""
+    source = [f"model.network.name={folder / 'encoder'}", "model.tokenizer.max_tokens=32"]
+    terms = ["model.tokenizer.min_texts=1", "model.solver.strengths=[0.1,0.3]"]
+    own = {"embedding": [*source, *terms], "linear": terms, "pretrained": [*source, "trainer.precision=32-true"]}
+    extra = [*own[model], "test=true", "logger=csv", "report=false", "trainer=cpu", "auto_archive=false"]
+    return Setting(model, model, folder / "train.csv", folder, "32-true", extra)
+
+
+def train(folder: Path, *words: str, seed: int = 1, model: str = "embedding") -> tuple[Path, RunRecord]:
     """Train once, as `python -m mhc.train` does, and return the folder and the record of the new run."""
     before = {path for path, _ in folders.iter_runs(folder / "outputs")}
-    extra = [
-        f"model.network.name={folder / 'encoder'}", "model.tokenizer.max_tokens=32", "model.tokenizer.min_texts=1",
-        "test=true", "logger=csv", "report=false", "trainer=cpu", "auto_archive=false",
-        "model.solver.strengths=[0.1,0.3]",
-    ]  # fmt: skip
-    setting = Setting("embedding", "embedding", folder / "train.csv", folder, "32-true", extra)
     with contextlib.redirect_stderr(io.StringIO()):
-        mhc_run.begin(setting, seed, list(words))
+        mhc_run.begin(setting_of(folder, model), seed, list(words))
     [run] = [path for path, _ in folders.iter_runs(folder / "outputs") if path not in before]
     return run, store.read(run)
 

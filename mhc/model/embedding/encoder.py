@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from inspect import signature
 from pathlib import Path
 
@@ -13,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.utils.hub import cached_file
 from transformers.utils.logging import disable_progress_bar
 
 from mhc import files
 from mhc.data import pretrained
+from mhc.data.embedding import sentence_settings
 from mhc.errors import BadConfig, Unreadable
 from mhc.model.embedding import pooling
 from mhc.model.embedding.pooling import Pooling
@@ -125,19 +126,13 @@ def load(name: str, *, setting: str, revision: str | None, offline: bool, trust_
     origin = {"revision": revision, "local_files_only": local, "trust_remote_code": trust_remote_code}
     disable_progress_bar()
     with pretrained.reading("model", name):
-        files.require_regular_files(folder)
         config = AutoConfig.from_pretrained(source, **origin)
         refuse_decoders(name, config)
+        pretrained.require_weights(name)
         model, info = AutoModel.from_pretrained(source, config=config, output_loading_info=True, **origin)
     refuse_random_weights(name, info["missing_keys"])
 
-    def find(path: str) -> Path | None:
-        place = cached_file(
-            source, path, revision=revision, local_files_only=local,
-            _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False,
-        )  # fmt: skip
-        return None if place is None else Path(place)
-
+    find = partial(sentence_settings.find, name, revision=revision, offline=offline)
     return FrozenEncoder(model.float(), pooling.chosen(setting, name, find))
 
 

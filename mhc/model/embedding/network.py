@@ -15,6 +15,7 @@ from torch import Tensor, distributed, nn
 from transformers import PretrainedConfig
 
 from mhc import files
+from mhc.data.embedding.sentence_settings import AUTO
 from mhc.data.embedding.tokenizer import ENCODER, EmbeddingTokenizer
 from mhc.data.embedding.vector_cache import VectorCache, keys_of
 from mhc.data.tokenizer import Encoded
@@ -22,7 +23,7 @@ from mhc.errors import BadConfig
 from mhc.hardware import PRECISIONS
 from mhc.model.embedding import encoder as encoders
 from mhc.model.embedding.encoder import Floats, FrozenEncoder, Ints
-from mhc.model.embedding.pooling import AUTO, Pooling
+from mhc.model.embedding.pooling import Pooling
 from mhc.model.fitted_network import FittedNetwork
 from mhc.model.scoring import device_of
 from mhc.model.tfidf import model as tfidf

@@ -13,11 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mhc import files
+from mhc.data.embedding.sentence_settings import AUTO, MODULES
 from mhc.errors import BadConfig
 from mhc.model.pooling import POOLINGS
-
-AUTO = "auto"
-"""The settings of sentence-transformers if the model has them, else the mean."""
 
 
 def mean_by_root(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -50,7 +48,8 @@ MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Functions by their name in the settings of sentence-transformers, which are ours, too."""
 _ENDS = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean", "weightedmean_tokens": "weightedmean"}
 _SWITCHES = ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
-LEGACY = {f"pooling_mode_{switch}": _ENDS.get(switch, switch) for switch in _SWITCHES}
+PREFIX = "pooling_mode_"
+LEGACY = {f"{PREFIX}{switch}": _ENDS.get(switch, switch) for switch in _SWITCHES}
 """Switches of the format before version 6, in the order in which several vectors are put side by side."""
 
 
@@ -117,7 +116,7 @@ def of_sentence_transformers(name: str, find: Find) -> Pooling | None:
         BadConfig: if they have other parts than an encoder, a pooling and a scaling to length 1.
         Unreadable: if they are damaged.
     """
-    modules = find("modules.json")
+    modules = find(MODULES)
     if modules is None:
         return None
     with files.reading(modules):
@@ -132,18 +131,21 @@ def of_sentence_transformers(name: str, find: Find) -> Pooling | None:
     if config is None:
         raise BadConfig(f"{name!r} has no {parts[1][1]}/config.json. Set model.network.pooling=mean")
     with files.reading(config):
-        return Pooling(modes=modes_of(json.loads(files.read(config))), normalise=len(kinds) > 2)
+        modes = modes_of(json.loads(files.read(config)))
+    if unknown := [mode for mode in modes if mode not in MODES]:
+        raise BadConfig(
+            f"The settings of sentence-transformers of {name!r} have the pooling {', '.join(unknown)}, which is none "
+            f"of {', '.join(MODES)}. Set model.network.pooling=mean"
+        )
+    return Pooling(modes=modes, normalise=len(kinds) > 2)
 
 
 def modes_of(values: dict[str, Any]) -> tuple[str, ...]:
-    """Return the modes in a config of sentence-transformers, of any version.
-
-    Raises:
-        ValueError: if one of them is not known.
-    """
+    """Return the names of the modes in a config of sentence-transformers, of any version."""
     mode = values.get("pooling_mode")
     listed = [mode] if isinstance(mode, str) else list(mode or [])
-    modes = tuple(listed or [name for key, name in LEGACY.items() if values.get(key)] or ["mean"])
-    if not set(modes) <= set(MODES):
-        raise ValueError(f"there is no pooling {modes}")
-    return modes
+    switched = [name for key, name in LEGACY.items() if values.get(key)]
+    unknown = [
+        key.removeprefix(PREFIX) for key in values if key.startswith(PREFIX) and key not in LEGACY and values[key]
+    ]
+    return tuple(listed or [*switched, *unknown] or ["mean"])
