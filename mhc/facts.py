@@ -110,6 +110,11 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     own_forward: str | None = None
     """Why an encoder is computed by transformers on every device, with `model.fast: auto`; None if it is not."""
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the weights were fitted in one step, without a learning rate or label smoothing; a mean's are."""
+        return self.name in ("linear", "embedding", "ensemble")
+
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """The metrics of one split, all in [0, 1] except the loss; defined by `mhc.metrics`."""

@@ -220,9 +220,11 @@ def calibration(inputs: GateInputs, policy: PromotionPolicy) -> list[Gate]:
         f"({scores.ece_before:.3f} without), at most {rule.ece_at_most:g}"
     )
     outcome = PASSED if scores.ece <= rule.ece_at_most else FAILED
+    model = inputs.record.model
+    smoothing = "" if model is not None and model.fitted else ", model.loss.label_smoothing"
     remedy = (
-        "a model that is less sure when it is wrong (more training data, model.loss.label_smoothing), or more rows of "
-        "validation to fit the temperature on"
+        f"a model that is less sure when it is wrong (more training data{smoothing}), or more rows of validation to "
+        "fit the temperature on"
     )
     return [verdict("calibration", outcome, reason, rule.why, remedy, measured=scores.ece, threshold=rule.ece_at_most)]
 

@@ -54,7 +54,7 @@ def advice(record: RunRecord) -> str | None:
 
 
 def _of_single_class(model: ModelFacts) -> str:
-    if not _fitted(model):
+    if not model.fitted:
         return (
             f"more steps (model.min_steps=1000) or a lower model.optimizer.lr; model=linear is the reference ({GUIDE})"
         )
@@ -72,8 +72,10 @@ def _of_cut_texts(data: DataFacts, model: ModelFacts) -> str | None:
             f"{share:.0%} of the texts of train have more windows than are read: a larger model.max_windows ({GUIDE})"
         )
     cut = f"{share:.0%} of the texts of train are cut at {model.max_tokens} tokens"
-    windows = " or model.long_texts=windows" if model.pretrained and not _fitted(model) else ""
-    return f"{cut}: a larger model.tokenizer.max_tokens{windows} reads them whole ({GUIDE})"
+    windows = " or model.long_texts=windows" if model.pretrained and not model.fitted else ""
+    frozen = model.name == "embedding"
+    own = ", with model.network.pooling=mean if the encoder's own settings end there" if frozen else ""
+    return f"{cut}: a larger model.tokenizer.max_tokens{windows} reads them whole{own} ({GUIDE})"
 
 
 def _of_rows(data: DataFacts, model: ModelFacts) -> str | None:
@@ -83,14 +85,9 @@ def _of_rows(data: DataFacts, model: ModelFacts) -> str | None:
         return f"model=embedding has the vectors of a pretrained encoder beside these n-grams: {GUIDE}"
     if model.pretrained:
         return f"an ensemble with another kind of model is often better: python -m mhc.ensemble RUN RUN ({GUIDE})"
-    if rows < ENOUGH_ROWS and not _fitted(model):
+    if rows < ENOUGH_ROWS and not model.fitted:
         return (
             f"with {rows:,} rows of train a pretrained encoder is better than one from scratch: model=embedding in "
             f"minutes on a CPU, model=pretrained on a GPU ({GUIDE})"
         )
     return None
-
-
-def _fitted(model: ModelFacts) -> bool:
-    """Return whether the weights were fitted in one step, or are those of members: there is no learning rate."""
-    return model.name in ("linear", "embedding", "ensemble")

@@ -292,6 +292,12 @@ def test_calibration_is_judged_at_the_temperature(ece: float | None, expected: s
     assert verdict("calibration", inputs(scores=scores(ece=ece))).verdict == expected
 
 
+@pytest.mark.parametrize(("model", "expected"), [("baseline", True), ("linear", False), ("ensemble", False)])
+def test_label_smoothing_is_a_remedy_only_if_there_is_any(model: str, *, expected: bool) -> None:
+    gate = verdict("calibration", inputs(record=a_record(model=model), scores=scores(ece=0.2)))
+    assert ("model.loss.label_smoothing" in gate.remedy) is expected
+
+
 @pytest.mark.parametrize(
     ("dirty", "has_diff", "policy_name", "expected"),
     [

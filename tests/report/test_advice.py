@@ -68,6 +68,8 @@ def test_many_cut_texts_come_first() -> None:
     sentence = str(advice(a_record(data=with_rows(673, truncated=200))))
     assert sentence.startswith("30% of the texts of train are cut at 128 tokens")
     assert "windows" not in sentence, "only a fine-tuned encoder has them"
+    frozen = a_record(data=with_rows(673, truncated=200), model="embedding")
+    assert "with model.network.pooling=mean if the encoder's own settings end there" in str(advice(frozen))
     model = msgspec.structs.replace(model_facts("pretrained"), pretrained="minilm")
     record = msgspec.structs.replace(a_record(data=with_rows(673, truncated=200)), model=model)
     assert "model.long_texts=windows" in str(advice(record))
