@@ -131,7 +131,7 @@ def serve(*, rounds: int, seconds: float, quick: bool, json_path: Path | None) -
 @click.option("--quick", is_flag=True, help="One repeat.")
 @JSON
 def startup(*, repeats: int, quick: bool, json_path: Path | None) -> None:
-    """Measure the seconds from the command to the first training step, cold and warm, and how they are spent."""
+    """Measure the seconds from the command to the first training step, and the CPU seconds of one text's label."""
     from scripts.bench import show
     from scripts.bench import startup as part
 

@@ -1,9 +1,11 @@
-"""Part `startup`: seconds from the command to the first training step, and how they are spent."""
+"""Part `startup`: seconds from the command to the first training step, how they are spent, and those of one text."""
 
 from __future__ import annotations
 
 import json
 import re
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,11 @@ from mhc.policy import CONF
 ROOT = CONF.parent
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| (\s*)(\S+)")
 OVERRIDES = ["data=synthetic", "model=baseline", "test=false"]
+IMPORTS = (
+    "import torch, transformers; from transformers import AutoModelForSequenceClassification, AutoTokenizer; "
+    "from transformers import BertForSequenceClassification"
+)
+"""What a program cannot do without that labels a text by an encoder; transformers imports a class when it is named."""
 
 
 class FirstStep(Callback):
@@ -95,11 +102,54 @@ def own_seconds(work: Path) -> float:
     )
 
 
+def bundle_of(work: Path, model: str) -> Path:
+    """Train a small model, put it into production, and return the folder of its bundle."""
+    places = [f"paths.{name}={work / name}" for name in ("outputs", "models", "cache")]
+    words = ["data=synthetic", f"model={model}", "trainer.max_epochs=1", f"name={model}", "report=false", *places]
+    subprocess.run([sys.executable, "-m", "mhc.train", *words], cwd=ROOT, capture_output=True, check=True)
+    folders = ["--outputs", str(work / "outputs"), "--models", str(work / "models")]
+    promote = [
+        "promote",
+        model,
+        "--name",
+        model,
+        "--as",
+        "none",
+        "--force",
+        "--by",
+        "benchmark",
+        "--reason",
+        "start-up",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "mhc.cli.main", *folders, *promote], cwd=ROOT, capture_output=True, check=True
+    )
+    return work / "models" / "production" / model
+
+
+def cpu_seconds(*words: str) -> float:
+    """Return the CPU seconds of a Python process, of user and system."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def one_text(work: Path, repeats: int) -> dict[str, float]:
+    """Return the median CPU seconds of one text by `mhc.predict`, in turns with the imports of an encoder."""
+    contenders = {"imports of torch and transformers": ("-c", IMPORTS)} | {
+        model: ("-m", "mhc.predict", f"bundle={bundle_of(work, model)}", "text=some words")
+        for model in ("micro", "linear")
+    }
+    turns = [{name: cpu_seconds(*words) for name, words in contenders.items()} for _ in range(repeats)]
+    return {name: statistics.median(turn[name] for turn in turns) for name in contenders}
+
+
 def run(repeats: int) -> dict[str, object]:
     """Measure the start-up.
 
     Cold: before any text is tokenised. Warm: like every later run. Again: the next job of a sweep. Then the seconds
-    of imports and of our own code.
+    of imports and of our own code, and the CPU seconds of one text that is labelled.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -114,6 +164,7 @@ def run(repeats: int) -> dict[str, object]:
             "own_code_s": own_seconds(work),
             "own_imports_s": packages.get("mhc", 0.0) + packages.get("callbacks", 0.0),
             "imports_s": dict(list(packages.items())[:12]),
+            "one_text_cpu_s": one_text(work, repeats),
         }
 
 
