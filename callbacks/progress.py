@@ -50,6 +50,7 @@ class Progress(ProgressBar):
         self._eraser = Eraser(self)
         self._shown = False
         self._best = float("-inf")
+        self._scored = 0
 
     def disable(self) -> None:
         """Stop drawing; Lightning calls this on other ranks and in the learning rate finder."""
@@ -86,6 +87,10 @@ class Progress(ProgressBar):
         """Show that validation is running, during which the bar does not move."""
         if self.enabled and trainer.training:
             self._draw(f"epoch {epoch(trainer)}  validation")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Store the epoch that the score is of."""
+        self._scored = trainer.current_epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the line of the epoch."""
@@ -137,7 +142,8 @@ class Progress(ProgressBar):
         if score is None:
             return []
         best, self._best = float(score) > self._best, max(self._best, float(score))
-        return [f"val macro-F1 {float(score):.3f}{' (best)' if best else ''}"]
+        earlier = f" (epoch {self._scored + 1})" if self._scored < trainer.current_epoch else ""
+        return [f"val macro-F1 {float(score):.3f}{' (best)' if best else earlier}"]
 
     def _left(self, trainer: pl.Trainer) -> str:
         """Return the time to the last epoch; early stopping may end the training before."""

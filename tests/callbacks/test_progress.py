@@ -42,6 +42,14 @@ def test_every_epoch_has_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogC
     assert stream.getvalue() == ""
 
 
+def test_score_of_an_earlier_epoch_is_called_that(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        trainer = a_trainer(tmp_path, Progress(io.StringIO()), max_epochs=4, check_val_every_n_epoch=3)
+        trainer.fit(a_classifier(), datamodule=Data())
+    scores = [re.search(r"macro-F1 \d\.\d{3}( \(.*\))?", line) for line in lines(caplog)]
+    assert [match and match[1] for match in scores] == [None, None, " (best)", " (epoch 3)"]
+
+
 @pytest.mark.filterwarnings("ignore:Checkpoint directory")
 def test_best_after_a_resume_is_better_than_all_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for epochs in (10, 12):
