@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import signal
 import sys
 import time
@@ -10,16 +12,34 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+LIBRARIES = (
+    "accelerate", "datasketch", "detect_secrets.core.scan", "pytorch_lightning", "requests", "sklearn.linear_model",
+    "sklearn.model_selection", "torch.distributed.fsdp", "transformers.models.bert.modeling_bert",
+)  # fmt: skip
+"""What trainings and predictions import, some of it only when they need it."""
+PROJECT = ("mhc", "callbacks")
+"""Packages of which every module is imported."""
+
 
 def import_training() -> None:
     """Import what a training imports, so that forked trainings start at once."""
-    import pytorch_lightning  # noqa: F401
     import torch
-    import transformers  # noqa: F401
 
-    import mhc.train  # noqa: F401
-
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    for name in PROJECT:
+        for module in pkgutil.walk_packages(importlib.import_module(name).__path__, f"{name}."):
+            import_if_possible(module.name)
     torch.set_num_threads(1)
+
+
+def import_if_possible(name: str) -> None:
+    """Import a module of this project, unless a library that it needs is not installed."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith(PROJECT):
+            raise
 
 
 def start(main: Callable[[], object], log: Path) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import select
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +15,7 @@ import pytest
 from mhc.cli.main import run
 from mhc.record import Gate
 from tests.support.builders import NOW, a_run
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.programs import Program
 
 
 class Answer(NamedTuple):
@@ -83,15 +80,9 @@ class Screen(NamedTuple):
 def on_terminal(words: list[str], columns: int, **environment: str) -> Screen:
     """Run a command in a real pseudo-terminal of that width, without a pager unless `environment` names one."""
     controller, terminal = pty.openpty()
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60", "PAGER": "", **environment}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mhc.cli.main", *words],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=env,
-        cwd=ROOT,
-    )
+    size = {"TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60", "PAGER": ""}
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    program = Program("mhc.cli.main", *words, environment=size | environment, **streams)
     os.close(terminal)
     content = b""
     while select.select([controller], [], [], 60)[0]:
@@ -103,7 +94,8 @@ def on_terminal(words: list[str], columns: int, **environment: str) -> Screen:
             break
         content += chunk
     os.close(controller)
-    return Screen(process.wait(timeout=60), content.decode())
+    with program:
+        return Screen(program.wait(timeout=60), content.decode())
 
 
 @pytest.fixture

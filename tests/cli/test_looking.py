@@ -18,8 +18,9 @@ from mhc.report.progress_line import EpochProgress, read_progress, time_left
 from mhc.runs import move_log, store
 from mhc.runs.liveness import this_process
 from mhc.timestamps import format_time
-from tests.cli.conftest import ROOT, Answer, Screen
+from tests.cli.conftest import Answer, Screen
 from tests.support.builders import NOW, a_run, a_tree
+from tests.support.programs import ROOT
 
 Mhc = Callable[..., Answer]
 

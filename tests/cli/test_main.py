@@ -23,8 +23,9 @@ from mhc.cli.command_table import COMMANDS
 from mhc.cli.main import cli, run
 from mhc.errors import Conflict
 from mhc.training import exit_codes
-from tests.cli.conftest import ROOT, Answer
+from tests.cli.conftest import Answer
 from tests.support.builders import a_run, a_tree
+from tests.support.programs import ROOT
 
 Mhc = Callable[..., Answer]
 HEAVY = ("rich", "msgspec", "sqlite3", "numpy", "torch", "yaml", "psutil", "scipy", "pandas", "hydra", "mhc.runs")

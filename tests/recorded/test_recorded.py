@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,9 @@ from mhc.production.decision import PromotionRecord
 from mhc.retention.bundle_redaction import private_files
 from mhc.serve.app import application
 from mhc.serve.settings import Settings
+from tests.support import programs
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 RECORDED = HERE / "project"
 EXPECTED = json.loads((HERE / "expected.json").read_bytes())
 LABELS = ("circle", "square", "triangle")
@@ -44,10 +42,7 @@ def project(tmp_path: Path) -> Path:
 
 def python(project: Path, cache: Path, *words: str, code: int = 0) -> str:
     """Return what `python -m` with these words prints in the project; its exit code has to be `code`."""
-    places = {"PYTHONPATH": str(ROOT), "MHC_CACHE": str(cache)}
-    environment = os.environ | places | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
-    command = [sys.executable, "-m", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=project, env=environment, timeout=240)
+    done = programs.run(*words, cwd=project, environment={"MHC_CACHE": str(cache), "COLUMNS": "120"})
     assert done.returncode == code, f"{words}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 

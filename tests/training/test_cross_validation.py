@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,8 +19,8 @@ from mhc.training import all_rows, refit
 from mhc.training.config import fold_range, without_seed_and_paths
 from tests.data.conftest import write_csv
 from tests.support.builders import a_run, data_facts
+from tests.support.programs import run
 
-ROOT = Path(__file__).resolve().parents[2]
 WORDS = {"calm": ["sun", "walk", "tea", "rest"], "upset": ["storm", "noise", "exam", "crowd"]}
 
 
@@ -44,13 +41,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     root = tmp_path_factory.mktemp("folds")
     train = write_csv(root / "train.csv", some_texts(90, 1))
     test = write_csv(root / "test.csv", some_texts(40, 2))
-    command = [
-        sys.executable, "-m", "mhc.train", "experiment=cv", "refit=true", "data.folds=3", "model=linear", "data=files",
+    words = [
+        "experiment=cv", "refit=true", "data.folds=3", "model=linear", "data=files",
         f"data.train={train}", f"data.test={test}", "trainer=cpu", "logger=csv", "report=false",
         f"paths.outputs={root}/outputs", f"paths.models={root}/models", f"paths.cache={root}/cache",
     ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=240)
+    done = run("mhc.train", *words)
     assert done.returncode == 0, done.stderr[-3000:]
     return root, done.stdout + done.stderr
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import shutil
 import signal
-import subprocess
-import sys
-import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +14,14 @@ import pytest
 from mhc.record import Location, Status
 from mhc.runs import folders, store
 from scripts.small_disks import can_mount, disk
-from tests.training.test_training import ROOT, TINY, only_run, start
+from tests.support.programs import Program
+from tests.training.test_training import TINY, only_run, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 LONG = (*TINY, "trainer.max_epochs=9999", "callbacks.early_stopping=null")
 
 
-def wait_for(process: subprocess.Popen[str], words: str) -> None:
+def wait_for(process: Program, words: str) -> None:
     """Read what the training prints up to a line that begins with `words`."""
     assert process.stderr is not None
     for line in process.stderr:
@@ -86,23 +83,15 @@ def test_hasty_ctrl_c_ends_in_a_clean_last_line(tmp_path: Path) -> None:
 
 def test_closed_terminal_is_an_interruption(tmp_path: Path) -> None:
     master, slave = pty.openpty()
-
-    def take_the_terminal() -> None:
-        os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-
     places = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
-    training = subprocess.Popen(
-        [sys.executable, "-m", "mhc.train", *LONG, *places],
-        stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, preexec_fn=take_the_terminal,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    training = Program("mhc.train", *LONG, *places, stdin=slave, stdout=slave, stderr=slave, new_session=True)
     os.close(slave)
     printed = b""
     while b"epoch 2/" not in printed:
         printed += os.read(master, 4096)
     os.close(master)
-    assert training.wait(timeout=60) == 129
+    with training:
+        assert training.wait(timeout=60) == 129
     _, record = only_run(tmp_path)
     assert (record.status, record.status_reason) == (Status.INTERRUPTED, "SIGHUP")
 
@@ -124,10 +113,9 @@ def test_nohup_training_ignores_the_closed_terminal(tmp_path: Path) -> None:
 def test_training_whose_output_is_lost_completes(tmp_path: Path) -> None:
     places = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "mhc.train", *TINY, *places], stdout=full, stderr=full, cwd=ROOT
-        )  # fmt: skip
-    assert done.returncode == 0
+        training = Program("mhc.train", *TINY, *places, stdout=full.fileno(), stderr=full.fileno())
+    with training:
+        assert training.wait(timeout=120) == 0
     assert only_run(tmp_path)[1].status is Status.COMPLETED
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,17 +15,15 @@ from mhc.training import recorded_config
 from mhc.training.config import register_config
 from mhc.training.resume import recorded_config as config_of
 from mhc.training.resume import requested_action
+from tests.support.programs import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 ID = "attention_20261120_120000_a1b2"
 FAST = ("model=micro", "trainer=cpu", "model.epochs=1", "data.rows=300", "paths.outputs=outputs", "paths.models=models")
 
 
 def train(home: Path, *words: str) -> tuple[int, str]:
     """Return the exit code of `python -m mhc.train`, and what it printed."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MHC_CACHE": str(home / "cache")}
-    command = [sys.executable, "-m", "mhc.train", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, timeout=280)
+    done = run("mhc.train", *words, cwd=home, environment={"MHC_CACHE": str(home / "cache")})
     return done.returncode, done.stdout + done.stderr
 
 

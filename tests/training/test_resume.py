@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +14,8 @@ from mhc.facts import DataFacts
 from mhc.training import resume
 from mhc.training.resume_check import data_differences
 from tests.support.builders import data_facts
+from tests.support.programs import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT / "tests" / "recorded" / "project"
 
 
@@ -29,9 +26,7 @@ def project(tmp_path: Path) -> Path:
 
 def train(project: Path, *words: str) -> tuple[int, str]:
     """Return the exit code of `python -m mhc.train` in the project, and what it wrote to stderr."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MHC_CACHE": str(project / ".cache")}
-    command = [sys.executable, "-m", "mhc.train", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=project, env=environment, timeout=240)
+    done = run("mhc.train", *words, cwd=project, environment={"MHC_CACHE": str(project / ".cache")})
     return done.returncode, done.stderr
 
 

@@ -1,4 +1,7 @@
-"""`python -m mhc.train` as a user starts it: real processes, real signals, a tiny model on a few synthetic texts."""
+"""`python -m mhc.train` as a user starts it: real processes, real signals, a tiny model on a few synthetic texts.
+
+The first one is started by an interpreter, the others by `tests/support/programs.py`.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from mhc.inference.predictor import Predictor
 from mhc.record import Category, RunRecord, Status
 from mhc.runs import folders, store
 from tests.support.encoder_families import write_family
+from tests.support.programs import ONE_THREAD, ROOT, Program, run
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = (
     "data.rows=320", "model=micro", "model.tokenizer.vocab_size=600", "model.tokenizer.max_tokens=32",
     "data.batching.tokens=512", "trainer=cpu", "trainer.precision=32-true", "logger=csv",
@@ -28,24 +31,21 @@ TINY = (
 pytestmark = pytest.mark.slow
 
 
-def start(root: Path, *words: str) -> subprocess.Popen[str]:
-    """Start `python -m mhc.train` with the folders of the project in `root`."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1", "MHC_OUTPUTS": f"{root}/outputs", "MHC_MODELS": f"{root}/models",
-        "MHC_CACHE": f"{root}/cache",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "mhc.train", *words]
-    return subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
-    )
+def places(root: Path) -> dict[str, str]:
+    """Return the environment with the folders of the project in `root`."""
+    return {f"MHC_{name.upper()}": f"{root}/{name}" for name in ("outputs", "models", "cache")}
+
+
+def start(root: Path, *words: str) -> Program:
+    """Start a training with the folders of the project in `root`."""
+    return Program("mhc.train", *words, environment=places(root))
 
 
 def train(root: Path, *words: str, code: int = 0) -> str:
     """Train, check the exit code, and return the output."""
-    process = start(root, *words)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == code, err[-3000:]
-    return out + err
+    done = run("mhc.train", *words, environment=places(root))
+    assert done.returncode == code, done.stderr[-3000:]
+    return done.stdout + done.stderr
 
 
 def runs(root: Path) -> list[tuple[Path, RunRecord]]:
@@ -60,7 +60,12 @@ def only_run(root: Path) -> tuple[Path, RunRecord]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     root = tmp_path_factory.mktemp("uninterrupted")
-    return root, train(root, *TINY, "trainer.max_epochs=4", "check_promotion=true", "report=true")
+    words = [*TINY, "trainer.max_epochs=4", "check_promotion=true", "report=true"]
+    environment = os.environ | ONE_THREAD | places(root)
+    command = [sys.executable, "-m", "mhc.train", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root, done.stdout + done.stderr
 
 
 def test_run_completes_and_everything_is_recorded(uninterrupted: tuple[Path, str]) -> None:
@@ -206,8 +211,7 @@ def test_fine_tuned_run_predicts_without_its_pretrained_source(tmp_path: Path) -
     assert record.model is not None
     assert record.model.pretrained == str(source)
     shutil.rmtree(source)
-    command = [sys.executable, "-m", "mhc.predict", f"run={folder}", "text=some words"]
-    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    shown = run("mhc.predict", f"run={folder}", "text=some words")
     assert shown.returncode == 0, shown.stderr
     assert record.data is not None
     assert any(label in shown.stdout for label in record.data.labels)
@@ -223,9 +227,8 @@ def test_run_with_adapters_is_promoted_and_predicts(tmp_path: Path) -> None:
     folder, record = only_run(tmp_path)
     assert record.model is not None
     assert record.model.own_forward == "Computed by transformers: it has adapters (lora)"
-    words = [sys.executable, "-m", "mhc.cli.main", "promote", record.id, "--by", "ada", "--reason", "x", "--force"]
-    environment = os.environ | {"MHC_OUTPUTS": f"{tmp_path}/outputs", "MHC_MODELS": f"{tmp_path}/models"}
-    promoted = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+    words = ["promote", record.id, "--by", "ada", "--reason", "x", "--force"]
+    promoted = run("mhc.cli.main", *words, environment=places(tmp_path))
     assert "scored again by its load.py alone have the same probabilities" in promoted.stdout, promoted.stderr
     shutil.rmtree(source)
     [bundle] = (tmp_path / "models" / "production").iterdir()
