@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mhc.metrics import measure
 from mhc.model.classifier import TextClassifier, of, scalars
 from mhc.model.linear import bag
 from mhc.model.optimizers import adamw, sgd, warmup_then
+from tests.support import programs
 from tests.support.learning import LABELS, VOCABULARY, Data, Rows, a_classifier, a_trainer
 
 
@@ -217,11 +217,8 @@ def test_learning_rate_rises_and_falls_over_all_steps(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_report_the_whole_split(tmp_path: Path) -> None:
     """Fit with ddp on two CPU processes: both have every row once and in order, and the same metrics."""
-    import subprocess
-
-    script = Path(__file__).parents[1] / "support" / "fit_in_two_processes.py"
-    root = script.parent.parent.parent
-    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, cwd=root, timeout=240)
+    done = programs.run("tests.support.fit_in_two_processes", str(tmp_path))
+    assert done.returncode == 0, done.stderr
     first, second = (np.load(tmp_path / f"rank{rank}.npz") for rank in (0, 1))
     for split, rows, seed in (("val", 37, 2), ("test", 29, 3)):
         assert first[f"{split}_rows"].tolist() == list(range(rows))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +13,10 @@ from mhc.data.batch_loader import BatchLoader, RankInfo
 from mhc.data.options import Batching
 from mhc.data.token_cache import TokenSplit
 from mhc.model.losses import CrossEntropy
+from tests.support import programs
 from tests.support.learning import LABELS, NETWORK, VOCABULARY, Rows, a_classifier, a_step, a_trainer
 
 SIZES = (3, 9, 5, 7, 10, 6)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def largest_difference(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
@@ -35,21 +33,34 @@ def test_accumulated_step_is_the_step_over_all_rows(tmp_path: Path, weights: str
     assert largest_difference(at_once, start) > 1e-3
 
 
+STEPS = {
+    "a complete cycle": (3, SIZES, "none"),
+    "an incomplete cycle": (4, SIZES, "balanced"),
+    "one batch each": (1, (13, 27), "balanced"),
+}
+"""The batches of a step, the rows of each batch, and the weights of the loss."""
+
+
+@pytest.fixture(scope="module")
+def steps_of_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with the weights after each step, of both processes."""
+    folder = tmp_path_factory.mktemp("steps")
+    words = [",".join(map(str, (accumulate, weights, *sizes))) for accumulate, sizes, weights in STEPS.values()]
+    done = programs.run("tests.support.step_in_two_processes", str(folder), *words)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("accumulate", "sizes", "weights"),
-    [(3, SIZES, "none"), (4, SIZES, "balanced"), (1, (13, 27), "balanced")],
-    ids=["a complete cycle", "an incomplete cycle", "one batch each"],
-)
+@pytest.mark.parametrize("name", STEPS)
 def test_step_of_two_processes_is_the_step_over_all_rows(
-    tmp_path: Path, accumulate: int, sizes: tuple[int, ...], weights: str
+    steps_of_two_processes: Path, tmp_path: Path, name: str
 ) -> None:
-    script = ROOT / "tests" / "support" / "step_in_two_processes.py"
-    words = [str(tmp_path / "rank.pt"), str(accumulate), weights, *map(str, sizes)]
-    subprocess.run([sys.executable, str(script), *words], check=True, cwd=ROOT, timeout=240)
+    _, sizes, weights = STEPS[name]
     at_once, _ = a_step(tmp_path, [sum(sizes)], 1, weights)
     for rank in (0, 1):
-        assert largest_difference(at_once, torch.load(tmp_path / f"rank{rank}.pt")) < 1e-6
+        path = steps_of_two_processes / f"step{list(STEPS).index(name)}_rank{rank}.pt"
+        assert largest_difference(at_once, torch.load(path)) < 1e-6
 
 
 def a_loader(tokens: int) -> BatchLoader:
