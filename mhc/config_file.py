@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mhc import redaction
 
 
@@ -16,8 +18,9 @@ def masked(text: str) -> str:
     return text if clean == values else yaml_of(clean)
 
 
+@lru_cache(maxsize=32)  # `mhc doctor` asks for the values of one config several times
 def plain_values(text: str) -> object:
-    """Return the plain values of a config, with its references as texts.
+    """Return the plain values of a config, with its references as texts; they are shared, so do not change them.
 
     Raises:
         Exception: of any kind, if it is not YAML.
