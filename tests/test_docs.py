@@ -16,6 +16,8 @@ import pytest
 
 from mhc.cli.command_table import COMMANDS
 from mhc.cli.main import cli
+from tests.support import programs
+from tests.support.programs import ONE_THREAD
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -125,14 +127,15 @@ def write_table(file: Path, rows: int, seed: int) -> None:
 
 def run_command(words: list[str], place: Path) -> str:
     """Run a documented command in `place` and return its output."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    command = (
-        [sys.executable, *words[1:]] if words[0] == "python" else [sys.executable, "-m", "mhc.cli.main", *words[1:]]
-    )
-    process = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment, timeout=240)
-    output = f"{process.stdout[-1500:]}\n{process.stderr[-1500:]}"
-    assert process.returncode == 0, f"{shlex.join(words)}\n{output}"
-    return process.stdout + process.stderr
+    environment = ONE_THREAD | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    if words[0] == "python" and words[1] != "-m":
+        command = [sys.executable, *words[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=os.environ | environment)
+    else:
+        command = words[2:] if words[0] == "python" else ["mhc.cli.main", *words[1:]]
+        done = programs.run(*command, cwd=place, environment=environment)
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    return done.stdout + done.stderr
 
 
 @pytest.mark.slow

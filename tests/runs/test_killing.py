@@ -11,6 +11,7 @@ import pytest
 
 from mhc.record import Status
 from mhc.runs import folders, store
+from tests.support.programs import Program
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -36,16 +37,12 @@ def test_trainings_killed_anywhere_have_a_correct_record(tmp_path: Path) -> None
 @pytest.mark.timeout(300)
 def test_sigterm_ends_both_processes_and_is_recorded(tmp_path: Path) -> None:
     paths = [f"paths.{name}={tmp_path / name}" for name in ("outputs", "models", "cache")]
-    command = [
-        sys.executable, "-m", "mhc.train", "model=micro", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp",
+    words = [
+        "model=micro", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp",
         "trainer.max_epochs=9999", "callbacks.early_stopping=null", "data.rows=400", *paths,
     ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment
-    ) as training:
-        assert training.stdout is not None
-        while "epoch 2/" not in training.stdout.readline():
+    with Program("mhc.train", *words) as training:
+        while "epoch 2/" not in training.stderr.readline():
             assert training.poll() is None
         ranks = psutil.Process(training.pid).children()
         training.send_signal(signal.SIGTERM)
