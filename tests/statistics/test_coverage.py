@@ -95,12 +95,12 @@ def most(level: float, worlds: int) -> float:
 
 @pytest.mark.slow
 def test_one_equal_run_is_rarely_called_better() -> None:
-    assert false_alarms(1, worlds=2000, seed=21) <= most(0.05, 2000)
+    assert false_alarms(1, worlds=1000, seed=21) <= most(0.05, 1000)
 
 
 @pytest.mark.slow
 def test_best_of_20_equal_runs_is_rarely_called_better() -> None:
-    assert false_alarms(20, worlds=1000, seed=22) <= most(0.05, 1000)
+    assert false_alarms(20, worlds=500, seed=22) <= most(0.05, 500)
 
 
 @pytest.mark.slow
