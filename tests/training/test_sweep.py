@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +9,8 @@ import pytest
 from mhc.record import Lineage
 from mhc.training.sweep import planned_jobs, shown_at_end
 from tests.support.builders import a_run
+from tests.support.programs import run
 
-ROOT = Path(__file__).resolve().parents[2]
 SWEEP = "swept_20261120_120000_beef_sweep"
 PLAN = "hydra:\n  sweeper:\n    params: null\n  overrides:\n    task:\n    - model.optimizer.lr=0.1,0.2,0.3\n"
 
@@ -70,13 +67,12 @@ def test_plan_has_the_jobs_in_the_order_of_hydra(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_parallel_sweep_ends_with_its_table(tmp_path: Path) -> None:
-    command = [
-        sys.executable, "-m", "mhc.train", "--multirun", "sweep=parallel", "model=linear", "trainer=cpu", "logger=csv",
+    words = [
+        "--multirun", "sweep=parallel", "model=linear", "trainer=cpu", "logger=csv",
         "model.solver.folds=3,-1", "data.rows=240", "model.epochs=1", "trainer.precision=32-true", "name=rates",
         f"paths.outputs={tmp_path}/outputs", f"paths.models={tmp_path}/models", f"paths.cache={tmp_path}/cache",
     ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=240)
+    done = run("mhc.train", *words)
     [sweep] = (tmp_path / "outputs").glob("*_sweep")
     lines = done.stdout.splitlines()
     end = lines[lines.index(f"Sweep {sweep.name}") :]
