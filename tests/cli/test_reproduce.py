@@ -70,7 +70,7 @@ def test_reproduced_training_has_the_same_metrics(tmp_path: Path) -> None:
         command = [sys.executable, "-m", *words]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    words = ["model=micro", "data=synthetic", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    words = ["model=micro", "data=synthetic", "data.rows=240", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
     trained = python("mhc.train", *words, f"paths.outputs={outputs}")
     assert trained.returncode == 0, trained.stderr
     (first,) = [folder for folder, _ in folders.iter_runs(outputs)]
