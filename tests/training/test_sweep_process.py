@@ -82,7 +82,7 @@ def test_jobs_end_with_their_sweep(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_stopped_job_lets_the_others_go_on(tmp_path: Path) -> None:
-    words = ("seed=1,2", "trainer.max_epochs=200")
+    words = ("seed=1,2", "trainer.max_epochs=100")
     (tmp_path / "sweep").mkdir()
     with (tmp_path / "log").open("wb") as log, sweep_signals.start(tmp_path / "sweep", log, words) as started:
         sweep_signals.wait_for_jobs(started, tmp_path / "log", 2)
