@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -182,13 +183,13 @@ def _sentence(flaw: str, values: Mapping[str, object], kind: type[Strict], key: 
         return f"{key}: {flaw}. Its keys are: {', '.join(kind.__struct_fields__)}"
     choices = _choices(get_type_hints(kind)[name])
     if choices and what.startswith("Invalid enum value"):
-        what = f"{'it' if place == name else 'each'} must be one of {choices}"
-    return f"{key}.{name} is {values[name]!r}; {what[0].lower()}{what[1:]}"
+        what = f"it must be one of {choices}"
+    return f"{key}.{name} is {reprlib.repr(values[name])}; {what[0].lower()}{what[1:]}"
 
 
 def _choices(hint: object) -> str:
-    """Return the values of a type that does nothing but list them, also inside of a tuple or beside None."""
+    """Return the values of a type that does nothing but list them, also beside None."""
     if get_origin(hint) is Literal:
         return ", ".join(map(str, get_args(hint)))
-    parts = [part for part in get_args(hint) if part not in (type(None), Ellipsis)]
+    parts = [part for part in get_args(hint) if part is not type(None)]
     return _choices(parts[0]) if len(parts) == 1 else ""

@@ -290,10 +290,9 @@ def test_hub_name_that_cannot_be_loaded_is_refused(make_datamodule: Make, tmp_pa
         ),
         ({"splitting": {"fold": "two"}}, r"data\.splitting\.fold is 'two'; invalid enum value 'two'$"),
         ({"tokenizer": {"kind": "letters"}}, r"model\.tokenizer\.kind is 'letters'; it must be one of wordpiece, bpe"),
-        ({"tokenizer": {"features": ["bag"]}}, r"features is \['bag'\]; each must be one of encoder, tfidf$"),
         ({"trainn": "x.csv"}, r"data\.trainn is not known\. Files has: columns, encoding"),
     ],
-    ids=["too small", "misspelt", "choice", "choice or number", "tokenizer", "choices", "shorthand"],
+    ids=["too small", "misspelt", "choice", "choice or number", "tokenizer", "shorthand"],
 )
 def test_error_of_an_invalid_value_has_its_key(make_datamodule: Make, node: dict[str, object], message: str) -> None:
     with pytest.raises(BadConfig, match=message):

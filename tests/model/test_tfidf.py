@@ -112,7 +112,7 @@ def test_weaker_regularisation_is_not_tried_after_two_falls() -> None:
     ],
 )
 def test_invalid_solver_names_its_key(options: dict[str, object], problem: str) -> None:
-    with pytest.raises(BadConfig, match=rf"^model.solver: .*{problem}"):
+    with pytest.raises(BadConfig, match=rf"^model\.solver(\.|: .*){problem}"):
         LogisticRegression(**(OPTIONS | options))
 
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Self
@@ -109,7 +109,8 @@ class Program:
     def send_signal(self, signum: int) -> None:
         """Send a signal, unless the program has ended."""
         if self.poll() is None:
-            os.kill(self.pid, signum)
+            with suppress(ProcessLookupError):  # it has ended just now
+                os.kill(self.pid, signum)
 
     def close(self) -> None:
         """Close the streams and the connection to the server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from mhc.errors import BadInput
 
 LONGEST_NAME, MOST_WORDS = 40, 4
 """Longer names, and those of more words, are not shown: without a line of names, they would be texts."""
+NAME = re.compile(r"[\w .:/()\[\]#%&+-]*")
+"""Matches names of columns; not the marks of a sentence, or of a language of marks."""
 
 
 def clean_name(name: object) -> str:
@@ -68,7 +71,7 @@ def preview(names: Sequence[str]) -> str:
 
 def may_be_text(name: str) -> bool:
     """Return whether the name of a column could be a text, because a file has no line of names or a damaged one."""
-    return len(name) > LONGEST_NAME or len(name.split()) > MOST_WORDS or not name.isprintable()
+    return len(name) > LONGEST_NAME or len(name.split()) > MOST_WORDS or NAME.fullmatch(name) is None
 
 
 def distinct(columns: Sequence[str]) -> list[str]:
