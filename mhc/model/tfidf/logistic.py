@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import methodcaller
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -131,49 +127,22 @@ def cross_validated(
     folds: Sequence[NDArray[np.bool_]],
     strengths: Sequence[float],
 ) -> dict[float, float]:
-    """Return the macro-F1 over all folds by strength, from the strongest regularisation until it falls twice.
-
-    The folds are fitted by as many threads as torch uses.
-    """
-    parts = [Part.without(fold, features, labels, weights) for fold in folds]
-    threads = min(len(parts), torch.get_num_threads()) if sparse.issparse(features) else 1  # dense products have theirs
+    """Return the macro-F1 over all folds by strength, from the strongest regularisation until it falls twice."""
     scores: dict[float, float] = {}
-    with ThreadPoolExecutor(threads, thread_name_prefix="folds") as pool, early_stops_allowed():
-        for strength in strengths:
-            predicted = np.full(len(labels), -1, np.int64)
-            of_parts = pool.map(methodcaller("predicted", strength), parts)
-            for fold, labels_of_fold in zip(folds, of_parts, strict=True):
-                predicted[fold] = labels_of_fold
-            scored = predicted >= 0
-            scores[strength] = macro_f1(labels[scored], predicted[scored])
-            if fell_twice(list(scores.values())):
-                break
+    for strength in strengths:
+        predicted = np.full(len(labels), -1, np.int64)
+        for fold in folds:
+            others = ~fold
+            if len(np.unique(labels[others])) < 2:
+                predicted[fold] = labels[others][0] if others.any() else -1
+                continue
+            part = None if weights is None else weights[others]
+            predicted[fold] = fitted(strength, features[others], labels[others], part, ROUGH).predict(features[fold])
+        scored = predicted >= 0
+        scores[strength] = macro_f1(labels[scored], predicted[scored])
+        if fell_twice(list(scores.values())):
+            break
     return scores
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of train without a fold, and the fold."""
-
-    features: Features
-    labels: Ints
-    weights: Floats | None
-    held_out: Features
-
-    @classmethod
-    def without(cls, fold: NDArray[np.bool_], features: Features, labels: Ints, weights: Floats | None) -> Part:
-        """Return the rows that are not in `fold`, [rows] of bool."""
-        others = ~fold
-        of_others = None if weights is None else weights[others]
-        return cls(features[others], labels[others], of_others, features[fold])
-
-    def predicted(self, strength: float) -> Ints:
-        """Return the labels that a fit on the other rows gives to the fold; -1 if there are no others."""
-        if len(np.unique(self.labels)) < 2:
-            return np.full(self.held_out.shape[0], self.labels[0] if len(self.labels) else -1)
-        fitted = estimator(strength, ROUGH).fit(self.features, self.labels, sample_weight=self.weights)
-        result: Ints = fitted.predict(self.held_out)
-        return result
 
 
 def fell_twice(scores: Sequence[float]) -> bool:
@@ -188,25 +157,16 @@ def macro_f1(labels: Ints, predicted: Ints) -> float:
     return float(f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0.0))
 
 
-def estimator(strength: float, tolerance: float) -> Estimator:
-    """Return an estimator of scikit-learn.
-
-    None begins where another one has ended: it would end there, because with little more regularisation the gradient is
-    small at once.
-    """
+def fitted(strength: float, features: Features, labels: Ints, weights: Floats | None, tolerance: float) -> Estimator:
+    """Return a fitted estimator of scikit-learn."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression as Estimator
 
-    return Estimator(C=strength, tol=tolerance, max_iter=STEPS)
-
-
-@contextmanager
-def early_stops_allowed() -> Iterator[None]:
-    """Print no warning about a fit that ends after `STEPS`: its weights are those of an early stop."""
-    from sklearn.exceptions import ConvergenceWarning
-
+    estimator = Estimator(C=strength, tol=tolerance, max_iter=STEPS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+        warnings.simplefilter("ignore", ConvergenceWarning)  # its weights are those of an early stop
+        estimator.fit(features, labels, sample_weight=weights)
+    return estimator
 
 
 def solve(
@@ -217,8 +177,7 @@ def solve(
     present = np.unique(labels)
     bias[present] = 0.0
     if len(present) > 1:
-        with early_stops_allowed():
-            fitted = estimator(strength, EXACT).fit(features, labels, sample_weight=weights)
+        estimator = fitted(strength, features, labels, weights, EXACT)
         columns = present[1:] if len(present) == 2 else present  # two classes have one vector, that of the second
-        weight[:, columns], bias[columns] = fitted.coef_.T, fitted.intercept_
+        weight[:, columns], bias[columns] = estimator.coef_.T, estimator.intercept_
     return weight, bias
