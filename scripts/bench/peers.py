@@ -76,8 +76,9 @@ def hugging_face(*, best: bool, attention_dropout: float) -> Callable[[Setting, 
     """Return a turn of the Trainer: with its defaults, or with its best settings (bf16, texts grouped by length)."""
 
     def turn(setting: Setting, seed: int, seconds: float) -> float:
-        # grouped by length, the longest texts come first: a turn is a whole epoch, so that it covers all lengths
-        clock, model = Clock(float("inf") if best else seconds), network(setting, attention_dropout)
+        # grouped by length, the longest texts come first: a turn is a whole epoch, so that it covers all lengths; the
+        # first one (seed 0) only warms up, and is not counted
+        clock, model = Clock(float("inf") if best and seed else seconds), network(setting, attention_dropout)
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
                 output_dir=folder,
