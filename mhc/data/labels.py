@@ -108,7 +108,7 @@ def drop_or_refuse_rare(train: Rows, options: Cleaning, dropped: Counter[str]) -
 
 def rare_labels(rare: list[str], counts: Counter[str]) -> str:
     """Return the rare labels with their number of rows, as the beginning of a sentence."""
-    first = f"Label {preview(rare[:1])} has {counts[rare[0]]} row{'s' if counts[rare[0]] > 1 else ''}"
+    first = f"Label {preview(rare[:1])} has {quantity(counts[rare[0]], 'row')}"
     return first if len(rare) == 1 else f"{first} ({quantity(len(rare) - 1, 'other label')} as well)"
 
 

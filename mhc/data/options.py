@@ -184,7 +184,12 @@ def _sentence(flaw: str, values: Mapping[str, object], kind: type[Strict], key: 
     choices = _choices(get_type_hints(kind)[name])
     if choices and what.startswith("Invalid enum value"):
         what = f"it must be one of {choices}"
-    return f"{key}.{name} is {reprlib.repr(values[name])}; {what[0].lower()}{what[1:]}"
+    return wrong_value(f"{key}.{name}", values[name], what)
+
+
+def wrong_value(key: str, value: object, flaw: str) -> str:
+    """Return the sentence about a value of the config that does not fit; `flaw` is what msgspec says about it."""
+    return f"{key} is {reprlib.repr(value)}; {flaw[0].lower()}{flaw[1:]}"
 
 
 def _choices(hint: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ import msgspec
 import torch
 from torch import nn
 
+from mhc.data.options import wrong_value
 from mhc.errors import BadConfig
 from mhc.model.classifier import LossFactory, OptimizerFactory, ScheduleFactory, TextClassifier
 from mhc.model.tfidf.classifier import FittedClassifier
@@ -112,8 +112,7 @@ def refuse_wrong_types(key: str, factory: Callable[..., object]) -> None:
         try:
             msgspec.convert(value, annotations.get(name, Any))
         except msgspec.ValidationError as error:
-            wrong = f"{key}.{name} is {reprlib.repr(value)}"
-            raise BadConfig(f"{wrong}: {str(error)[0].lower()}{str(error)[1:]}. Correct {key}.{name}") from error
+            raise BadConfig(f"{wrong_value(f'{key}.{name}', value, str(error))}. Correct {key}.{name}") from error
         except TypeError:  # a type that cannot be checked
             continue
 
@@ -121,7 +120,7 @@ def refuse_wrong_types(key: str, factory: Callable[..., object]) -> None:
 def annotations_of(function: Callable[..., object]) -> dict[str, Any]:
     """Return the types of the parameters of a function or class, by name; empty if they cannot be resolved."""
     try:
-        return get_type_hints(type.__getattribute__(function, "__init__") if isinstance(function, type) else function)
+        return get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
     except (NameError, TypeError):
         return {}
 

@@ -38,17 +38,6 @@ def class_weights(kind: str, counts: Sequence[int]) -> Tensor | None:
     return (weights * rows.sum() / (weights * rows).sum()).float()
 
 
-def number(key: str, value: object) -> float:
-    """Return a value of the config that is a number.
-
-    Raises:
-        BadConfig: if it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadConfig(f"{key} is {value!r}; it must be a number")
-    return value
-
-
 class CrossEntropy(nn.Module):
     """Cross entropy with class weights and label smoothing (Szegedy et al. 2016).
 
@@ -65,7 +54,7 @@ class CrossEntropy(nn.Module):
 
     def __init__(self, class_counts: Sequence[int], weights: str = "none", label_smoothing: float = 0.0) -> None:
         super().__init__()
-        if not 0 <= number("model.loss.label_smoothing", label_smoothing) < 1:
+        if not 0 <= label_smoothing < 1:
             raise BadConfig(f"model.loss.label_smoothing is {label_smoothing}; it must be at least 0 and below 1")
         self.label_smoothing = label_smoothing
         self.register_buffer("weights", class_weights(weights, class_counts), persistent=False)
@@ -93,7 +82,7 @@ class Focal(nn.Module):
 
     def __init__(self, class_counts: Sequence[int], weights: str = "none", gamma: float = 2.0) -> None:
         super().__init__()
-        if number("model.loss.gamma", gamma) < 0:
+        if gamma < 0:
             raise BadConfig(f"model.loss.gamma is {gamma}; it must be 0 or more")
         self.gamma = gamma
         self.register_buffer("weights", class_weights(weights, class_counts), persistent=False)

@@ -108,19 +108,7 @@ def bundle_of(work: Path, model: str) -> Path:
     words = ["data=synthetic", f"model={model}", "trainer.max_epochs=1", f"name={model}", "report=false", *places]
     subprocess.run([sys.executable, "-m", "mhc.train", *words], cwd=ROOT, capture_output=True, check=True)
     folders = ["--outputs", str(work / "outputs"), "--models", str(work / "models")]
-    promote = [
-        "promote",
-        model,
-        "--name",
-        model,
-        "--as",
-        "none",
-        "--force",
-        "--by",
-        "benchmark",
-        "--reason",
-        "start-up",
-    ]
+    promote = f"promote {model} --name {model} --as none --force --by benchmark --reason start-up".split()
     subprocess.run(
         [sys.executable, "-m", "mhc.cli.main", *folders, *promote], cwd=ROOT, capture_output=True, check=True
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -65,11 +64,3 @@ def test_losses_are_computed_in_float32() -> None:
 def test_error_names_the_key_of_an_invalid_value(build: Callable[[], object], sentence: str) -> None:
     with pytest.raises(BadConfig, match=sentence):
         build()
-
-
-@pytest.mark.parametrize("value", ["--help", None, True, [0.1]])
-def test_a_parameter_that_is_no_number_is_refused(value: Any) -> None:
-    with pytest.raises(BadConfig, match=r"model\.loss\.label_smoothing is .*; it must be a number"):
-        CrossEntropy([1, 1], label_smoothing=value)
-    with pytest.raises(BadConfig, match=r"model\.loss\.gamma is .*; it must be a number"):
-        Focal([1, 1], gamma=value)

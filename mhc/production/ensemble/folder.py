@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mhc.data import cleaning
 from mhc.errors import Unreadable
@@ -14,9 +13,6 @@ from mhc.model.ensemble import Ensemble
 from mhc.model.weights import Loaded, json_object
 from mhc.production.bundle import LOAD_SCRIPT
 from mhc.production.ensemble import load_members
-
-if TYPE_CHECKING:
-    pass
 
 MODEL_TYPE = "mhc_ensemble"
 MEMBERS = "members"
