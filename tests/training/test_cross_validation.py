@@ -125,3 +125,9 @@ def test_folds_differ_from_each_other_as_seeds_do() -> None:
     assert without_seed_and_paths({"fold": 3, "seed": 1, "folds": 5}) == {"folds": 5}
     assert without_seed_and_paths({"fold": "all"}) == {"fold": "all"}
     assert fold_range(5, 2) == "range(0,10)"
+
+
+def test_a_damaged_config_asks_for_no_refit(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("refit: [true\n")
+    assert not refit.is_asked_for(tmp_path)
